@@ -1,0 +1,1 @@
+"""From published annotations and features to padded batches."""

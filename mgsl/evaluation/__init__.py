@@ -1,0 +1,1 @@
+"""The metric, over prediction files. NumPy only: no torch, no models."""

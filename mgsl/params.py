@@ -1,0 +1,340 @@
+"""The typed, frozen params.yaml, and what each stage is given of it.
+
+`load` reads and checks the whole file. `resolve` picks, for one dataset, what each part of the
+pipeline needs; the stage `configure` writes those parts to `artifacts/configs`, where DVC compares
+them: a change of params.yaml reruns exactly the stages whose part it changes.
+"""
+
+import difflib
+import json
+import types
+import typing
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mgsl.errors import UserError
+
+Positive = Annotated[int, Field(gt=0)]
+NonNegative = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Names = tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...]
+Scale = Literal["embedded", "paper"]
+
+
+class Frozen(BaseModel):
+    """Immutable, strict, and closed to keys it does not name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SettingParams(Frozen):
+    """Lengths and schedule of one dataset at one scale (the paper's Implementation Details)."""
+
+    num_clips: Positive
+    max_words: Positive
+    video_slots: Positive
+    query_slots: Positive
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+
+
+class TrainingParams(Frozen):
+    """How every method is trained."""
+
+    clip_norm: Annotated[float, Field(ge=0)]
+    precision: Literal["float32", "bfloat16", "float16"]
+    micro_batches: Positive
+    select_iou: Share
+
+
+class RareParams(Frozen):
+    """One reading of the paper's rule for rare pairs (Q22)."""
+
+    threshold: Positive
+    bins: tuple[Positive, ...]
+    inclusive: bool
+    corpus: Literal["train", "all"]
+    form: Literal["surface"]
+    tags: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "RareParams":
+        if list(self.bins) != sorted(set(self.bins)) or not self.bins:
+            raise ValueError(f"bins must ascend, got {list(self.bins)}")
+        return self
+
+
+class PlantedParams(Frozen):
+    """How features are simulated from annotated events."""
+
+    signature_from_word: Annotated[float, Field(ge=0, le=1)]
+    background: Annotated[float, Field(ge=0)]
+    noise: Annotated[float, Field(ge=0)]
+    seed: NonNegative
+
+
+class DataParams(Frozen):
+    """One dataset's features."""
+
+    video_dim: Positive
+    planted: PlantedParams | None = None
+
+
+class PreparationParams(Frozen):
+    """How annotations become queries with words, vectors and frequency groups."""
+
+    word_dim: Positive
+    validation_share: Share
+    validation_seed: NonNegative
+    rare: RareParams
+
+
+class EvaluationParams(Frozen):
+    """What is counted as a hit, and how sure the count is."""
+
+    recall_at: tuple[Positive, ...]
+    iou: tuple[Share, ...]
+    strict: bool
+    nms: Literal["per_metric", "fixed", "none"]
+    nms_threshold: Share
+    keep: Positive
+    resamples: Positive
+    confidence: Share
+    bootstrap_seed: NonNegative
+
+
+class ModelParams(Frozen):
+    """One method's numbers; checked in full by the method's own Config."""
+
+    sizes: dict[Scale, dict[str, Any]]
+    choices: dict[str, Any]
+    ablations: dict[str, dict[str, Any]] = {}
+
+
+class MemoryParams(Frozen):
+    """The one number of the memory that people change first."""
+
+    slots: Positive | None
+
+
+class Params(Frozen):
+    """The whole of params.yaml."""
+
+    datasets: Names
+    methods: Names
+    ablations: Names
+    seeds: tuple[NonNegative, ...]
+    scale: Scale
+    exhibits: Names
+    memory: MemoryParams
+    settings: dict[Scale, dict[str, SettingParams]]
+    training: TrainingParams
+    data: dict[str, DataParams]
+    preparation: PreparationParams
+    evaluation: EvaluationParams
+    models: dict[str, ModelParams]
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Params":
+        known = {
+            "datasets": set(self.data) & set(self.settings[self.scale]),
+            "methods": set(self.models),
+            "ablations": {name for model in self.models.values() for name in model.ablations},
+        }
+        for key, names in known.items():
+            chosen = getattr(self, key)
+            for name in chosen:
+                if name not in names:
+                    raise ValueError(f"{key} names {name!r}; there is: {', '.join(sorted(names))}")
+            if len(set(chosen)) < len(chosen):
+                raise ValueError(f"{key} names something twice: {list(chosen)}")
+        if not self.datasets or not self.seeds or not (self.methods + self.ablations):
+            raise ValueError("datasets, seeds, and methods or ablations must not be empty")
+        return self
+
+
+class PrepareConfig(Frozen):
+    """What the stages `download` and `prepare` are told."""
+
+    dataset: str
+    num_clips: Positive
+    max_words: Positive
+    video_dim: Positive
+    planted: PlantedParams | None
+    preparation: PreparationParams
+
+
+class RunConfig(Frozen):
+    """What one training is told. `model` holds the fields of the method's Config."""
+
+    dataset: str
+    name: str
+    method: str
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    max_words: Positive
+    keep: Positive
+    training: TrainingParams
+    model: dict[str, Any]
+
+
+class EvaluateConfig(Frozen):
+    """What the stages `evaluate` and `report` are told."""
+
+    dataset: str
+    scale: Scale
+    names: Names
+    seeds: tuple[NonNegative, ...]
+    evaluation: EvaluationParams
+
+
+def load(path: Path) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        UserError: the file is missing or no YAML, or a key is unknown, missing or out of range;
+            the message names every such key and the value met.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run mgsl from the repository's root") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    return parse(Params, document, where=str(path))
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse(kind: type[Model], document: Any, *, where: str) -> Model:
+    """Check a plain document against a typed model.
+
+    Raises:
+        UserError: with one line for each key that is unknown, missing or out of range.
+    """
+    try:
+        return kind.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        lines = [_explain(kind, problem) for problem in error.errors(include_url=False)]
+        raise UserError("\n".join([f"{where} is not usable:", *lines])) from None
+
+
+def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> dict[str, Frozen]:
+    """What each part of the pipeline is told for one dataset, by the name of its file.
+
+    Args:
+        params: the whole of params.yaml.
+        dataset: one of `params.datasets`.
+        configs: the Config of each method.
+
+    Raises:
+        UserError: a method's block lacks a key, has one too many or out of range.
+    """
+    setting, data = params.settings[params.scale][dataset], params.data[dataset]
+    parts: dict[str, Frozen] = {
+        "prepare": PrepareConfig(
+            dataset=dataset,
+            num_clips=setting.num_clips,
+            max_words=setting.max_words,
+            video_dim=data.video_dim,
+            planted=data.planted,
+            preparation=params.preparation,
+        ),
+        "evaluate": EvaluateConfig(
+            dataset=dataset,
+            scale=params.scale,
+            names=params.methods + params.ablations,
+            seeds=params.seeds,
+            evaluation=params.evaluation,
+        ),
+    }
+    slots = params.memory.slots
+    given = {
+        "num_clips": setting.num_clips,
+        "video_dim": data.video_dim,
+        "word_dim": params.preparation.word_dim,
+        "video_slots": slots or setting.video_slots,
+        "query_slots": slots or setting.query_slots,
+    }
+    for name in params.methods + params.ablations:
+        method, overrides = _find(params, name)
+        kind, block = configs[method], params.models[method]
+        where = f"params.yaml: models.{method}" + (f".ablations.{name}" if overrides else "")
+        if unknown := set(overrides) - set(block.choices) - set(block.sizes[params.scale]):
+            raise UserError(f"{where} overrides what {method} does not have: {sorted(unknown)}")
+        document = {key: value for key, value in given.items() if key in kind.model_fields}
+        document |= block.sizes[params.scale] | block.choices | overrides
+        model = parse(kind, document, where=where)
+        parts[name] = RunConfig(
+            dataset=dataset,
+            name=name,
+            method=method,
+            epochs=setting.epochs,
+            batch_size=setting.batch_size,
+            learning_rate=setting.learning_rate,
+            max_words=setting.max_words,
+            keep=params.evaluation.keep,
+            training=params.training,
+            model=model.model_dump(mode="json"),
+        )
+    return parts
+
+
+def read(kind: type[Model], path: Path) -> Model:
+    """Read one resolved part back.
+
+    Raises:
+        UserError: the stage `configure` has not written it.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} is missing: list the dataset, method or ablation in params.yaml, "
+            "then run `python -m mgsl configure` (`dvc repro` does)"
+        ) from None
+    return parse(kind, document, where=str(path))
+
+
+def _find(params: Params, name: str) -> tuple[str, dict[str, Any]]:
+    if name in params.models:
+        return name, {}
+    return next(
+        (method, block.ablations[name])
+        for method, block in params.models.items()
+        if name in block.ablations
+    )
+
+
+def _explain(kind: type[BaseModel], problem: Any) -> str:
+    key = ".".join(map(str, problem["loc"])) or "the file"
+    if problem["type"] == "extra_forbidden":
+        names = _fields_at(kind, problem["loc"][:-1])
+        close = difflib.get_close_matches(str(problem["loc"][-1]), names, n=1)
+        return f"  {key}: unknown key" + (f"; did you mean {close[0]!r}?" if close else "")
+    if problem["type"] == "missing":
+        return f"  {key}: missing"
+    met = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
+    return f"  {key}: {problem['msg'].removeprefix('Value error, ')}{met}"
+
+
+def _fields_at(kind: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
+    """Names of the fields where a dotted key points, as far as types tell."""
+    current: Any = kind
+    for part in loc:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(part)
+            current = field.annotation if field else None
+        else:
+            current = typing.get_args(current)[-1] if typing.get_args(current) else None
+        if typing.get_origin(current) is types.UnionType:
+            current = typing.get_args(current)[0]
+    is_model = isinstance(current, type) and issubclass(current, BaseModel)
+    return list(current.model_fields) if is_model else []

@@ -1,0 +1,34 @@
+"""Where every file lives, relative to the repository's root, which is the working folder."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc
+ARTIFACTS = Path("artifacts")
+REPORTS = Path("reports")
+NOTEBOOKS = Path("notebooks")
+
+
+def config(dataset: str, name: str) -> Path:
+    """The resolved parameters of one part: a method, an ablation, `prepare` or `evaluate`."""
+    return ARTIFACTS / "configs" / dataset / f"{name}.json"
+
+
+def raw(dataset: str) -> Path:
+    """The dataset's published files, verified, as published."""
+    return ARTIFACTS / dataset / "raw"
+
+
+def prepared(dataset: str) -> Path:
+    """What training and evaluation read: queries, vocabulary, vectors, features."""
+    return ARTIFACTS / dataset / "prepared"
+
+
+def run(dataset: str, name: str, seed: int) -> Path:
+    """One training: `name` is a method or an ablation."""
+    return ARTIFACTS / dataset / "runs" / name / str(seed)
+
+
+def metrics(dataset: str) -> Path:
+    """One row per method, seed, query group and metric."""
+    return ARTIFACTS / dataset / "metrics.csv"

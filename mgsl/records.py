@@ -1,0 +1,42 @@
+"""What crosses the borders of training and models. Clips and words are padded; a mask is True
+where they are real.
+
+Axes (einops letters): batch b, clips t, words w, steps s (either), proposals n, slots k, dim d.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded queries, each with the video it is asked of.
+
+    `target` is the annotated span as fractions of the video's duration.
+    """
+
+    video: Float[Tensor, "batch clips video_dim"]
+    video_mask: Bool[Tensor, "batch clips"]
+    query: Float[Tensor, "batch words word_dim"]
+    query_mask: Bool[Tensor, "batch words"]
+    target: Float[Tensor, "batch 2"]
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        return Batch(
+            **{f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)}
+        )
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Scored candidates of each query, best first; spans are fractions of the duration."""
+
+    spans: Float[Tensor, "batch proposals 2"]
+    scores: Float[Tensor, "batch proposals"]

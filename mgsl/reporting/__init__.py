@@ -1,0 +1,1 @@
+"""Tables, figures and pages; the paper's numbers beside ours."""

@@ -1,0 +1,18 @@
+"""Shape types are checked in every test; a test that needs the mirror is skipped without it."""
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook("mgsl", "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The offline mirror of the published annotations, vectors and tagger."""
+    folder = os.environ.get("MGSL_MIRROR")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("MGSL_MIRROR does not point at a mirror of the published files")
+    return Path(folder)
