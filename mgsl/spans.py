@@ -3,13 +3,15 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-Spans = Float[np.ndarray, "*batch 2"]
 
-
-def tiou(a: Float[np.ndarray, "*a 2"], b: Float[np.ndarray, "*b 2"]) -> Float[np.ndarray, "*c"]:
+def tiou(
+    a: Float[np.ndarray, "*#batch 2"], b: Float[np.ndarray, "*#batch 2"]
+) -> Float[np.ndarray, "*#batch"]:
     """Temporal intersection over union; leading axes broadcast.
 
-    Two spans of no length that coincide have tIoU 0: a moment without length cannot be hit.
+    Rounded to nine decimals: spans that overlap by one half on paper overlap by 0.5 here, not by
+    0.49999999999999994, and meet a threshold of 0.5 whatever the unit of time. Two spans of no
+    length that coincide have tIoU 0: a moment without length cannot be hit.
 
     Args:
         a: spans with start <= end.
@@ -18,10 +20,11 @@ def tiou(a: Float[np.ndarray, "*a 2"], b: Float[np.ndarray, "*b 2"]) -> Float[np
     Returns:
         The overlap, in [0, 1].
     """
-    overlap = np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])
-    intersection = np.maximum(overlap, 0)
+    intersection = np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])
+    np.maximum(intersection, 0, out=intersection)
     union = (a[..., 1] - a[..., 0]) + (b[..., 1] - b[..., 0]) - intersection
-    return intersection / np.where(union > 0, union, 1)
+    overlap: Float[np.ndarray, "*batch"] = intersection / np.where(union > 0, union, 1)
+    return overlap.round(9)
 
 
 def nms(
@@ -30,7 +33,7 @@ def nms(
     *,
     threshold: float,
     keep: int,
-) -> Int[np.ndarray, "queries keep"]:
+) -> Int[np.ndarray, "queries {keep}"]:
     """Greedy non-maximum suppression of many queries at once.
 
     Args:
@@ -49,8 +52,9 @@ def nms(
         best = alive.argmax(axis=1)  # the first that is alive, since the best come first
         found = alive[rows, best]
         kept[found, rank] = best[found]
-        alive &= ~(tiou(spans, spans[rows, best][:, None]) > threshold) | ~found[:, None]
-        alive[rows, best] = False
+        if rank + 1 < keep:
+            alive &= tiou(spans, spans[rows, best][:, None]) <= threshold
+            alive[rows, best] = False  # a span of no length does not overlap itself
     return kept
 
 
@@ -62,5 +66,12 @@ def clip_centers(num_clips: int) -> Float[np.ndarray, " clips"]:
 def to_seconds(
     fractions: Float[np.ndarray, "queries *proposals 2"], duration_s: Float[np.ndarray, " queries"]
 ) -> Float[np.ndarray, "queries *proposals 2"]:
-    """Spans as fractions of the duration to spans in seconds."""
-    return fractions * duration_s.reshape(-1, *[1] * (fractions.ndim - 1))
+    """Spans as fractions of the duration to spans in seconds.
+
+    Args:
+        fractions: spans, in [0, 1].
+        duration_s: how long the video of each query is, in seconds.
+    """
+    factor = duration_s.reshape(-1, *[1] * (fractions.ndim - 1))
+    seconds: Float[np.ndarray, "queries *proposals 2"] = fractions * factor
+    return seconds
