@@ -20,11 +20,10 @@ def tiou(
     Returns:
         The overlap, in [0, 1].
     """
-    intersection = np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])
-    np.maximum(intersection, 0, out=intersection)
+    common = np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])
+    intersection = np.maximum(common, 0)
     union = (a[..., 1] - a[..., 0]) + (b[..., 1] - b[..., 0]) - intersection
-    overlap: Float[np.ndarray, "*batch"] = intersection / np.where(union > 0, union, 1)
-    return overlap.round(9)
+    return np.asarray(np.round(intersection / np.where(union > 0, union, 1), 9))
 
 
 def nms(

@@ -1,0 +1,242 @@
+"""From prediction files to tables: one file alone, two against each other, a dataset's runs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mgsl.errors import UserError
+from mgsl.evaluation.bootstrap import paired_difference
+from mgsl.evaluation.metrics import NMS_MARGIN, groups, metrics_table, per_query, targets
+from mgsl.evaluation.predictions import read_predictions
+from mgsl.params import EvaluateConfig, EvaluationParams
+from mgsl.queries import Query, read_queries
+
+_DECIMALS = 6  # of the fractions in metrics.csv: no file differs by how a sum was rounded
+_HEADLINE_GROUPS = ("all", "rare", "common")
+
+
+def read_test(prepared: Path) -> tuple[list[Query], dict[str, Any]]:
+    """The test queries of a prepared dataset, and its summary.json.
+
+    Raises:
+        UserError: the dataset is not prepared, or has no test queries.
+    """
+    queries = [q for q in read_queries(prepared / "queries.jsonl") if q.split == "test"]
+    path = prepared / "summary.json"
+    try:
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `dvc repro` or `python -m mgsl prepare`") from None
+    if not queries:
+        raise UserError(f"{prepared / 'queries.jsonl'} has no test queries: prepare it again")
+    return queries, summary
+
+
+def score(
+    queries: Sequence[Query], path: Path, bin_labels: Sequence[str], params: EvaluationParams
+) -> pd.DataFrame:
+    """Score one prediction file.
+
+    Args:
+        queries: what was asked: the test split.
+        path: the prediction file, in either format of `mgsl.evaluation.predictions`.
+        bin_labels: names of the frequency bins, the rarest first.
+        params: of the metrics and of the bootstrap.
+
+    Returns:
+        Columns group, metric, value, low, high, queries; fractions.
+
+    Raises:
+        UserError: the file does not answer these queries (`read_predictions`).
+    """
+    values = _values(queries, path, params)
+    return metrics_table(values, groups(queries, bin_labels), params)
+
+
+def compare(
+    queries: Sequence[Query],
+    path: Path,
+    other: Path,
+    bin_labels: Sequence[str],
+    params: EvaluationParams,
+) -> pd.DataFrame:
+    """Compare two prediction files, query by query; the arguments are `score`'s.
+
+    Returns:
+        Columns group, metric, value, low, high, p, queries: the first less the second, in
+        fractions, with the interval and the two-sided p of the paired bootstrap.
+
+    Raises:
+        UserError: a file does not answer these queries (`read_predictions`).
+    """
+    a, b = _values(queries, path, params), _values(queries, other, params)
+    tables = {}
+    for group, mask in groups(queries, bin_labels).items():
+        found = paired_difference(a.to_numpy()[mask], b.to_numpy()[mask], params)
+        columns = {"value": found.value, "low": found.low, "high": found.high, "p": found.p}
+        tables[group] = pd.DataFrame({**columns, "queries": mask.sum()}, index=a.columns)
+    return pd.concat(tables, names=["group"]).reset_index()
+
+
+def evaluate(
+    prepared: Path, runs: Mapping[tuple[str, int], Path], config: EvaluateConfig
+) -> pd.DataFrame:
+    """Score every run of a dataset: the rows of metrics.csv.
+
+    All runs see the same bootstrap draws, so they can be compared as pairs.
+
+    Args:
+        prepared: the folder of the prepared dataset.
+        runs: the test predictions of each (name, seed); at least one.
+        config: the dataset's name, and how it is scored.
+
+    Returns:
+        Columns dataset, name, seed, group, metric, value, low, high, queries; fractions, rounded;
+        runs in the order given, groups and metrics in that of `score`.
+
+    Raises:
+        UserError: the dataset is not prepared, or a file does not answer its test queries.
+    """
+    queries, summary = read_test(prepared)
+    params = config.evaluation
+    values = {run: _values(queries, path, params) for run, path in runs.items()}
+    table = metrics_table(
+        pd.concat(values, axis="columns", names=["name", "seed"]),
+        groups(queries, summary["bins"]),
+        params,
+    )
+    by_run = table.groupby(["name", "seed"])
+    table = pd.concat([by_run.get_group(run) for run in runs], ignore_index=True)
+    table.insert(0, "dataset", config.dataset)
+    columns = ["dataset", "name", "seed", "group", "metric", "value", "low", "high", "queries"]
+    return table[columns].round(_DECIMALS)
+
+
+def summary(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Mean and spread over the seeds of each method.
+
+    `low` and `high` are the means of the seeds' ends: the interval that one training has on
+    average. It is the cautious choice. The mean over seeds owes to the choice of queries no more
+    spread than one seed does on average (a standard deviation is convex), so that its own
+    bootstrap interval is about as wide or narrower. `std` is the spread that seeds add.
+
+    Args:
+        metrics: the rows of metrics.csv, of one dataset or several.
+
+    Returns:
+        Columns dataset, name, group, metric, value, std, low, high, queries, seeds. `value` is the
+        mean; `std` the standard deviation (n - 1), NaN for one seed.
+    """
+    keys = ["dataset", "name", "group", "metric"]
+    return metrics.groupby(keys, sort=False, as_index=False).agg(
+        value=("value", "mean"),
+        std=("value", "std"),
+        low=("low", "mean"),
+        high=("high", "mean"),
+        queries=("queries", "first"),
+        seeds=("seed", "nunique"),
+    )
+
+
+def headline(metrics: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    """Few numbers for `dvc metrics`: {name: {group: {metric: percent}}}, means over seeds.
+
+    Only R@1 and mIoU of all, rare and common; what has no value is left out.
+
+    Args:
+        metrics: the rows of metrics.csv of one dataset.
+    """
+    rows = summary(metrics).dropna(subset="value")
+    shown = rows["metric"].str.startswith("R@1,") | (rows["metric"] == "mIoU")
+    rows = rows[shown & rows["group"].isin(_HEADLINE_GROUPS)]
+    numbers: dict[str, dict[str, dict[str, float]]] = {}
+    for name, group, metric, value in rows[["name", "group", "metric", "value"]].to_numpy():
+        numbers.setdefault(name, {}).setdefault(group, {})[metric] = round(100 * value, 2)
+    return numbers
+
+
+def rule(params: EvaluationParams) -> str:
+    """How a table was counted, in one sentence."""
+    hit = "tIoU > m" if params.strict else "tIoU >= m"
+    suppression = {
+        "per_metric": f"after NMS at m - {NMS_MARGIN:g}",
+        "fixed": f"after NMS at {params.nms_threshold:g}",
+        "none": "without NMS",
+    }[params.nms]
+    return (
+        f"A hit is {hit} in seconds, {suppression}; [low, high] is the {params.confidence:.0%} "
+        f"bootstrap interval over queries ({params.resamples} resamples, "
+        f"seed {params.bootstrap_seed})."
+    )
+
+
+def as_text(table: pd.DataFrame, dataset: Mapping[str, Any], params: EvaluationParams) -> str:
+    """A scored file for people: groups as rows, metrics as columns, percent, intervals below.
+
+    Args:
+        table: what `score` returned.
+        dataset: the dataset's summary.json.
+        params: what `score` was given.
+    """
+    metrics = list(dict.fromkeys(table["metric"]))
+    header = ["group", "queries", *metrics]
+    rows = [header]
+    for group, part in table.groupby("group", sort=False):
+        cells = part.set_index("metric").loc[metrics]
+        rows.append([str(group), f"{cells['queries'].iloc[0]:,}", *map(_percent, cells["value"])])
+        ends = zip(cells["low"], cells["high"], strict=True)
+        rows.append(["", "", *(_interval(low, high) for low, high in ends)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+        for row in rows
+    ]
+    return "\n".join([*_caption(dataset), rule(params), "", *filter(None, lines)])
+
+
+def as_json(
+    table: pd.DataFrame, dataset: Mapping[str, Any], params: EvaluationParams
+) -> dict[str, Any]:
+    """A scored file for programs: fractions; None where a metric does not apply.
+
+    The arguments are those of `as_text`.
+    """
+    results: dict[str, Any] = {}
+    for row in table.to_dict("records"):
+        group = results.setdefault(row["group"], {"queries": row["queries"], "metrics": {}})
+        ends = {key: None if pd.isna(row[key]) else row[key] for key in ("value", "low", "high")}
+        group["metrics"][row["metric"]] = ends
+    return {
+        "dataset": dataset["dataset"],
+        "split": "test",
+        "features": dataset["features"],
+        "simulated": dataset["simulated"],
+        "rule": rule(params),
+        "evaluation": params.model_dump(mode="json"),
+        "groups": results,
+    }
+
+
+def _caption(dataset: Mapping[str, Any]) -> list[str]:
+    seen = "SIMULATED data" if dataset["simulated"] else "real data"
+    return [
+        f"{dataset['title']} ({dataset['dataset']}), test split, in percent",
+        f"Features: {dataset['features']} ({seen}).",
+    ]
+
+
+def _values(queries: Sequence[Query], path: Path, params: EvaluationParams) -> pd.DataFrame:
+    """One row for each query, one column for each metric."""
+    scores = per_query(read_predictions(path, queries), targets(queries), params)
+    return pd.DataFrame(scores).rename_axis(columns="metric")
+
+
+def _percent(fraction: float) -> str:
+    return "-" if pd.isna(fraction) else f"{100 * fraction:.2f}"
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if pd.isna(low) else f"[{100 * low:.1f}, {100 * high:.1f}]"
