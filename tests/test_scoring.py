@@ -131,7 +131,7 @@ def test_one_seed_has_no_spread_and_its_own_interval(prepared: Path, tmp_path: P
 
 def test_the_headline_holds_few_numbers_in_percent(prepared: Path, tmp_path: Path) -> None:
     metrics = evaluate(prepared, {("a", 0): predict(tmp_path / "p", 0)}, config())
-    numbers = headline(metrics)
+    numbers = headline(summary(metrics))
     assert list(numbers) == ["a"]
     assert list(numbers["a"]) == ["all", "rare", "common"]
     expected = ["R@1, IoU=0.3", "R@1, IoU=0.5", "R@1, IoU=0.7", "mIoU"]
@@ -144,7 +144,9 @@ def test_the_headline_holds_few_numbers_in_percent(prepared: Path, tmp_path: Pat
 def test_the_headline_leaves_out_an_empty_group(tmp_path: Path, prepared: Path) -> None:
     rows = [Query(**{**vars(query), "rare": False}) for query in QUERIES]
     write_queries(prepared / "queries.jsonl", rows)
-    numbers = headline(evaluate(prepared, {("a", 0): predict(tmp_path / "p", 0)}, config()))
+    numbers = headline(
+        summary(evaluate(prepared, {("a", 0): predict(tmp_path / "p", 0)}, config()))
+    )
     assert list(numbers["a"]) == ["all", "common"]
 
 

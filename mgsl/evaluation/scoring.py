@@ -141,15 +141,15 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def headline(metrics: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+def headline(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     """Few numbers for `dvc metrics`: {name: {group: {metric: percent}}}, means over seeds.
 
     Only R@1 and mIoU of all, rare and common; what has no value is left out.
 
     Args:
-        metrics: the rows of metrics.csv of one dataset.
+        table: what `summary` returned, of one dataset.
     """
-    rows = summary(metrics).dropna(subset="value")
+    rows = table.dropna(subset="value")
     shown = rows["metric"].str.startswith("R@1,") | (rows["metric"] == "mIoU")
     rows = rows[shown & rows["group"].isin(_HEADLINE_GROUPS)]
     numbers: dict[str, dict[str, dict[str, float]]] = {}
