@@ -29,6 +29,16 @@ def run(dataset: str, name: str, seed: int) -> Path:
     return ARTIFACTS / dataset / "runs" / name / str(seed)
 
 
+def unfinished(dataset: str, name: str, seed: int, fingerprint: str) -> Path:
+    """The state of a training under way; outside its run, which DVC empties before it starts."""
+    return ARTIFACTS / "unfinished" / f"{dataset}-{name}-{seed}-{fingerprint}.pt"
+
+
 def metrics(dataset: str) -> Path:
     """One row per method, seed, query group and metric."""
     return ARTIFACTS / dataset / "metrics.csv"
+
+
+def headline(dataset: str) -> Path:
+    """The few figures that `dvc metrics show` prints."""
+    return REPORTS / "metrics" / f"{dataset}.json"

@@ -1,5 +1,6 @@
-"""What crosses the borders of training and models. Clips and words are padded; a mask is True
-where they are real.
+"""What crosses the border between training and models.
+
+Clips and words are padded; a mask is True on what is real.
 
 Axes (einops letters): batch b, clips t, words w, steps s (either), proposals n, slots k, dim d.
 """
@@ -32,6 +33,11 @@ class Batch:
         return Batch(
             **{f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)}
         )
+
+    def chunks(self, parts: int) -> list["Batch"]:
+        """The batch cut into at most `parts` of nearly equal size."""
+        cut = [getattr(self, field.name).chunk(parts) for field in fields(self)]
+        return [Batch(*tensors) for tensors in zip(*cut, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,5 @@
+"""`python -m mgsl STAGE`."""
+
+from mgsl.cli import main
+
+main()

@@ -1,0 +1,164 @@
+"""The command line: parses, then calls one function."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mgsl import params, paths, stages
+from mgsl.errors import UserError
+from mgsl.params import EvaluateConfig
+
+app = typer.Typer(
+    name="python -m mgsl",
+    help="""Reproduce MGSL-Net (AAAI 2022) and its rivals: temporal sentence grounding, rare words.
+
+    `dvc repro` runs the stages below in order, and only those whose inputs changed.
+    What they do is set in params.yaml.""",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+STAGES, TOOLS = "The road, stage by stage", "Tools"
+
+
+class Device(StrEnum):
+    """Where to compute."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+DatasetOption = Annotated[str, typer.Option(help="A dataset of params.yaml.")]
+NameOption = Annotated[str, typer.Option(help="A method or an ablation of params.yaml.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order.")]
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute; auto takes CUDA if any.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command(rich_help_panel=STAGES)
+def configure() -> None:
+    """Check params.yaml; write what each stage is told to artifacts/configs."""
+    stages.configure()
+
+
+@app.command(rich_help_panel=STAGES)
+def download(dataset: DatasetOption) -> None:
+    """Bring a dataset's published files together and verify their digests.
+
+    Files come from the cache (MGSL_CACHE), from a mirror (MGSL_MIRROR), or from the network.
+    """
+    stages.download(dataset=dataset)
+
+
+@app.command(rich_help_panel=STAGES)
+def prepare(dataset: DatasetOption) -> None:
+    """Turn published files into queries, words, vectors and features."""
+    stages.prepare(dataset=dataset)
+
+
+@app.command(rich_help_panel=STAGES)
+def train(
+    dataset: DatasetOption,
+    name: NameOption,
+    seed: SeedOption,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Train one method, keep its best epoch, predict the test queries.
+
+    A killed training goes on after its last epoch when it is started again. For several
+    processes: `torchrun --nproc-per-node 2 -m mgsl train ...`.
+    """
+    stages.train(dataset=dataset, name=name, seed=seed, device=device.value)
+
+
+@app.command(rich_help_panel=STAGES)
+def evaluate(dataset: DatasetOption) -> None:
+    """Score every run's predictions, rare and common, with intervals."""
+    stages.evaluate(dataset=dataset)
+
+
+@app.command(rich_help_panel=STAGES)
+def report(
+    exhibit: Annotated[str, typer.Option(help="A notebook of notebooks/, without .ipynb.")],
+) -> None:
+    """Run one exhibit's notebook: its tables, figures and page go to reports/."""
+    stages.report(exhibit=exhibit)
+
+
+@app.command(rich_help_panel=STAGES)
+def index() -> None:
+    """Write the front page, reports/index.html."""
+    stages.index()
+
+
+@app.command(rich_help_panel=TOOLS)
+def predict(
+    dataset: DatasetOption,
+    name: NameOption,
+    seed: SeedOption,
+    output: Annotated[Path, typer.Option(help="The prediction file to write.")],
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Answer the test queries with a checkpoint that `train` kept."""
+    stages.predict(dataset=dataset, name=name, seed=seed, device=device.value, output=output)
+
+
+@app.command(rich_help_panel=TOOLS)
+def score(
+    dataset: DatasetOption,
+    predictions: Annotated[Path, typer.Option(help="JSON lines, or the {results: ...} format.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Score any model's predictions for the test queries: all, rare, common and four bins."""
+    from mgsl.evaluation import scoring
+
+    rules = params.read(EvaluateConfig, paths.config(dataset, "evaluate")).evaluation
+    queries, about = scoring.read_test(paths.prepared(dataset))
+    table = scoring.score(queries, predictions, about["bins"], rules)
+    if as_json:
+        print(json.dumps(scoring.as_json(table, about, rules), indent=2))
+    else:
+        print(scoring.as_text(table, about, rules))
+
+
+@app.command(rich_help_panel=TOOLS)
+def describe(
+    dataset: Annotated[str, typer.Argument(help="A prepared dataset.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Print counts, durations, moment lengths, word frequencies, rare and common shares."""
+    from mgsl.data import describing
+
+    described = describing.describe(paths.prepared(dataset))
+    print(json.dumps(described, indent=2) if as_json else describing.as_text(described))
+
+
+@app.command(rich_help_panel=TOOLS)
+def doctor() -> None:
+    """Check the installation, the mirror, the cache and the sources."""
+    from mgsl.doctor import examine
+
+    if not examine():
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run a command; show a UserError as its message."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted: nothing half-written is left; run it again to go on", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        print(f"error: {error}; nothing half-written is left", file=sys.stderr)
+        sys.exit(1)

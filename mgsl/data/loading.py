@@ -1,0 +1,117 @@
+"""From a prepared dataset to padded batches: the only loader."""
+
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Float32, Int
+from torch import Tensor
+
+from mgsl.data.features import open_features
+from mgsl.queries import SPLITS, Query, read_queries
+from mgsl.records import Batch
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Split:
+    """The queries of one split, ready to be batched.
+
+    `words` holds rows of `word_vectors`, 0 beyond a query's last word; `videos` holds rows of
+    `features`, which stays on disk and is mapped into memory.
+    """
+
+    queries: list[Query]
+    words: Int[np.ndarray, "queries max_words"]
+    videos: Int[np.ndarray, " queries"]
+    durations_s: Float[np.ndarray, " queries"]
+    targets: Float32[np.ndarray, "queries 2"]
+    word_vectors: Float32[Tensor, "vocabulary word_dim"]
+    features: Float[np.ndarray, "videos clips video_dim"]
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def batch(self, rows: Int[np.ndarray, " batch"]) -> Batch:
+        """The queries of these rows, padded to the longest of them."""
+        words = torch.from_numpy(self.words[rows])
+        words = words[:, : int((words > 0).sum(1).max())]
+        video = torch.from_numpy(self.features[self.videos[rows]]).float()
+        return Batch(
+            video=video,
+            video_mask=torch.ones(video.shape[:2], dtype=torch.bool),  # Q14: videos are stretched
+            query=self.word_vectors[words],
+            query_mask=words > 0,
+            target=torch.from_numpy(self.targets[rows]),
+        )
+
+
+def load_splits(prepared: Path, *, max_words: int) -> dict[str, Split]:
+    """Open a prepared dataset.
+
+    Args:
+        prepared: the folder that the stage `prepare` wrote.
+        max_words: longer queries are cut.
+
+    Raises:
+        UserError: a file is missing or the features are not what the summary says.
+    """
+    queries = read_queries(prepared / "queries.jsonl")
+    summary = json.loads((prepared / "summary.json").read_text(encoding="utf-8"))
+    vocabulary = json.loads((prepared / "vocabulary.json").read_text(encoding="utf-8"))
+    vectors = np.load(prepared / "word_vectors.npy", allow_pickle=False)
+    videos = pd.read_csv(prepared / "videos.csv", dtype={"video": str})["video"]
+    shape = (len(videos), summary["num_clips"], summary["video_dim"])
+    features = open_features(prepared / "features.npy", shape)
+    word_row = {word: row for row, word in enumerate(vocabulary)}
+    video_row = {video: row for row, video in enumerate(videos)}
+
+    def split(name: str) -> Split:
+        chosen = [query for query in queries if query.split == name]
+        words = np.zeros((len(chosen), max_words), dtype=np.int64)
+        for row, query in enumerate(chosen):
+            ids = [word_row[token] for token in query.tokens[:max_words]]
+            words[row, : len(ids)] = ids
+        spans = np.array([[query.start_s, query.end_s] for query in chosen])
+        durations = np.array([query.duration_s for query in chosen])
+        return Split(
+            queries=chosen,
+            words=words,
+            videos=np.array([video_row[query.video] for query in chosen]),
+            durations_s=durations,
+            targets=(spans / durations[:, None]).astype(np.float32),
+            word_vectors=torch.from_numpy(vectors),
+            features=features,
+        )
+
+    return {name: split(name) for name in SPLITS}
+
+
+def batches(
+    split: Split, order: Int[np.ndarray, " order"], *, batch_size: int, rank: int, world_size: int
+) -> Iterator[Batch]:
+    """This process's share of every joint batch of `batch_size` queries, in the order given.
+
+    A joint batch with fewer queries than processes, at the very end, is left out.
+    """
+    for start in range(0, len(order), batch_size):
+        joint = order[start : start + batch_size]
+        if len(joint) >= world_size:
+            yield split.batch(np.array_split(joint, world_size)[rank])
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items, the next one made in a thread while one is in use."""
+    iterator = iter(items)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        future = thread.submit(next, iterator, None)
+        while (item := future.result()) is not None:
+            future = thread.submit(next, iterator, None)
+            yield item

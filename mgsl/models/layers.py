@@ -1,0 +1,92 @@
+"""Layers that several models share. Sizes come as keywords; masks are True on what is real."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+Steps = Float[Tensor, "batch steps dim"]
+Mask = Bool[Tensor, "batch steps"]
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention with a residual and layer normalisation after it.
+
+    Args:
+        dim: width, a multiple of `heads`.
+        heads: how many.
+        dropout: of the attended values, in [0, 1).
+    """
+
+    def __init__(self, *, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+        self.norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Steps, mask: Mask) -> Steps:
+        """Let every step look at every real step."""
+        query, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in self.qkv(x).chunk(3, dim=-1)
+        )
+        heads = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
+        return self.norm(x + self.dropout(self.out(heads.transpose(1, 2).flatten(2))))
+
+
+class BiLSTM(nn.Module):
+    """A bidirectional LSTM that padding cannot reach.
+
+    Padding comes last, so the forward direction never sees it before a real step; the backward
+    direction reads the real steps reversed. No packing: shapes stay static.
+
+    Args:
+        input_dim: width of the input.
+        dim: width of the output, even: half of it for each direction.
+    """
+
+    def __init__(self, *, input_dim: int, dim: int) -> None:
+        super().__init__()
+        if dim % 2:
+            raise ValueError(f"dim must be even, got {dim}")
+        self.forwards = nn.LSTM(input_dim, dim // 2, batch_first=True)
+        self.backwards = nn.LSTM(input_dim, dim // 2, batch_first=True)
+
+    def forward(self, x: Float[Tensor, "batch steps input_dim"], mask: Mask) -> Steps:
+        """Encode each step from both sides; padded steps come out as zeros."""
+        order = reversal(mask)
+        backwards = self.backwards(permute_steps(x, order))[0]
+        both = torch.cat([self.forwards(x)[0], permute_steps(backwards, order)], dim=-1)
+        return both * mask[..., None]
+
+
+def reversal(mask: Mask) -> Int[Tensor, "batch steps"]:
+    """For each row the order that reverses its real steps and leaves its padding: an involution."""
+    steps = torch.arange(mask.shape[1], device=mask.device)
+    mirrored = mask.sum(dim=1, keepdim=True) - 1 - steps
+    return torch.where(mask, mirrored, steps)
+
+
+def permute_steps(
+    x: Float[Tensor, "batch steps any_dim"], order: Int[Tensor, "batch steps"]
+) -> Float[Tensor, "batch steps any_dim"]:
+    """Reorder the steps of each row."""
+    return x.gather(1, order[..., None].expand_as(x))
+
+
+def attend(
+    query: Float[Tensor, "batch queries dim"],
+    key: Float[Tensor, "batch keys dim"],
+    mask: Bool[Tensor, "batch keys"],
+) -> Float[Tensor, "batch queries dim"]:
+    """Dot-product attention of one head without maps; the keys are also the values."""
+    return F.scaled_dot_product_attention(query, key, key, attn_mask=mask[:, None, :])
+
+
+def masked_softmax(
+    scores: Float[Tensor, "batch rows columns"], mask: Bool[Tensor, "batch #rows columns"]
+) -> Float[Tensor, "batch rows columns"]:
+    """Softmax over the last axis, among what is real."""
+    return scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=-1)

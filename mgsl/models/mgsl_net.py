@@ -1,0 +1,340 @@
+"""Remember rare content: align clips and words, look both up in two persistent memories, localise.
+
+Paper       D. Liu, X. Qu, X. Di, Y. Cheng, Z. Xu, P. Zhou. "Memory-Guided Semantic Learning Network
+            for Temporal Sentence Grounding". AAAI 2022 (arXiv 2201.00454).
+Reference   none was released; written from the paper's text. Its open questions (Q1-Q25), errata
+            (C) and the evidence for each reading are in docs/open_questions.md.
+Deviations  none from the equations beyond their errata in the configuration `printed`; each reading
+            of the configuration `mgsl_net` is a key of `choices` in params.yaml.
+
+Notation    V, Q      video, query        batch clips dim, batch words dim   encoded clips and words
+            A1, A2    over_words, over_clips   batch clips words, batch words clips
+            Q̂         textual_view        batch clips dim    the query as each clip sees it
+            V̂         visual_view         batch words dim    the video as each word sees it
+            Ṽ, Q̃      video_pair, query_pair   batch steps 2·dim   what the memories gave
+            F         fused               batch clips 3·dim
+            d         distances           batch clips 2      to start and end, share of duration
+            c, i      confidence, iou     batch clips
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from itertools import pairwise
+from typing import Annotated, NamedTuple, final
+
+import torch
+import torch.nn.functional as F
+from einops import einsum
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from mgsl.memory import PersistentMemory, entropy
+from mgsl.models.base import GroundingModel
+from mgsl.models.layers import BiLSTM, SelfAttention, attend, masked_softmax
+from mgsl.models.per_clip import clip_centers, distance_iou, inside
+from mgsl.params import Frozen, Positive, Probability
+from mgsl.records import Batch, Moments
+
+Clips = Float[Tensor, "batch clips dim"]
+Words = Float[Tensor, "batch words dim"]
+ClipMask = Bool[Tensor, "batch clips"]
+WordMask = Bool[Tensor, "batch words"]
+PerClip = Float[Tensor, "batch clips"]
+
+INITIAL_DISTANCE = 0.2  # Q15: where exp(·) starts, a share of the duration
+LARGEST_EXPONENT = 5.0  # Q15: guards exp(·) against overflow
+
+
+class MGSLNetConfig(Frozen):
+    """Sizes, and the readings of what the paper leaves open."""
+
+    video_dim: Positive
+    word_dim: Positive
+    video_slots: Positive
+    query_slots: Positive
+    input_dim: Positive
+    dim: Positive
+    heads: Positive
+    attention_layers: Positive
+    head_channels: Positive
+    dropout: Probability
+    beta: Annotated[float, Field(ge=1)]
+    learn_beta: bool
+    centered_values: bool
+    unit_slots: bool
+    residual: bool
+
+    @model_validator(mode="after")
+    def _learnable(self) -> "MGSLNetConfig":
+        if self.learn_beta and self.beta <= 1:
+            raise ValueError(
+                f"beta is softplus(b) + 1 if it is learned: more than 1, got {self.beta}"
+            )
+        for key in ("input_dim", "word_dim"):
+            if getattr(self, key) % self.heads:
+                raise ValueError(f"{key} must be a multiple of heads={self.heads}")
+        return self
+
+
+class Predicted(NamedTuple):
+    """What the heads say of each clip."""
+
+    distances: Float[Tensor, "batch clips 2"]
+    confidence: PerClip  # before the sigmoid
+    iou: PerClip
+
+
+@final
+class MGSLNet(GroundingModel):
+    """Every clip proposes a moment; a memory per domain carries what other videos taught."""
+
+    Config = MGSLNetConfig
+
+    def __init__(self, config: MGSLNetConfig) -> None:
+        super().__init__()
+        dim = config.dim
+        encoder = partial(
+            Encoder,
+            dim=dim,
+            heads=config.heads,
+            layers=config.attention_layers,
+            dropout=config.dropout,
+        )
+        self.video_encoder = encoder(config.video_dim, input_dim=config.input_dim)
+        self.query_encoder = encoder(config.word_dim, input_dim=config.word_dim)
+        self.alignment = Alignment(dim)
+        memory = partial(
+            PersistentMemory,
+            dim=dim,
+            num_streams=2,
+            beta=config.beta,
+            learn_beta=config.learn_beta,
+            centered_values=config.centered_values,
+            unit_slots=config.unit_slots,
+        )
+        self.video_memory = memory(num_slots=config.video_slots)
+        self.query_memory = memory(num_slots=config.query_slots)
+        self.residual = config.residual
+        self.attention = HeterogeneousAttention(dim)
+        self.heads = Heads(3 * dim, channels=config.head_channels)
+
+    def forward(self, batch: Batch) -> Moments:
+        """Rank the moments that the clips propose by confidence times IoU (Q19)."""
+        predicted = self._predict(batch)
+        centers = clip_centers(batch.video_mask)
+        starts, ends = centers - predicted.distances[..., 0], centers + predicted.distances[..., 1]
+        spans = torch.stack([starts, ends], dim=-1).clamp(0, 1)
+        scores = predicted.confidence.sigmoid() * predicted.iou * batch.video_mask
+        scores, order = scores.sort(dim=1, descending=True, stable=True)
+        return Moments(spans.gather(1, order[..., None].expand_as(spans)), scores)
+
+    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """The three terms of Eq. 14, all of weight 1 as in the paper."""
+        predicted = self._predict(batch)
+        real = batch.video_mask
+        positive = inside(batch.target, real)
+        num_positive = positive.sum(1)
+        centers = clip_centers(real)
+        truth = torch.stack([centers - batch.target[:, :1], batch.target[:, 1:] - centers], dim=-1)
+        iou = distance_iou(truth, predicted.distances)
+        l1 = F.smooth_l1_loss(predicted.distances, truth.clamp(min=0), reduction="none").sum(-1)
+        log_iou = iou.clamp(min=1e-6).log()
+        boundary = ((l1 - log_iou) * positive).sum(1) / num_positive  # Eq. 11
+        confidence = F.binary_cross_entropy_with_logits(
+            predicted.confidence, positive.to(predicted.confidence.dtype), reduction="none"
+        )
+        confidence = (confidence * real).sum(1) / num_positive  # Eq. 12
+        error = F.smooth_l1_loss(predicted.iou, iou.detach(), reduction="none")
+        iou_loss = (error * real).sum(1) / real.sum(1)  # Eq. 13
+        return {  # Eq. 14
+            "boundary": boundary.mean(),
+            "confidence": confidence.mean(),
+            "iou": iou_loss.mean(),
+        }
+
+    def after_step(self) -> None:
+        """Keep what the batch wrote."""
+        self.video_memory.commit()
+        self.query_memory.commit()
+
+    def _predict(self, batch: Batch) -> Predicted:
+        video, query, views = self._align(batch)
+        clips, words = batch.video_mask, batch.query_mask
+        video_read = self.video_memory([video, views.textual], [clips, clips])
+        query_read = self.query_memory([query, views.visual], [words, words])
+        if self.residual:  # Q9
+            video_read = [video_read[0] + video, video_read[1] + views.textual]
+            query_read = [query_read[0] + query, query_read[1] + views.visual]
+        fused = self.attention(
+            torch.cat(video_read, dim=-1), torch.cat(query_read, dim=-1), video, clips, words
+        )
+        return self.heads(fused, clips)
+
+    def _align(self, batch: Batch) -> tuple[Clips, Words, "Views"]:
+        video = self.video_encoder(batch.video, batch.video_mask)
+        query = self.query_encoder(batch.query, batch.query_mask)
+        return video, query, self.alignment(video, query, batch.video_mask, batch.query_mask)
+
+    @torch.no_grad()
+    def diagnostics(self, batch: Batch) -> dict[str, float]:
+        """How spread, how sharp and how selective alignment and memories are (F)."""
+        video, query, views = self._align(batch)
+        clips, words = batch.video_mask, batch.query_mask
+        figures = {
+            "over_words_entropy": entropy(views.over_words, words.sum(1))[clips].mean().item(),
+            "over_clips_entropy": entropy(views.over_clips, clips.sum(1))[words].mean().item(),
+        }
+        for name, memory, features, mask in (
+            ("video", self.video_memory, [video, views.textual], clips),
+            ("query", self.query_memory, [query, views.visual], words),
+        ):
+            seen = memory.diagnostics(features, [mask, mask])
+            figures |= {f"{name}_{key}": value for key, value in seen.items()}
+        return figures
+
+    def probes(self) -> Iterator[tuple[str, AbstractContextManager[None]]]:
+        """What the memories are worth: read them as zeros, or as they were before training."""
+        yield "memory_zeroed", self._reading(lambda memory: torch.zeros_like(memory.slots))
+        yield "memory_initial", self._reading(lambda memory: memory.initial)
+
+    @contextmanager
+    def _reading(self, replace: Callable[[PersistentMemory], Tensor]) -> Iterator[None]:
+        memories = (self.video_memory, self.query_memory)
+        kept = [memory.slots for memory in memories]
+        try:
+            for memory in memories:
+                memory.slots = replace(memory)
+            yield
+        finally:
+            for memory, slots in zip(memories, kept, strict=True):
+                memory.slots = slots
+
+
+class Encoder(nn.Module):
+    """Self-attention, then a BiLSTM (Q12); a wider input is first brought to `input_dim` (Q13)."""
+
+    def __init__(
+        self, feature_dim: int, *, input_dim: int, dim: int, heads: int, layers: int, dropout: float
+    ) -> None:
+        super().__init__()
+        same = feature_dim == input_dim
+        self.project = nn.Identity() if same else nn.Linear(feature_dim, input_dim)
+        self.attention = nn.ModuleList(
+            SelfAttention(dim=input_dim, heads=heads, dropout=dropout) for _ in range(layers)
+        )
+        self.lstm = BiLSTM(input_dim=input_dim, dim=dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        features: Float[Tensor, "batch steps feature_dim"],
+        mask: Bool[Tensor, "batch steps"],
+    ) -> Float[Tensor, "batch steps dim"]:
+        """Encode every step in the light of the others; padded steps come out as zeros."""
+        x = self.dropout(self.project(features))
+        for layer in self.attention:
+            x = layer(x, mask)
+        return self.dropout(self.lstm(x, mask))
+
+
+class Views(NamedTuple):
+    """Each domain as the other sees it, and the attention between them."""
+
+    textual: Clips
+    visual: Words
+    over_words: Float[Tensor, "batch clips words"]
+    over_clips: Float[Tensor, "batch words clips"]
+
+
+class Alignment(nn.Module):
+    """One step of graph convolution between clips and words (Q11)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.from_video = nn.Linear(dim, dim)
+        self.from_query = nn.Linear(dim, dim)
+        self.visual = nn.Linear(dim, dim, bias=False)
+        self.textual = nn.Linear(dim, dim, bias=False)
+
+    def forward(self, video: Clips, query: Words, clips: ClipMask, words: WordMask) -> Views:
+        """Pair each clip with its textual view and each word with its visual view."""
+        affinity = einsum(
+            self.from_video(video), self.from_query(query), "b t d, b w d -> b t w"
+        ).float()
+        over_words = masked_softmax(affinity, words[:, None])  # Eq. 1
+        over_clips = masked_softmax(affinity.mT, clips[:, None])  # Eq. 1
+        return Views(
+            textual=self.textual(over_words @ query) * clips[..., None],  # Eq. 2
+            visual=self.visual(over_clips @ video) * words[..., None],  # Eq. 2
+            over_words=over_words,
+            over_clips=over_clips,
+        )
+
+
+class HeterogeneousAttention(nn.Module):
+    """Self, inter and calibrating attention; residual and layer normalisation in each (Q10)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.video = nn.Linear(2 * dim, dim)
+        self.query = nn.Linear(2 * dim, dim)
+        self.context = nn.Linear(dim, dim)
+        self.norms = nn.ModuleDict(
+            {name: nn.LayerNorm(dim) for name in ("clips", "words", "inter", "calibration")}
+        )
+
+    def forward(
+        self,
+        video_pair: Float[Tensor, "batch clips pair"],
+        query_pair: Float[Tensor, "batch words pair"],
+        video: Clips,
+        clips: ClipMask,
+        words: WordMask,
+    ) -> Float[Tensor, "batch clips fused"]:
+        """Concatenate what each unit makes of the clips."""
+        x, y, context = self.video(video_pair), self.query(query_pair), self.context(video)
+        self_x = self.norms["clips"](x + attend(x, x, clips))
+        self_y = self.norms["words"](y + attend(y, y, words))
+        inter = self.norms["inter"](self_x + attend(self_x, self_y, words))
+        calibration = self.norms["calibration"](context + attend(context, self_x, clips))
+        return torch.cat([self_x, inter, calibration], dim=-1)
+
+
+class Heads(nn.Module):
+    """Boundary, confidence and IoU of the moment each clip proposes (Q15)."""
+
+    def __init__(self, fused_dim: int, *, channels: int) -> None:
+        super().__init__()
+
+        def convolutions(*sizes: int) -> nn.ModuleList:
+            return nn.ModuleList(
+                nn.Conv1d(a, b, kernel_size=3, padding=1) for a, b in pairwise(sizes)
+            )
+
+        self.boundary = convolutions(fused_dim, channels, 2)
+        self.confidence = convolutions(fused_dim, channels, 1)
+        self.iou = convolutions(fused_dim, channels, channels, 1)
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, fused: Float[Tensor, "batch clips fused"], mask: ClipMask) -> Predicted:
+        """Distances as shares of the duration, the logit of the confidence, the IoU in (0, 1)."""
+        x, real = fused.mT, mask[:, None]
+        exponent = self.scale * convolve(self.boundary, x, real).float()
+        return Predicted(
+            distances=INITIAL_DISTANCE * exponent.clamp(max=LARGEST_EXPONENT).exp().mT,
+            confidence=convolve(self.confidence, x, real).float().squeeze(1),
+            iou=convolve(self.iou, x, real).float().squeeze(1).sigmoid(),
+        )
+
+
+def convolve(
+    layers: nn.ModuleList,
+    x: Float[Tensor, "batch channels clips"],
+    real: Bool[Tensor, "batch 1 clips"],
+) -> Float[Tensor, "batch outputs clips"]:
+    """Convolutions with ReLU between them; beyond the real clips there is nothing."""
+    for layer in layers[:-1]:
+        x = layer(x * real).relu()
+    return layers[-1](x * real)

@@ -1,0 +1,139 @@
+"""The stages of the pipeline, in order: each reads, calls, writes.
+
+`configure` alone reads params.yaml; every other stage is told its part by a file of
+`artifacts/configs`. torch is imported by the stages that compute with it.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mgsl import params, paths
+from mgsl.files import atomic_path, write_json
+from mgsl.params import EvaluateConfig, PrepareConfig, RunConfig
+
+
+def configure() -> None:
+    """Check params.yaml and write what each stage is told."""
+    from mgsl.models import MODELS
+
+    chosen = params.load(paths.PARAMS)
+    configs = {name: kind.Config for name, kind in MODELS.items()}
+    parts = {
+        paths.config(dataset, name): part
+        for dataset in chosen.datasets
+        for name, part in params.resolve(chosen, dataset, configs).items()
+    }
+    for path, part in parts.items():  # nothing is written unless all of it is right
+        write_json(path, part.model_dump(mode="json"))
+
+
+def download(*, dataset: str) -> None:
+    """Bring a dataset's published files together, verified."""
+    from mgsl.data.datasets import DATASETS
+
+    DATASETS[dataset].download(paths.raw(dataset))
+
+
+def prepare(*, dataset: str) -> None:
+    """Turn published files into queries, words, vectors and features."""
+    from mgsl.data.preparing import prepare as prepare_dataset
+
+    config = params.read(PrepareConfig, paths.config(dataset, "prepare"))
+    prepare_dataset(config, paths.raw(dataset), paths.prepared(dataset))
+
+
+def train(*, dataset: str, name: str, seed: int, device: str) -> None:
+    """Fit one method or ablation; keep its weights, its curve and its test predictions."""
+    import torch
+
+    from mgsl.data.loading import load_splits
+    from mgsl.distributed import process_group, rank
+    from mgsl.models import build
+    from mgsl.training.checkpoint import fingerprint, save_checkpoint
+    from mgsl.training.devices import choose_device
+    from mgsl.training.loop import fit
+    from mgsl.training.seeding import seed_everything
+
+    config = params.read(RunConfig, paths.config(dataset, name))
+    folder, prepared = paths.run(dataset, name, seed), paths.prepared(dataset)
+    splits = load_splits(prepared, max_words=config.max_words)
+    state = paths.unfinished(dataset, name, seed, fingerprint(config, prepared, seed))
+    torch.set_flush_denormal(True)
+    where = choose_device(device, config.training.precision)
+    with process_group(where):
+        seed_everything(seed)
+        model = build(config)
+        curve = fit(
+            model, splits["train"], splits["val"], config, seed=seed, device=where, state_path=state
+        )
+        _write_predictions(model, splits["test"], config, where, folder / "predictions.jsonl")
+        if rank() == 0:
+            save_checkpoint(folder / "checkpoint.safetensors", model, config)
+            _write_csv(curve, folder / "curve.csv")
+            state.unlink(missing_ok=True)
+
+
+def predict(*, dataset: str, name: str, seed: int, device: str, output: Path) -> None:
+    """Answer the test queries with a checkpoint that `train` kept."""
+    import torch
+
+    from mgsl.data.loading import load_splits
+    from mgsl.training.checkpoint import load_checkpoint
+    from mgsl.training.devices import choose_device
+
+    config = params.read(RunConfig, paths.config(dataset, name))
+    model = load_checkpoint(paths.run(dataset, name, seed) / "checkpoint.safetensors", config)
+    splits = load_splits(paths.prepared(dataset), max_words=config.max_words)
+    torch.set_flush_denormal(True)
+    where = choose_device(device, config.training.precision)
+    _write_predictions(model.to(where), splits["test"], config, where, output)
+
+
+def evaluate(*, dataset: str) -> None:
+    """Score every run's predictions; `dvc metrics show` reads the summary."""
+    from mgsl.evaluation.scoring import evaluate as evaluate_runs
+    from mgsl.evaluation.scoring import headline, summary
+
+    config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+    runs = {
+        (name, seed): paths.run(dataset, name, seed) / "predictions.jsonl"
+        for name in config.names
+        for seed in config.seeds
+    }
+    metrics = evaluate_runs(paths.prepared(dataset), runs, config)
+    _write_csv(metrics, paths.metrics(dataset))
+    write_json(paths.headline(dataset), headline(summary(metrics)))
+
+
+def report(*, exhibit: str) -> None:
+    """Run one exhibit's notebook; write its tables, figures and page."""
+    from mgsl.reporting.notebooks import run_exhibit
+
+    run_exhibit(exhibit, list(params.load(paths.PARAMS).datasets))
+
+
+def index() -> None:
+    """Write the front page of the reports."""
+    from mgsl.reporting.pages import build_index
+
+    chosen = params.load(paths.PARAMS)
+    build_index(list(chosen.exhibits), list(chosen.datasets))
+
+
+def _write_predictions(model, split, config, device, path) -> None:  # type: ignore[no-untyped-def]
+    from mgsl.distributed import rank
+    from mgsl.evaluation.predictions import write_predictions
+    from mgsl.spans import to_seconds
+    from mgsl.training.loop import predict
+
+    spans, scores = predict(model, split, config, device)
+    if rank() == 0:
+        write_predictions(
+            path, split.queries, to_seconds(spans, split.durations_s), scores, config.keep
+        )
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")

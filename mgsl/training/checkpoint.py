@@ -1,0 +1,105 @@
+"""Weights to keep, and the state from which a killed training goes on.
+
+A checkpoint is one safetensors file: the weights, and the configuration as its metadata. The state
+of an unfinished training lies in a folder of its own, named after a digest of the configuration and
+of the data, so that a training never goes on from another one's state. Neither can run code.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from mgsl.errors import UserError
+from mgsl.files import atomic_path
+from mgsl.models import build
+from mgsl.models.base import GroundingModel
+from mgsl.params import RunConfig
+
+
+def fingerprint(config: RunConfig, prepared: Path, seed: int) -> str:
+    """What decides a training's course, digested: configuration, data and seed."""
+    digest = hashlib.sha256(config.model_dump_json().encode())
+    digest.update(str(seed).encode())
+    for name in ("queries.jsonl", "vocabulary.json", "summary.json"):
+        digest.update((prepared / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def save_checkpoint(path: Path, model: GroundingModel, config: RunConfig) -> None:
+    """Write weights and configuration atomically."""
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={"config": config.model_dump_json()})
+
+
+def load_checkpoint(path: Path, config: RunConfig) -> GroundingModel:
+    """The model that `save_checkpoint` wrote, in evaluation mode, on the CPU.
+
+    Args:
+        path: a checkpoint.
+        config: what the caller takes it to be.
+
+    Raises:
+        UserError: the file is missing, damaged, or was trained with another method, another
+            dataset or other sizes.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        trained = json.loads(metadata["config"])
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: train first, with `dvc repro`") from None
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} is not a checkpoint of mgsl, or is damaged: {error}") from None
+    expected = config.model_dump(mode="json")
+    if differences := [
+        f"  {key}: trained with {met!r}, asked for {asked!r}"
+        for key, met, asked in _differences(trained, expected)
+    ]:
+        raise UserError(
+            "\n".join([f"{path} is a checkpoint of another configuration:", *differences])
+        )
+    model = build(config)
+    model.load_state_dict(tensors)
+    return model.eval()
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write the state of an unfinished training atomically: tensors, numbers, text only."""
+    with atomic_path(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_state(path: Path) -> dict[str, Any] | None:
+    """The state of an unfinished training, or None where there is none.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception:  # whatever the bytes provoke
+        raise UserError(
+            f"{path}, the state of an unfinished training, is damaged; "
+            "delete it to train from the start"
+        ) from None
+
+
+def _differences(met: Any, asked: Any, key: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(met, dict) and isinstance(asked, dict):
+        return [
+            difference
+            for name in sorted(met.keys() | asked.keys())
+            for difference in _differences(
+                met.get(name), asked.get(name), f"{key}.{name}".strip(".")
+            )
+        ]
+    return [] if met == asked else [(key, met, asked)]

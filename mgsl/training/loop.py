@@ -1,0 +1,233 @@
+"""The only training loop: it knows no method by name.
+
+One process, or several started by `torchrun`: each joint batch is shared out, gradients are
+averaged, and every process ends each step with the same weights and memories.
+"""
+
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import nn
+from tqdm import tqdm
+
+from mgsl.data.loading import Split, ahead, batches
+from mgsl.distributed import average_gradients, broadcast_weights, gather, rank, total, world_size
+from mgsl.errors import UserError
+from mgsl.models.base import GroundingModel
+from mgsl.params import RunConfig, TrainingParams
+from mgsl.records import Batch
+from mgsl.spans import tiou
+from mgsl.training.checkpoint import load_state, save_state
+from mgsl.training.seeding import random_state, restore_random_state
+
+LOGGED_IOU = (0.3, 0.5, 0.7)  # shown in the training curve, whatever an epoch is chosen by
+PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def fit(
+    model: GroundingModel,
+    train: Split,
+    val: Split,
+    config: RunConfig,
+    *,
+    seed: int,
+    device: torch.device,
+    state_path: Path,
+) -> pd.DataFrame:
+    """Train a model; leave it with the weights of the epoch that did best on validation.
+
+    Args:
+        model: fresh, on the CPU.
+        train: what it learns from.
+        val: what the epoch is chosen by.
+        config: schedule and settings.
+        seed: of the order of the training queries, together with the epoch's number.
+        device: where to train.
+        state_path: where the state is kept after each epoch; a killed training called again with
+            the same arguments goes on from there, to the same weights bit for bit.
+
+    Returns:
+        One row an epoch: losses, validation, diagnostics.
+
+    Raises:
+        UserError: a loss is not finite, or the state is damaged.
+    """
+    settings = config.training
+    model.to(device)
+    broadcast_weights(model)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+    scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "float16")
+    progress: dict[str, Any] = {"rows": [], "best": -1.0, "best_weights": None}
+    if state := load_state(state_path):
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        scaler.load_state_dict(state["scaler"])
+        restore_random_state(state["random"][rank()])
+        progress = state["progress"]
+        say(f"resuming after epoch {len(progress['rows'])}")
+    started, first = time.monotonic(), len(progress["rows"])
+    for epoch in range(first, config.epochs):
+        order = np.random.default_rng([seed, epoch]).permutation(len(train))
+        steps = batches(
+            train, order, batch_size=config.batch_size, rank=rank(), world_size=world_size()
+        )
+        shown = with_progress(
+            ahead(steps),
+            total=-(-len(train) // config.batch_size),
+            title=f"epoch {epoch + 1}/{config.epochs}",
+        )
+        row = train_one_epoch(model, shown, optimizer, scaler, settings, device)
+        row |= validate(model, val, config, device)
+        progress["rows"].append({"epoch": epoch + 1, **row})
+        chosen = row[f"val_R@1, IoU={settings.select_iou}"]
+        if chosen > progress["best"]:
+            progress["best"] = chosen
+            progress["best_weights"] = {k: v.cpu().clone() for k, v in model.state_dict().items()}
+        left = (time.monotonic() - started) / (epoch + 1 - first) * (config.epochs - epoch - 1)
+        say(
+            f"epoch {epoch + 1}/{config.epochs}  loss {row['loss']:.3f}  "
+            f"validation R@1 IoU={settings.select_iou} {chosen:.1%}  {left:.0f} s left"
+        )
+        randoms = gather(random_state())
+        if rank() == 0:
+            state = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "scaler": scaler.state_dict(),
+                "random": randoms,
+                "progress": progress,
+            }
+            save_state(state_path, state)
+    model.load_state_dict(progress["best_weights"])
+    return pd.DataFrame(progress["rows"])
+
+
+def train_one_epoch(
+    model: GroundingModel,
+    joint_batches: Iterable[Batch],
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    settings: TrainingParams,
+    device: torch.device,
+) -> dict[str, float]:
+    """Pass once over the data; return the mean of each loss term. Knows no model by name.
+
+    Raises:
+        UserError: a loss is not finite; names step and terms.
+    """
+    totals: dict[str, float] = defaultdict(float)
+    model.train()
+    step = 0
+    for step, batch in enumerate(joint_batches, start=1):
+        optimizer.zero_grad(set_to_none=True)
+        joint = total(torch.tensor(float(len(batch)))).item()
+        sums: dict[str, float] = defaultdict(float)
+        for part in batch.chunks(settings.micro_batches):
+            share = len(part) * world_size() / joint  # of the mean over the joint batch
+            with autocast(settings.precision, device):
+                terms = model.losses(part.to(device))
+            loss = torch.stack(list(terms.values())).sum()
+            scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
+            for name, term in terms.items():
+                sums[name] += term.item() * share
+        means = mean_over_processes(sums)
+        if not np.isfinite(list(means.values())).all():
+            listed = ", ".join(f"{name} {value}" for name, value in means.items())
+            raise UserError(
+                f"step {step}: the loss is not finite: {listed}. Lower learning_rate, or train in "
+                "float32; what the last epoch left is kept"
+            )
+        average_gradients(model)
+        if settings.clip_norm:
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+        scaler.step(optimizer)
+        scaler.update()
+        model.after_step()
+        for name, mean in means.items():
+            totals[name] += mean
+    terms_mean = {f"loss_{name}": value / step for name, value in totals.items()}
+    return {"loss": sum(terms_mean.values()), **terms_mean}
+
+
+def validate(
+    model: GroundingModel, val: Split, config: RunConfig, device: torch.device
+) -> dict[str, float]:
+    """R@1 on validation, all and rare and common; what each probe costs; diagnostics."""
+    chosen = config.training.select_iou
+    figures = {}
+    rare = np.array([query.rare for query in val.queries])
+    first = first_tiou(model, val, config, device)
+    for iou in sorted({*LOGGED_IOU, chosen}):
+        figures[f"val_R@1, IoU={iou}"] = float((first >= iou).mean())
+    for group, members in (("rare", rare), ("common", ~rare)):
+        figures[f"val_{group}_R@1, IoU={chosen}"] = float((first[members] >= chosen).mean())
+    for name, damage in model.probes():
+        with damage:
+            first = first_tiou(model, val, config, device)
+        figures[f"val_{name}_R@1, IoU={chosen}"] = float((first >= chosen).mean())
+    model.eval()
+    sample = val.batch(np.arange(min(config.batch_size, len(val)))).to(device)
+    return figures | model.diagnostics(sample)
+
+
+def first_tiou(
+    model: GroundingModel, split: Split, config: RunConfig, device: torch.device
+) -> Float[np.ndarray, " queries"]:
+    """How well the best-ranked moment of each query overlaps its target."""
+    spans, _ = predict(model, split, config, device)
+    return tiou(spans[:, 0], split.targets.astype(np.float64))
+
+
+def predict(
+    model: GroundingModel, split: Split, config: RunConfig, device: torch.device
+) -> tuple[Float[np.ndarray, "queries proposals 2"], Float[np.ndarray, "queries proposals"]]:
+    """The best `config.keep` moments of each query, as fractions of the duration, and their scores.
+
+    The processes share the work; each returns all of it.
+    """
+    model.eval()
+    rows = np.array_split(np.arange(len(split)), world_size())[rank()]
+    mine = batches(split, rows, batch_size=config.batch_size, rank=0, world_size=1)
+    spans, scores = [], []
+    with torch.inference_mode():
+        for batch in ahead(mine):
+            with autocast(config.training.precision, device):
+                moments = model(batch.to(device))
+            spans.append(moments.spans[:, : config.keep].double().cpu().numpy())
+            scores.append(moments.scores[:, : config.keep].double().cpu().numpy())
+    parts = gather((np.concatenate(spans), np.concatenate(scores)))
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """Mixed precision where it is asked for."""
+    return torch.autocast(device.type, PRECISIONS.get(precision), enabled=precision in PRECISIONS)
+
+
+def mean_over_processes(values: dict[str, float]) -> dict[str, float]:
+    """Each term's mean over the processes."""
+    if world_size() == 1:
+        return dict(values)
+    summed = total(torch.tensor(list(values.values()), dtype=torch.float64))
+    return dict(zip(values, (summed / world_size()).tolist(), strict=True))
+
+
+def with_progress(steps: Iterable[Batch], *, total: int, title: str) -> Iterator[Batch]:
+    """The same batches, with a bar on a terminal."""
+    hidden = rank() > 0 or not sys.stderr.isatty()
+    yield from tqdm(steps, total=total, desc=title, leave=False, disable=hidden)
+
+
+def say(line: str) -> None:
+    """Tell the person who waits; once, whatever the number of processes."""
+    if rank() == 0:
+        print(line, flush=True)

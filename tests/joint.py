@@ -1,0 +1,40 @@
+"""What one process of a distributed training does in `test_loop.py`; started by torchrun."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from mgsl.distributed import process_group, rank, world_size
+from mgsl.models import build
+from mgsl.training import loop
+from mgsl.training.seeding import seed_everything
+from tests import tiny
+
+NAMES = ("mgsl_net", "printed")
+
+
+def main(folder: Path) -> None:
+    """Train two epochs without dropout; leave losses and weights of each process."""
+    with process_group(torch.device("cpu")):
+        for name in NAMES:
+            config = tiny.run_config(name)
+            config = config.model_copy(update={"model": config.model | {"dropout": 0.0}})
+            seed_everything(rank())  # whatever a process starts from, it trains what process 0 has
+            model = build(config)
+            curve = loop.fit(
+                model,
+                tiny.split(21),  # the last joint batch has 5 queries: shares of 3 and 2
+                tiny.split(9, seed=1),
+                config,
+                seed=0,
+                device=torch.device("cpu"),
+                state_path=folder / f"state-{name}-{world_size()}.pt",
+            )
+            losses = torch.tensor(curve.filter(like="loss").to_numpy())
+            result = {"losses": losses, "state": model.state_dict()}
+            torch.save(result, folder / f"{name}-{world_size()}-{rank()}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,138 @@
+"""Training: it learns, stops clearly, and goes on after a kill to the same weights bit for bit."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mgsl.data.loading import Split
+from mgsl.errors import UserError
+from mgsl.models import build
+from mgsl.models.base import GroundingModel
+from mgsl.params import RunConfig
+from mgsl.training import loop
+from mgsl.training.seeding import seed_everything
+from tests import joint, tiny
+
+CPU = torch.device("cpu")
+
+
+def train(config: RunConfig, state: Path, train_split: Split | None = None) -> GroundingModel:
+    seed_everything(0)
+    model = build(config)
+    loop.fit(
+        model,
+        train_split or tiny.split(24),
+        tiny.split(10, seed=1),
+        config,
+        seed=0,
+        device=CPU,
+        state_path=state,
+    )
+    return model
+
+
+def assert_same_weights(a: GroundingModel, b: GroundingModel) -> None:
+    for (name, x), y in zip(a.state_dict().items(), b.state_dict().values(), strict=True):
+        assert torch.equal(x, y), name
+
+
+def test_training_learns_what_can_be_learned(tmp_path: Path) -> None:
+    config = tiny.run_config(epochs=12, learning_rate=0.005)
+    seed_everything(0)
+    model = build(config)
+    curve = loop.fit(
+        model, tiny.split(64), tiny.split(32, seed=1), config, seed=0, device=CPU,
+        state_path=tmp_path / "state.pt",
+    )  # fmt: skip
+    assert curve["loss"].iloc[-1] < 0.6 * curve["loss"].iloc[0]
+    assert curve["val_R@1, IoU=0.5"].max() > 0.6
+    assert list(curve["epoch"]) == list(range(1, 13))
+    assert {"val_memory_zeroed_R@1, IoU=0.5", "video_slot_cosine"} <= set(curve.columns)
+
+
+def test_the_epoch_that_did_best_on_validation_is_kept(tmp_path: Path) -> None:
+    config = tiny.run_config(epochs=4, learning_rate=0.005)
+    val = tiny.split(32, seed=1)
+    seed_everything(0)
+    model = build(config)
+    curve = loop.fit(
+        model, tiny.split(64), val, config, seed=0, device=CPU, state_path=tmp_path / "s.pt"
+    )
+    kept = (loop.first_tiou(model, val, config, CPU) >= 0.5).mean()
+    assert kept == curve["val_R@1, IoU=0.5"].max()
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_killed_training_ends_with_the_same_weights(
+    epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny.run_config(epochs=3)
+    whole = train(config, tmp_path / "whole.pt")
+    validate, calls = loop.validate, []
+
+    def killed(*arguments: object) -> dict[str, float]:
+        calls.append(1)
+        if len(calls) > epoch:
+            raise KeyboardInterrupt
+        return validate(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "validate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "killed.pt")
+    monkeypatch.setattr(loop, "validate", validate)
+    torch.rand(17)
+    assert_same_weights(train(config, tmp_path / "killed.pt"), whole)
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_terms(tmp_path: Path) -> None:
+    data = tiny.split(24)
+    data.features[5] = np.nan
+    with pytest.raises(UserError, match=r"step \d.*boundary nan.*confidence nan"):
+        train(tiny.run_config(), tmp_path / "state.pt", data)
+
+
+def test_a_damaged_state_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state.pt").write_bytes(b"not a state")
+    with pytest.raises(UserError, match=r"state\.pt.*damaged.*delete it"):
+        train(tiny.run_config(), tmp_path / "state.pt")
+
+
+def test_micro_batches_give_the_gradient_of_the_whole(tmp_path: Path) -> None:
+    def gradients(parts: int) -> list[torch.Tensor]:
+        config = tiny.run_config()
+        settings = config.training.model_copy(update={"micro_batches": parts, "clip_norm": 0.0})
+        seed_everything(0)
+        model = build(config.model_copy(update={"model": config.model | {"dropout": 0.0}}))
+        for memory in (model.video_memory, model.query_memory):
+            memory.write = lambda *_, slots=memory.slots: slots  # type: ignore[assignment]
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        scaler = torch.amp.GradScaler("cpu", enabled=False)
+        loop.train_one_epoch(model, iter([tiny.batch(5)]), optimizer, scaler, settings, CPU)
+        return [p.grad for p in model.parameters() if p.grad is not None]
+
+    for whole, parts in zip(gradients(1), gradients(3), strict=False):
+        torch.testing.assert_close(whole, parts, atol=1e-6, rtol=1e-4)
+
+
+def test_two_processes_train_as_one_does_on_the_joint_batch(tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command = [*launcher, "--nproc-per-node=2", "-m", "tests.joint", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    joint.main(tmp_path)
+    for name in joint.NAMES:
+        one, left, right = (
+            torch.load(tmp_path / f"{name}-{which}.pt", weights_only=True)
+            for which in ("1-0", "2-0", "2-1")
+        )
+        torch.testing.assert_close(left["losses"], one["losses"], atol=1e-5, rtol=1e-4)
+        for key, tensor in left["state"].items():
+            assert torch.equal(tensor, right["state"][key]), key
+        for memory in ("video_memory.slots", "query_memory.slots"):
+            torch.testing.assert_close(
+                left["state"][memory], one["state"][memory], atol=2e-4, rtol=1e-3
+            )

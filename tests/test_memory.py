@@ -1,0 +1,228 @@
+"""The memory against slow, literal loops, and what must never happen to it."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mgsl.memory import (
+    PersistentMemory,
+    Record,
+    address,
+    batch_mean,
+    effective_rank,
+    entropy,
+    inverse_softplus,
+    joint_write,
+)
+
+BATCH, STEPS, SLOTS, DIM = 2, 5, 4, 3
+
+
+def memory(**readings: object) -> PersistentMemory:
+    """A small memory of two streams, as printed but for the readings given."""
+    torch.manual_seed(0)
+    printed = {"beta": 1.0, "learn_beta": False, "centered_values": False, "unit_slots": False}
+    return PersistentMemory(num_slots=SLOTS, dim=DIM, num_streams=2, **(printed | readings))
+
+
+def streams() -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Two streams of features; the last two steps of the second sample are padding."""
+    mask = torch.ones(BATCH, STEPS, dtype=torch.bool)
+    mask[1, 3:] = False
+    return [torch.randn(BATCH, STEPS, DIM), torch.randn(BATCH, STEPS, DIM)], [mask, mask]
+
+
+def record(steps: int = STEPS, batch: int = BATCH) -> Record:
+    weights = torch.randn(batch, steps, SLOTS).softmax(-1)
+    mask = torch.ones(batch, steps, dtype=torch.bool)
+    mask[0, steps // 2 + 1 :] = False
+    erase, value = torch.rand(batch, steps, DIM), torch.randn(batch, steps, DIM)
+    return Record(weights, erase, value, mask)
+
+
+def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
+    dot = sum(float(x * y) for x, y in zip(a, b, strict=True))
+    return dot / math.sqrt(float(a.square().sum()) * float(b.square().sum()))
+
+
+@pytest.mark.equation(3)
+@pytest.mark.equation(4)
+@pytest.mark.parametrize("beta", [1.0, 20.0])
+def test_addressing_is_a_softmax_of_cosines(beta: float) -> None:
+    key, slots = torch.randn(BATCH, STEPS, DIM), torch.randn(SLOTS, DIM)
+    expected = torch.zeros(BATCH, STEPS, SLOTS)
+    for b, i in itertools.product(range(BATCH), range(STEPS)):
+        exponentials = [math.exp(beta * cosine(key[b, i], slot)) for slot in slots]
+        for k in range(SLOTS):
+            expected[b, i, k] = exponentials[k] / sum(exponentials)
+    torch.testing.assert_close(address(key, slots, torch.tensor(beta)), expected)
+
+
+@pytest.mark.equation(5)
+@pytest.mark.equation(7)
+def test_one_step_of_one_sample_writes_as_printed() -> None:
+    slots, r = torch.randn(SLOTS, DIM), record(steps=1, batch=1)
+    expected = torch.zeros(SLOTS, DIM)
+    for k, d in itertools.product(range(SLOTS), range(DIM)):
+        w, e, u = r.weights[0, 0, k], r.erase[0, 0, d], r.value[0, 0, d]
+        expected[k, d] = w * u + slots[k, d] * (1 - w * e)
+    torch.testing.assert_close(joint_write(slots, r), expected)
+
+
+@pytest.mark.equation(5)
+@pytest.mark.equation(7)
+def test_many_steps_write_the_mean_of_the_samples_own_updates() -> None:
+    slots, r = torch.randn(SLOTS, DIM), record()
+    assert (r.weights * r.mask[..., None]).sum((0, 1)).max() / BATCH < 2
+    expected = torch.zeros(SLOTS, DIM)
+    for k, d in itertools.product(range(SLOTS), range(DIM)):
+        weight = erase = add = 0.0
+        for b, i in itertools.product(range(BATCH), range(STEPS)):
+            if r.mask[b, i]:
+                w = float(r.weights[b, i, k])
+                weight += w / BATCH
+                erase += w * float(r.erase[b, i, d]) / BATCH
+                add += w * float(r.value[b, i, d]) / BATCH
+        z = max(1.0, weight)
+        expected[k, d] = slots[k, d] * min(1.0, max(0.0, 1 - erase / z)) + add / z
+    torch.testing.assert_close(joint_write(slots, r), expected)
+
+
+@pytest.mark.equation(6)
+@pytest.mark.equation(8)
+def test_the_second_stream_writes_on_what_the_first_left_addressed_as_before() -> None:
+    m = memory().train()
+    features, masks = streams()
+    first, second = (
+        m.record(stream, x, mask)
+        for stream, x, mask in zip(m.streams, features, masks, strict=True)
+    )
+    torch.testing.assert_close(
+        second.weights, address(m.streams[1].write_key(features[1]), m.slots, torch.tensor(1.0))
+    )
+    expected = joint_write(joint_write(m.slots, first), second)
+    torch.testing.assert_close(m.write(features, masks), expected)
+
+
+@pytest.mark.equation(9)
+@pytest.mark.equation(10)
+def test_reading_is_the_weighted_sum_of_slots() -> None:
+    m = memory().eval()
+    (features, _), _ = streams()
+    stream = m.streams[0]
+    weights = address(stream.read_key(features), m.slots, torch.tensor(1.0))
+    expected = torch.zeros(BATCH, STEPS, DIM)
+    for b, i, k in itertools.product(range(BATCH), range(STEPS), range(SLOTS)):
+        expected[b, i] += weights[b, i, k] * m.slots[k]
+    torch.testing.assert_close(m.read(stream, features, m.slots), expected)
+
+
+def test_a_slot_stays_bounded_however_many_steps_write_to_it() -> None:
+    everywhere = torch.zeros(1, 1000, SLOTS)
+    everywhere[..., 0] = 1
+    r = Record(
+        everywhere,
+        torch.ones(1, 1000, DIM),
+        torch.ones(1, 1000, DIM),
+        torch.ones(1, 1000, dtype=torch.bool),
+    )
+    written = joint_write(torch.full((SLOTS, DIM), 5.0), r)
+    torch.testing.assert_close(written[0], torch.ones(DIM))
+    torch.testing.assert_close(written[1:], torch.full((SLOTS - 1, DIM), 5.0))
+
+
+@settings(deadline=None, max_examples=30)
+@given(padding=st.integers(1, 4), noise=st.floats(-1e3, 1e3))
+def test_padding_is_never_written(padding: int, noise: float) -> None:
+    m = memory(centered_values=True, unit_slots=True, beta=20.0, learn_beta=True).train()
+    features, masks = streams()
+    padded = [torch.cat([x, torch.full((BATCH, padding, DIM), noise)], 1) for x in features]
+    longer = [torch.cat([k, torch.zeros(BATCH, padding, dtype=torch.bool)], 1) for k in masks]
+    torch.testing.assert_close(m.write(padded, longer), m.write(features, masks))
+
+
+def test_the_order_of_the_samples_does_not_change_what_is_written() -> None:
+    m = memory(beta=20.0).train()
+    features, masks = streams()
+    swapped = m.write([x.flip(0) for x in features], [k.flip(0) for k in masks])
+    torch.testing.assert_close(swapped, m.write(features, masks))
+
+
+def test_nothing_is_written_in_evaluation() -> None:
+    m = memory().eval()
+    before = m.slots.clone()
+    m(*streams())
+    m.commit()
+    assert torch.equal(m.slots, before)
+
+
+def test_what_is_written_is_kept_at_commit_and_carries_no_gradient() -> None:
+    m = memory().train()
+    before = m.slots.clone()
+    features, masks = streams()
+    written = m.write(features, masks)
+    m(features, masks)
+    assert torch.equal(m.slots, before)
+    m.commit()
+    torch.testing.assert_close(m.slots, written.detach())
+    assert not m.slots.requires_grad
+    assert "slots" in m.state_dict()
+
+
+def test_every_map_learns_through_what_is_read() -> None:
+    m = memory(learn_beta=True, beta=20.0).train()
+    torch.stack([x.square().sum() for x in m(*streams())]).sum().backward()
+    for name, parameter in m.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_unit_slots_stay_on_the_sphere() -> None:
+    m = memory(unit_slots=True).train()
+    features, masks = streams()
+    torch.testing.assert_close(m.slots.norm(dim=-1), torch.ones(SLOTS))
+    torch.testing.assert_close(m.write(features, masks).norm(dim=-1), torch.ones(SLOTS))
+
+
+def test_centred_values_have_no_mean_over_what_is_real() -> None:
+    m = memory(centered_values=True)
+    (features, _), (mask, _) = streams()
+    value = m.record(m.streams[0], features, mask).value
+    torch.testing.assert_close(batch_mean(value, mask), torch.zeros(DIM), atol=1e-6, rtol=0)
+
+
+def test_beta_starts_where_it_is_told() -> None:
+    for beta, learned in ((1.0, False), (20.0, True), (100.0, True)):
+        betas = memory(beta=beta, learn_beta=learned).streams[0].betas()
+        torch.testing.assert_close(betas, torch.full((2,), beta))
+    torch.testing.assert_close(
+        torch.nn.functional.softplus(inverse_softplus(torch.tensor([0.0, 0.5, 99.0]))),
+        torch.tensor([0.0, 0.5, 99.0]),
+    )
+
+
+def test_the_diagnostics_tell_a_collapsed_memory_from_a_spread_one() -> None:
+    torch.manual_seed(0)
+    m = memory().eval()
+    m.slots = torch.eye(3)[:2]
+    spread = m.diagnostics(*streams())
+    assert spread["slot_cosine"] == pytest.approx(0)
+    m.slots = torch.ones(4, 3)
+    collapsed = m.diagnostics(*streams())
+    assert collapsed["slot_cosine"] == pytest.approx(1)
+    assert collapsed["read_entropy"] == pytest.approx(1)
+    assert collapsed["read_variation"] == pytest.approx(0, abs=1e-6)
+    assert collapsed["used_slots"] == 0
+
+
+def test_entropy_and_rank_have_their_known_values() -> None:
+    weights = torch.tensor([[[0.25, 0.25, 0.25, 0.25], [1.0, 0, 0, 0], [0.5, 0.5, 0, 0]]])
+    torch.testing.assert_close(entropy(weights), torch.tensor([[1.0, 0.0, 0.5]]))
+    torch.testing.assert_close(entropy(weights[:, 2:], torch.tensor([2])), torch.tensor([[1.0]]))
+    line = torch.tensor([[1.0, 0, 0], [2.0, 0, 0], [5.0, 0, 0]])
+    assert effective_rank(line).item() == pytest.approx(1)
+    assert effective_rank(torch.cat([torch.eye(3), -torch.eye(3)])).item() == pytest.approx(3)

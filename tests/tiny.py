@@ -1,0 +1,101 @@
+"""Small things that many tests need: a split in memory, a configuration, a batch."""
+
+import numpy as np
+import torch
+
+from mgsl import params, paths
+from mgsl.data.loading import Split
+from mgsl.models import MODELS
+from mgsl.params import Params, RunConfig
+from mgsl.queries import Query
+from mgsl.records import Batch
+
+CLIPS, WORDS, VIDEO_DIM, WORD_DIM = 12, 6, 5, 8
+
+
+def parameters() -> Params:
+    """The params.yaml of the repository."""
+    return params.load(paths.PARAMS)
+
+
+def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
+    """One run of a method or ablation with the repository's choices and tiny sizes."""
+    chosen = parameters()
+    ablations = [name] if name not in MODELS else []
+    methods = [name] if name in MODELS else ["mgsl_net"]
+    chosen = chosen.model_copy(update={"methods": tuple(methods), "ablations": tuple(ablations)})
+    configs = {key: kind.Config for key, kind in MODELS.items()}
+    config = params.resolve(chosen, "embedded", configs)[name]
+    assert isinstance(config, RunConfig)
+    tiny = {
+        "num_clips": CLIPS,
+        "video_dim": VIDEO_DIM,
+        "word_dim": WORD_DIM,
+        "video_slots": 40,
+        "query_slots": 40,
+        "input_dim": 8,
+        "dim": 16,
+        "heads": 2,
+        "head_channels": 16,
+    }
+    model = config.model | {key: value for key, value in tiny.items() if key in config.model}
+    base = {"epochs": 2, "batch_size": 8, "model": model}
+    return config.model_copy(update=base | changes)
+
+
+def batch(size: int = 4, seed: int = 0) -> Batch:
+    """Random videos and queries; all but the first are shorter than the longest."""
+    generator = torch.Generator().manual_seed(seed)
+    clips = torch.tensor([CLIPS] + [CLIPS - 3] * (size - 1))
+    words = torch.tensor([WORDS] + [WORDS - 2] * (size - 1))
+    video_mask = torch.arange(CLIPS) < clips[:, None]
+    query_mask = torch.arange(WORDS) < words[:, None]
+    start = torch.rand(size, generator=generator) * 0.5
+    length = 0.2 + 0.3 * torch.rand(size, generator=generator)
+    return Batch(
+        video=torch.randn(size, CLIPS, VIDEO_DIM, generator=generator) * video_mask[..., None],
+        video_mask=video_mask,
+        query=torch.randn(size, WORDS, WORD_DIM, generator=generator) * query_mask[..., None],
+        query_mask=query_mask,
+        target=torch.stack([start, start + length], dim=1),
+    )
+
+
+def split(size: int, seed: int = 0) -> Split:
+    """Queries over random videos whose moments can be learned: the clips inside are brighter."""
+    rng = np.random.default_rng(seed)
+    starts = rng.uniform(0, 0.5, size)
+    targets = np.stack([starts, starts + rng.uniform(0.2, 0.5, size)], 1).astype(np.float32)
+    centers = (np.arange(CLIPS) + 0.5) / CLIPS
+    inside = (centers >= targets[:, :1]) & (centers <= targets[:, 1:])
+    features = rng.normal(size=(size, CLIPS, VIDEO_DIM)) * 0.1 + inside[..., None]
+    words = np.zeros((size, WORDS), dtype=np.int64)
+    for row in range(size):
+        words[row, : 2 + row % (WORDS - 2)] = rng.integers(1, 10, 2 + row % (WORDS - 2))
+    vectors = torch.from_numpy(rng.normal(size=(10, WORD_DIM)).astype(np.float32))
+    queries = [
+        Query(
+            f"q{i}",
+            f"v{i}",
+            "a",
+            "train",
+            float(a * 10),
+            float(b * 10),
+            10.0,
+            ("a",),
+            ("NN",),
+            5 if i % 2 else 50,
+            i % 2,
+            bool(i % 2),
+        )
+        for i, (a, b) in enumerate(targets)
+    ]
+    return Split(
+        queries,
+        words,
+        np.arange(size),
+        np.full(size, 10.0),
+        targets,
+        vectors,
+        features.astype(np.float32),
+    )
