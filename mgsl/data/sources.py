@@ -1,0 +1,250 @@
+"""Published files: which they are, where they come from, whether they are what was published.
+
+`catalogue.csv` lists them. A file is looked for in the cache (by digest), then in a mirror (at
+`owner/name/path`), then on the network. Nothing is put in place before its digest is checked.
+"""
+
+import csv
+import hashlib
+import importlib.resources
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+import requests
+from tqdm import tqdm
+
+from mgsl.errors import UserError
+from mgsl.files import atomic_path
+
+SERVER = "https://raw.githubusercontent.com"
+
+_CHUNK = 1 << 14  # bytes; the most that an interruption loses
+_TIMEOUT_S = (3, 10)  # to connect, and between two pieces
+_PATIENCE_S = 8  # no further attempt begins later than this after the last progress
+_PAUSE_S = 0.5  # before the second attempt; doubles with each
+
+
+@dataclass(frozen=True)
+class Source:
+    """One published file, pinned."""
+
+    datasets: tuple[str, ...]
+    repository: str
+    commit: str
+    path: str
+    size: int
+    sha256: str
+    terms: str
+    citation: str
+
+    @property
+    def place(self) -> Path:
+        """Where the file stands in a mirror and among the raw files."""
+        return Path(self.repository) / self.path
+
+    def url(self, server: str) -> str:
+        """Where the network has it."""
+        return f"{server}/{self.repository}/{self.commit}/{self.path}"
+
+
+def catalogue(dataset: str | None = None) -> list[Source]:
+    """The sources of one dataset, or of all."""
+    text = importlib.resources.files("mgsl.data").joinpath("catalogue.csv").read_text("utf-8")
+    sources = [
+        Source(datasets=tuple(names.split()), size=int(size), **row)
+        for row in csv.DictReader(text.splitlines())
+        for names, size in [(row.pop("datasets"), row.pop("size"))]
+    ]
+    return [source for source in sources if dataset is None or dataset in source.datasets]
+
+
+def fetch(sources: Iterable[Source], destination: Path, *, server: str = SERVER) -> None:
+    """Put verified copies of published files at `destination/owner/name/path`.
+
+    Args:
+        sources: what is wanted.
+        destination: a folder; made where it is missing.
+        server: the root of the addresses that a file is downloaded from.
+
+    Raises:
+        UserError: a file in the cache, in the mirror or from the network is not the published one,
+            or some are nowhere to be had; the message lists all of these.
+    """
+    missing: dict[Source, str] = {}
+    offline = ""  # why the network is not asked again
+    for source in sources:
+        found = _find(source)
+        if found is None and not offline:
+            try:
+                found = _download(source, server)
+            except requests.HTTPError as error:
+                missing[source] = str(error)
+            except requests.RequestException as error:
+                offline = f"{server} cannot be reached ({_cause(error)})"
+        if found is not None:
+            with atomic_path(destination / source.place) as temporary:
+                shutil.copyfile(found, temporary)
+        elif source not in missing:
+            missing[source] = offline
+    if missing:
+        raise UserError(_explain(missing))
+
+
+def status(source: Source) -> str:
+    """Where a file is at hand: "cached", "mirrored", "missing", or what is wrong with it."""
+    try:
+        found = _find(source)
+    except UserError as error:
+        return str(error)
+    if found is None:
+        return "missing"
+    return "cached" if found == cached(source) else "mirrored"
+
+
+def cached(source: Source) -> Path:
+    """Where the cache keeps a file, by its digest, so that every clone finds it."""
+    return cache_folder() / source.sha256[:2] / source.sha256
+
+
+def cache_folder() -> Path:
+    """`MGSL_CACHE`, or the platform's folder for caches."""
+    return Path(os.environ.get("MGSL_CACHE") or platformdirs.user_cache_dir("mgsl", False))
+
+
+def mirror_folder() -> Path | None:
+    """`MGSL_MIRROR`, if set.
+
+    Raises:
+        UserError: it is no folder.
+    """
+    folder = os.environ.get("MGSL_MIRROR")
+    if folder and not Path(folder).is_dir():
+        raise UserError(f"MGSL_MIRROR is {folder!r}, which is no folder: correct it or unset it")
+    return Path(folder) if folder else None
+
+
+def sha256(path: Path) -> str:
+    """A file's digest, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _find(source: Source) -> Path | None:
+    """The file in the cache or in the mirror, verified."""
+    mirror = mirror_folder()
+    for path in [cached(source), *([mirror / source.place] if mirror else [])]:
+        if path.is_file():
+            _verify(path, source)
+            return path
+    return None
+
+
+def _verify(path: Path, source: Source) -> None:
+    size = path.stat().st_size
+    if size != source.size:
+        problem = f"has {size} bytes, expected {source.size}"
+    elif (digest := sha256(path)) != source.sha256:
+        problem = f"has SHA-256 {digest}, expected {source.sha256}"
+    else:
+        return
+    raise UserError(
+        f"{path} is not {source.place} as published: it {problem}. "
+        f"Delete or replace it; the original is {source.url(SERVER)}"
+    )
+
+
+def _download(source: Source, server: str) -> Path:
+    """Bring a file into the cache, going on where an earlier attempt was cut off.
+
+    Raises:
+        UserError: what came is not what was published.
+        requests.RequestException: the last of several attempts failed.
+    """
+    place = cached(source)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = place.with_suffix(".part")
+    deadline, pause = time.monotonic() + _PATIENCE_S, _PAUSE_S
+    while _size(part) < source.size:
+        before = _size(part)
+        try:
+            _append(source.url(server), part, source)
+        except requests.RequestException as error:
+            if _size(part) > before:
+                deadline = time.monotonic() + _PATIENCE_S
+            permanent = error.response is not None and error.response.status_code < 500
+            if permanent or time.monotonic() + pause > deadline:
+                raise
+            time.sleep(pause)
+            pause *= 2
+    try:
+        _verify(part, source)
+    except UserError:
+        part.unlink()
+        raise
+    part.replace(place)
+    return place
+
+
+def _append(url: str, part: Path, source: Source) -> None:
+    """Ask for the rest of a file once, and write what comes."""
+    begun = _size(part)
+    headers = {"Range": f"bytes={begun}-"} if begun else {}
+    headers["Accept-Encoding"] = "identity"
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
+        response.raise_for_status()
+        resumed = response.status_code == requests.codes.partial_content
+        with (
+            part.open("ab" if resumed else "wb") as file,
+            tqdm(
+                desc=Path(source.path).name,
+                total=source.size,
+                initial=begun if resumed else 0,
+                unit="B",
+                unit_scale=True,
+                disable=None,
+            ) as progress,
+        ):
+            for piece in response.iter_content(_CHUNK):
+                file.write(piece)
+                progress.update(len(piece))
+                if file.tell() > source.size:
+                    break
+    if _size(part) < source.size:
+        raise requests.ConnectionError(f"{url} ended after {_size(part)} of {source.size} bytes")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason of an error of requests, which wraps it several times."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return str(error) or type(error).__name__
+
+
+def _explain(missing: dict[Source, str]) -> str:
+    mirror = mirror_folder()
+    lines = [f"{len(missing)} published files are neither in the cache nor in a mirror:"]
+    for source, reason in missing.items():
+        lines += [
+            f"  {source.place} ({source.size} bytes)",
+            f"    {reason}",
+            f"    original: {source.url(SERVER)}",
+            f"    in the cache it would be: {cached(source)}",
+            *([f"    in the mirror it would be: {mirror / source.place}"] if mirror else []),
+        ]
+    return "\n".join(
+        [
+            *lines,
+            "Provide them in one of two ways, then run the same command again:",
+            "  set MGSL_MIRROR to a folder that has them at owner/name/path, as listed; or",
+            "  place each in the cache, under the name listed (MGSL_CACHE moves the cache).",
+        ]
+    )
