@@ -1,0 +1,85 @@
+"""A figure of a report: drawn once, kept in three formats, the same bytes each time."""
+
+import base64
+import html
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from IPython.display import HTML, display
+from matplotlib.figure import Figure
+
+from mgsl.files import atomic_path
+from mgsl.reporting.style import style
+
+_METADATA = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}, "png": {}}
+_DOTS_PER_INCH = 200
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the sentences that have to stand below it."""
+
+    figure: Figure
+    title: str
+    caption: str
+
+
+def show(drawing: Drawing) -> None:
+    """Show a figure and its caption in a notebook."""
+    display(HTML(to_html(drawing)))  # type: ignore[no-untyped-call]
+
+
+def save(drawing: Drawing, stem: str) -> None:
+    """Write STEM.svg, STEM.pdf and STEM.png, each atomically; the SVG carries the caption.
+
+    Args:
+        drawing: what is written.
+        stem: path without a suffix.
+    """
+    for suffix in ("svg", "pdf", "png"):
+        with atomic_path(Path(f"{stem}.{suffix}")) as path:
+            path.write_bytes(render(drawing, suffix))
+
+
+def render(drawing: Drawing, suffix: str) -> bytes:
+    """The bytes of one format: svg, pdf or png."""
+    metadata: dict[str, str | None] = {"Title": drawing.title, **_METADATA[suffix]}
+    if suffix == "svg":
+        metadata["Description"] = drawing.caption
+    buffer = io.BytesIO()
+    with style():
+        drawing.figure.savefig(buffer, format=suffix, dpi=_DOTS_PER_INCH, metadata=metadata)
+    return buffer.getvalue()
+
+
+def to_html(drawing: Drawing) -> str:
+    """A `figure` that holds its image within itself."""
+    image = base64.b64encode(render(drawing, "svg")).decode()
+    return (
+        '<figure class="drawing">\n<div class="scroll" tabindex="0" role="region" '
+        'aria-label="Figure, scrolls sideways">'
+        f'<img alt="{html.escape(drawing.title)}" src="data:image/svg+xml;base64,{image}"></div>\n'
+        f"<figcaption>{html.escape(drawing.caption)}</figcaption>\n</figure>\n"
+    )
+
+
+def compose(
+    height: float | list[float], draw: list[Callable[[Figure], None]], *, width: float
+) -> Figure:
+    """Parts of a figure, one below the other, each drawn by its own function.
+
+    Args:
+        height: inches of every part, or of each.
+        draw: what fills each part, at least one.
+        width: inches.
+    """
+    heights = height if isinstance(height, list) else [height] * len(draw)
+    with style():
+        figure = Figure(figsize=(width, sum(heights)), layout="constrained")
+        parts = figure.subfigures(len(draw), 1, height_ratios=heights, squeeze=False)
+        for part, fill in zip(parts[:, 0], draw, strict=True):
+            fill(part)
+        figure.draw_without_rendering()
+    return figure

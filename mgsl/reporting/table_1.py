@@ -1,0 +1,143 @@
+"""Table 1: every method the paper compares, printed and ours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from mgsl.evaluation import scoring
+from mgsl.evaluation.metrics import metric_names
+from mgsl.reporting import published
+from mgsl.reporting.published import BENCHMARKS
+from mgsl.reporting.sources import Source
+from mgsl.reporting.tables import DITTO, Cell, Columns, Table
+
+_FIELDS = (
+    "name title group dataset features simulated metric printed_percent ours_percent sd_points "
+    "low_percent high_percent gap_points seeds queries"
+).split()
+
+
+def build(datasets: Sequence[str]) -> Table:
+    """The fifteen printed rows, and beside them what was run on each dataset.
+
+    A dataset with a benchmark stands right of that benchmark's printed columns. One without, or one
+    whose features are simulated, stands apart on the right, and has no gap.
+
+    Args:
+        datasets: names of evaluated datasets.
+    """
+    sources = [Source(dataset) for dataset in datasets]
+    blocks: list[tuple[Columns, Source | None, str | None]] = []
+    for benchmark, (title, features) in BENCHMARKS.items():
+        head = f"printed: {title}, {features}"
+        columns = Columns(head, tuple(published.metrics(benchmark)), ours=False)
+        blocks.append((columns, None, benchmark))
+        blocks += [_ours(s) for s in sources if s.comparable and s.benchmark == benchmark]
+    blocks += [_ours(source) for source in sources if not source.comparable]
+    methods = [
+        method
+        for method in published.methods().to_dict("records")
+        if method["name"] != "printed" or any("printed" in s.config.names for s in sources)
+    ]
+    numbers: list[dict[str, Any]] = []
+    rows, above = [], None
+    for method in methods:
+        cells: list[Cell] = []
+        for columns, source, benchmark in blocks:
+            if source is None and method["printed"] == above:
+                cells += [Cell(DITTO)] * len(columns.names)
+                continue
+            for metric in published.metrics(benchmark or "") or _metrics(source):
+                number = _number(method, source, benchmark, metric)
+                numbers.append(number)
+                cells += _cells(number, source)
+        rows.append((str(method["title"]), tuple(cells)))
+        above = method["printed"]
+    return Table(
+        caption=_caption(sources),
+        columns=tuple(columns for columns, *_ in blocks),
+        rows=tuple(rows),
+        tidy=pd.DataFrame(numbers, columns=_FIELDS),
+    )
+
+
+def _ours(source: Source) -> tuple[Columns, Source, str | None]:
+    label = f"ours: {source.label}"
+    if not source.comparable:
+        return Columns(label, tuple(_metrics(source)), ours=True), source, None
+    metrics = published.metrics(source.benchmark or "")
+    names = tuple(name for metric in metrics for name in (metric, "gap"))
+    return Columns(label, names, ours=True), source, source.benchmark
+
+
+def _metrics(source: Source | None) -> list[str]:
+    return metric_names(source.config.evaluation) if source else []
+
+
+def _number(
+    method: dict[str, Any], source: Source | None, benchmark: str | None, metric: str
+) -> dict[str, Any]:
+    """One row of the tidy table, in percent."""
+    printed = published.table_1().get((method["printed"], benchmark or "", metric))
+    number = {"name": method["name"], "title": method["title"], "group": method["group"]}
+    number |= {"metric": metric, "printed_percent": printed}
+    if source is None:
+        title, features = BENCHMARKS[benchmark or ""]
+        return number | {"dataset": f"{title} (paper)", "features": features, "simulated": False}
+    number |= {
+        "dataset": source.dataset,
+        "features": source.summary["features"],
+        "simulated": source.simulated,
+    }
+    found = source.result(method["name"], "all", metric)
+    if found is None:
+        return number
+    ours = round(100 * found["value"], 2)
+    return number | {
+        "ours_percent": ours,
+        "sd_points": round(100 * found["std"], 2),
+        "low_percent": round(100 * found["low"], 2),
+        "high_percent": round(100 * found["high"], 2),
+        "gap_points": None if printed is None else round(ours - printed, 2),
+        "seeds": int(found["seeds"]),
+        "queries": int(found["queries"]),
+    }
+
+
+def _cells(number: dict[str, Any], source: Source | None) -> list[Cell]:
+    if source is None:
+        printed = number["printed_percent"]
+        return [Cell() if printed is None else Cell(f"{printed:.2f}")]
+    if "ours_percent" not in number:
+        return [Cell()] * (2 if source.comparable else 1)
+    spread = "" if pd.isna(number["sd_points"]) else f" ± {number['sd_points']:.2f}"
+    interval = f"{number['low_percent']:.1f}–{number['high_percent']:.1f}"
+    cells = [Cell(f"{number['ours_percent']:.2f}{spread}", interval)]
+    if source.comparable:
+        gap = number["gap_points"]
+        cells.append(Cell() if gap is None else Cell(f"{gap:+.2f}".replace("-", "−")))
+    return cells
+
+
+def _caption(sources: Sequence[Source]) -> str:
+    parts = [
+        "Table 1. Recall in percent on the test split. Printed columns hold what the paper "
+        "prints; columns named “ours” what was run here."
+    ]
+    for source in sources:
+        parts.append(f"{source.label}: {source.caption}")
+        if source.comparable:
+            title, features = BENCHMARKS[source.benchmark or ""]
+            parts.append(
+                f"The gap (ours less printed, in points) is to {title} with {features} features, "
+                f"so it is owed to the features too: ours are {source.summary['features']}, not "
+                f"{features}."
+            )
+        else:
+            parts.append("It has no counterpart in the paper and none of its columns is compared.")
+    evaluation = sources[0].config.evaluation
+    spread = "; ± is the standard deviation over seeds" if len(sources[0].config.seeds) > 1 else ""
+    parts.append(f"{scoring.rule(evaluation)} The interval stands beside the number{spread}.")
+    parts.append(f"– : not printed, or not run. {DITTO} : the printed number of the row above.")
+    return " ".join(parts)

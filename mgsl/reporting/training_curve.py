@@ -1,0 +1,116 @@
+"""The training curve: what every run's loss, validation recall and memory did, epoch by epoch."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+from matplotlib.ticker import MaxNLocator
+
+from mgsl.reporting import figures, published, style
+from mgsl.reporting.figures import Drawing
+from mgsl.reporting.sources import Source
+
+# Each panel: its title, and the columns it draws by the word that labels the line.
+_MEMORY = ("video", "query")
+_PANELS = (
+    ("Loss, by term", "loss_"),
+    ("Validation R@1, %", "val_R@1, "),
+    ("Slot cosine", "slot_cosine"),
+    ("Slots' effective rank", "slot_rank"),
+    ("Read entropy", "read_entropy"),
+)
+_ROW = 1.45  # inches
+
+
+def draw(datasets: Sequence[str]) -> Drawing:
+    """One row of panels for each run, seeds over one another.
+
+    Args:
+        datasets: names of trained datasets.
+    """
+    sources = [Source(dataset) for dataset in datasets]
+    rows = [(source, name) for source in sources for name in source.config.names]
+    shared = {s.dataset: _limits(s) for s in sources}
+    parts = [partial(_part, source, name, shared[source.dataset]) for source, name in rows]
+    figure = figures.compose(_ROW, parts, width=style.WIDTH)
+    caption = (
+        "Training curves, one row a run and one line a seed. Loss terms are means over an epoch; "
+        "R@1 is on validation. Of the video's and the query's memory: the mean cosine between "
+        "slots (1: all are the same), the effective rank of the slots, and the entropy of reading "
+        "as a share of its maximum (1: every slot is read alike). "
+        + " ".join(f"{source.label}: {source.caption}" for source in sources)
+    )
+    return Drawing(figure, "Training curves and memory diagnostics", caption)
+
+
+def _part(
+    source: Source, name: str, limits: dict[str, tuple[float, float]], part: SubFigure
+) -> None:
+    curves = [source.curve(name, seed) for seed in source.config.seeds]
+    part.suptitle(
+        f"{published.title(name)}, {source.label}", x=0.01, ha="left", size=8, weight="bold"
+    )
+    for axes, (title, key) in zip(part.subplots(1, len(_PANELS)), _PANELS, strict=True):
+        lines = _lines(curves[0], key)
+        axes.set_title(title, size=7, weight="normal")
+        if not lines:
+            style.bare(axes)
+            axes.text(0.5, 0.5, "has none", ha="center", va="center", color=style.FAINT)
+            continue
+        axes.set_ylim(limits[key])
+        scale = 100 if key.startswith("val_") else 1
+        for ink, column in zip(style.SERIES, lines, strict=False):
+            for curve in curves:
+                axes.plot(curve["epoch"], scale * curve[column], color=ink, lw=1.1)
+        last = [scale * float(curves[0][column].iloc[-1]) for column in lines]
+        _label(axes, float(curves[0]["epoch"].iloc[-1]), last, [_word(c, key) for c in lines])
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.grid(axis="y")
+        axes.set_xlabel("epoch", size=6.5)
+
+
+def _lines(curve: pd.DataFrame, key: str) -> list[str]:
+    if key in ("loss_", "val_R@1, "):
+        return [column for column in curve if column.startswith(key)]
+    return [column for side in _MEMORY if (column := f"{side}_{key}") in curve]
+
+
+def _word(column: str, key: str) -> str:
+    return column.removeprefix(key).removesuffix(f"_{key}").replace("IoU=", "≥ ")
+
+
+def _limits(source: Source) -> dict[str, tuple[float, float]]:
+    """The range of each panel over all runs of a dataset, so that its rows compare."""
+    curves = [source.curve(n, seed) for n in source.config.names for seed in source.config.seeds]
+    limits = {}
+    for _, key in _PANELS:
+        scale = 100 if key.startswith("val_") else 1
+        values = [scale * c[column] for c in curves for column in _lines(c, key)]
+        if values:
+            low = min(0.0, min(float(v.min()) for v in values))
+            high = max(float(v.max()) for v in values)
+            limits[key] = (low - 0.04 * (high - low), high + 0.1 * (high - low or 1))
+    return limits
+
+
+def _label(axes: Axes, x: float, values: list[float], words: list[str]) -> None:
+    """Name each line at its end, pushed apart where ends are close."""
+    bottom, top = axes.get_ylim()
+    gap = 0.105 * (top - bottom)
+    order = sorted(range(len(values)), key=values.__getitem__)
+    heights: list[float] = []
+    for index in order:
+        floor = heights[-1] + gap if heights else bottom
+        heights.append(max(values[index], floor))
+    excess = max(0.0, heights[-1] - (top - gap / 2))
+    for place in reversed(range(len(heights))):
+        ceiling = heights[place + 1] - gap if place + 1 < len(heights) else top - gap / 2
+        heights[place] = min(heights[place], ceiling) if excess else heights[place]
+    for index, height in zip(order, heights, strict=True):
+        axes.annotate(
+            words[index], (x, height), (3, 0), textcoords="offset points", va="center",
+            size=6, color=style.SERIES[index % len(style.SERIES)], annotation_clip=False,
+        )  # fmt: skip
