@@ -1,0 +1,241 @@
+"""From published files to what training and evaluation read: the stage `prepare`."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mgsl.data import features, sources
+from mgsl.data.annotations import Annotation
+from mgsl.data.datasets import Dataset, find
+from mgsl.data.tagger import load_tagger
+from mgsl.data.text import Vectors, is_word, tokenize, vector_table
+from mgsl.errors import UserError
+from mgsl.files import write_json, write_text
+from mgsl.params import PreparationParams, PrepareConfig
+from mgsl.queries import SPLITS, Query, write_queries
+from mgsl.splits import bin_labels, frequencies, hold_out, rarity
+
+TAGGER = Path("nltk/nltk_data/packages/taggers/averaged_perceptron_tagger.zip")
+
+
+@dataclass
+class Tally:
+    """What became of the published pairs of one split. Clamped pairs may be dropped as well."""
+
+    published: int = 0
+    clamped: int = 0
+    dropped: int = 0
+
+
+def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
+    """Write the prepared dataset: queries, videos, features, vocabulary, vectors, summary.
+
+    Args:
+        config: lengths, the reading of "rare", how validation is held out.
+        raw: the folder of the published files.
+        output: the folder to write. It is replaced as a whole, at the end.
+
+    Raises:
+        UserError: a file is missing or malformed, a query is empty, features are not as configured.
+    """
+    dataset = find(config.dataset)
+    published = tag(dataset.annotations(raw), raw / TAGGER)
+    annotations = hold_out(
+        published,
+        share=config.preparation.validation_share,
+        seed=config.preparation.validation_seed,
+    )
+    kept, tallies = clamp(annotations)
+    queries = make_queries(kept, published, config.preparation)
+    durations = {query.video: query.duration_s for query in queries}
+    vocabulary = ["", *sorted({token for query in queries for token in query.tokens})]
+    vectors = dataset.vectors(raw)
+    table = vector_table(vocabulary, vectors, config.preparation.word_dim)
+    with replacing(output) as folder:
+        features.store_features(
+            folder / "features.npy",
+            zip(durations, dataset.features_of(raw, durations, config), strict=True),
+            shape=(len(durations), config.num_clips, config.video_dim),
+            dtype=dataset.dtype,
+        )
+        write_queries(folder / "queries.jsonl", queries)
+        videos = pd.DataFrame({"video": durations.keys(), "duration_s": durations.values()})
+        write_text(folder / "videos.csv", videos.to_csv(index=False, lineterminator="\n"))
+        write_json(folder / "vocabulary.json", vocabulary)
+        np.save(folder / "word_vectors.npy", table)
+        summary = summarise(dataset, config, queries, tallies, vectors)
+        write_json(folder / "summary.json", summary | {"sources": _digests(raw)})
+
+
+def tag(annotations: Sequence[Annotation], archive: Path) -> list[Annotation]:
+    """Tokenise and tag the sentences that were not published with tags.
+
+    Args:
+        annotations: of every split.
+        archive: the tagger, as `load_tagger` wants it.
+
+    Raises:
+        UserError: a sentence has no word, or there is no tagger.
+    """
+    if all(annotation.tagged is not None for annotation in annotations):
+        tagged = list(annotations)
+    else:
+        tagger = load_tagger(archive)
+        tagged = [
+            replace(a, tagged=tuple(tagger.tag(tokenize(a.sentence)))) if a.tagged is None else a
+            for a in annotations
+        ]
+    for annotation in tagged:
+        if not any(is_word(token) for token, _ in annotation.tagged or ()):
+            raise UserError(f"query {annotation.qid!r} has no word: {annotation.sentence!r}")
+    return tagged
+
+
+def clamp(annotations: Sequence[Annotation]) -> tuple[list[Annotation], dict[str, Tally]]:
+    """Cut moments off at the end of their video; drop those of which nothing is left.
+
+    Args:
+        annotations: as published, of every split.
+
+    Returns:
+        The pairs kept, train first, then val, then test; and the counts of each split.
+
+    Raises:
+        UserError: a time is negative, a duration is not above 0 or not the same for all queries of
+            a video, a query's id comes twice, a video is in two splits, or a split is left empty.
+    """
+    tallies = {split: Tally() for split in SPLITS}
+    kept: dict[str, list[Annotation]] = {split: [] for split in SPLITS}
+    ids: set[str] = set()
+    videos: dict[str, tuple[float, str]] = {}
+    for a in annotations:
+        known = videos.setdefault(a.video, (a.duration_s, a.split))
+        if not a.duration_s > 0 or known != (a.duration_s, a.split):
+            raise UserError(
+                f"query {a.qid!r}: video {a.video!r} lasts {a.duration_s} s in {a.split}, "
+                f"elsewhere {known[0]} s in {known[1]}"
+            )
+        if not min(a.start_s, a.end_s) >= 0 or a.qid in ids:
+            raise UserError(f"query {a.qid!r} comes twice or begins before 0: {a.start_s} s")
+        ids.add(a.qid)
+        end_s = min(a.end_s, a.duration_s)
+        tally = tallies[a.split]
+        tally.published += 1
+        tally.clamped += end_s < a.end_s
+        if a.start_s < end_s:
+            kept[a.split].append(replace(a, end_s=end_s))
+        else:
+            tally.dropped += 1
+    if empty := [split for split in SPLITS if not kept[split]]:
+        raise UserError(f"no query is left in {', '.join(empty)}")
+    return [a for split in SPLITS for a in kept[split]], tallies
+
+
+def make_queries(
+    annotations: Sequence[Annotation],
+    published: Sequence[Annotation],
+    preparation: PreparationParams,
+) -> list[Query]:
+    """Queries with their words and their rarity.
+
+    Args:
+        annotations: the pairs kept, tagged.
+        published: all pairs, tagged, in their published splits. A query's rarity is therefore the
+            same whatever is held out for validation.
+        preparation: the reading of "rare" and its counting corpus.
+    """
+    rare = preparation.rare
+    corpus = [a for a in published if rare.corpus == "all" or a.split == "train"]
+    counts = frequencies((a.tagged or () for a in corpus), rare.tags)
+    queries = []
+    for a in annotations:
+        words = [(token, tag) for token, tag in a.tagged or () if is_word(token)]
+        queries.append(
+            Query(
+                qid=a.qid,
+                video=a.video,
+                sentence=a.sentence,
+                split=a.split,
+                start_s=a.start_s,
+                end_s=a.end_s,
+                duration_s=a.duration_s,
+                tokens=tuple(token for token, _ in words),
+                tags=tuple(tag for _, tag in words),
+                **asdict(rarity(tuple(words), counts, rare)),
+            )
+        )
+    return queries
+
+
+def summarise(
+    dataset: Dataset,
+    config: PrepareConfig,
+    queries: Sequence[Query],
+    tallies: Mapping[str, Tally],
+    vectors: Vectors,
+) -> dict[str, Any]:
+    """What the dataset is, and the counts and shares that describe it."""
+    labels = bin_labels(config.preparation.rare)
+    of = {split: [query for query in queries if query.split == split] for split in SPLITS}
+    tokens = Counter(token for query in queries for token in query.tokens)
+    return {
+        "dataset": config.dataset,
+        "title": dataset.title,
+        "benchmark": dataset.benchmark,
+        "features": dataset.features,
+        "simulated": dataset.simulated,
+        "num_clips": config.num_clips,
+        "video_dim": config.video_dim,
+        "word_dim": config.preparation.word_dim,
+        "splits": {
+            split: asdict(tallies[split])
+            | {"pairs": len(of[split]), "videos": len({query.video for query in of[split]})}
+            for split in SPLITS
+        },
+        "bins": labels,
+        "shares": {
+            split: {
+                label: sum(query.bin == i for query in of[split]) / len(of[split])
+                for i, label in enumerate(labels)
+            }
+            for split in SPLITS
+        },
+        "rare_share": {
+            split: sum(query.rare for query in of[split]) / len(of[split]) for split in SPLITS
+        },
+        "vocabulary": len(tokens),
+        "vector_coverage": {
+            "words": sum(token in vectors for token in tokens) / len(tokens),
+            "tokens": sum(n for token, n in tokens.items() if token in vectors) / tokens.total(),
+        },
+    }
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `output` if the block succeeds.
+
+    After an interruption there is what stood at `output` before, or nothing.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as scratch:
+        folder = Path(scratch) / "new"
+        folder.mkdir()
+        yield folder
+        if output.exists():
+            output.replace(Path(scratch) / "old")
+        folder.replace(output)
+
+
+def _digests(raw: Path) -> list[dict[str, str]]:
+    files = sorted(path for path in raw.rglob("*") if path.is_file())
+    return [
+        {"file": path.relative_to(raw).as_posix(), "sha256": sources.sha256(path)} for path in files
+    ]
