@@ -30,9 +30,9 @@ def configure() -> None:
 
 def download(*, dataset: str) -> None:
     """Bring a dataset's published files together, verified."""
-    from mgsl.data.datasets import DATASETS
+    from mgsl.data.datasets import find
 
-    DATASETS[dataset].download(paths.raw(dataset))
+    find(dataset).download(paths.raw(dataset))
 
 
 def prepare(*, dataset: str) -> None:
