@@ -71,7 +71,11 @@ def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
         write_json(folder / "vocabulary.json", vocabulary)
         np.save(folder / "word_vectors.npy", table)
         summary = summarise(dataset, config, queries, tallies, vectors)
-        write_json(folder / "summary.json", summary | {"sources": _digests(raw)})
+        held_out = not any(annotation.split == "val" for annotation in published)
+        write_json(
+            folder / "summary.json",
+            summary | {"validation_held_out": held_out, "sources": _digests(raw)},
+        )
 
 
 def tag(annotations: Sequence[Annotation], archive: Path) -> list[Annotation]:
@@ -113,18 +117,8 @@ def clamp(annotations: Sequence[Annotation]) -> tuple[list[Annotation], dict[str
     """
     tallies = {split: Tally() for split in SPLITS}
     kept: dict[str, list[Annotation]] = {split: [] for split in SPLITS}
-    ids: set[str] = set()
-    videos: dict[str, tuple[float, str]] = {}
+    _check(annotations)
     for a in annotations:
-        known = videos.setdefault(a.video, (a.duration_s, a.split))
-        if not a.duration_s > 0 or known != (a.duration_s, a.split):
-            raise UserError(
-                f"query {a.qid!r}: video {a.video!r} lasts {a.duration_s} s in {a.split}, "
-                f"elsewhere {known[0]} s in {known[1]}"
-            )
-        if not min(a.start_s, a.end_s) >= 0 or a.qid in ids:
-            raise UserError(f"query {a.qid!r} comes twice or begins before 0: {a.start_s} s")
-        ids.add(a.qid)
         end_s = min(a.end_s, a.duration_s)
         tally = tallies[a.split]
         tally.published += 1
@@ -216,6 +210,24 @@ def summarise(
             "tokens": sum(n for token, n in tokens.items() if token in vectors) / tokens.total(),
         },
     }
+
+
+def _check(annotations: Sequence[Annotation]) -> None:
+    ids: set[str] = set()
+    videos: dict[str, tuple[float, str]] = {}
+    for a in annotations:
+        duration_s, split = videos.setdefault(a.video, (a.duration_s, a.split))
+        if a.qid in ids:
+            raise UserError(f"query {a.qid!r} comes twice")
+        if split != a.split:
+            raise UserError(f"query {a.qid!r}: video {a.video!r} is in {split} and in {a.split}")
+        if not a.duration_s > 0 or duration_s != a.duration_s:
+            raise UserError(
+                f"query {a.qid!r}: video {a.video!r} lasts {a.duration_s} s, first {duration_s} s"
+            )
+        if not min(a.start_s, a.end_s) >= 0:
+            raise UserError(f"query {a.qid!r}: its moment is {a.start_s} to {a.end_s} s")
+        ids.add(a.qid)
 
 
 @contextmanager

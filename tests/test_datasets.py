@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from mgsl import params, paths
+from mgsl.data import sources
+from mgsl.data.datasets import DATASETS, find
+from mgsl.errors import UserError
+from tests.published import prepare_config
+
+
+def test_every_dataset_has_its_parameters() -> None:
+    assert set(DATASETS) == set(params.load(paths.PARAMS).data)
+
+
+def test_every_source_belongs_to_a_dataset() -> None:
+    assert {name for source in sources.catalogue() for name in source.datasets} <= set(DATASETS)
+
+
+def test_the_embedded_dataset_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"data/annotations\.jsonl is missing: run `dvc repro`"):
+        find("embedded").download(Path("raw"))
+    Path("data").mkdir()
+    Path("data/annotations.jsonl").write_text("{}\n")
+    find("embedded").download(Path("raw"))
+    assert Path("raw/annotations.jsonl").read_text() == "{}\n"
+
+
+def test_planted_features_need_their_parameters(tmp_path: Path) -> None:
+    config = prepare_config("embedded", planted=None)
+    with pytest.raises(UserError, match=r"data\.embedded\.planted is missing"):
+        find("embedded").features_of(tmp_path, {}, config)
+
+
+@pytest.mark.mirror
+def test_charades_is_fetched_from_the_mirror(
+    mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MGSL_CACHE", str(tmp_path / "cache"))
+    DATASETS["charades_actions"].download(tmp_path / "raw")
+    for source in sources.catalogue("charades_actions"):
+        fetched = tmp_path / "raw" / source.place
+        assert fetched.read_bytes() == (mirror / source.place).read_bytes()

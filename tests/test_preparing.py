@@ -1,0 +1,220 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mgsl.data import preparing
+from mgsl.data.annotations import Annotation
+from mgsl.data.features import open_features
+from mgsl.data.preparing import clamp, prepare, replacing, tag
+from mgsl.errors import UserError
+from mgsl.queries import SPLITS, read_queries
+from tests.published import prepare_config, write_charades
+
+
+def annotation(qid: str, start_s: float = 0, end_s: float = 1, **changes: object) -> Annotation:
+    split = {"a": "train", "b": "val", "c": "test"}[qid[0]]
+    plain = Annotation(qid, qid[0], "a dog", split, float(start_s), float(end_s), 10.0, None)
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+OTHERS = [annotation("b-0"), annotation("c-0")]
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    prepare(prepare_config(), write_charades(tmp_path / "raw"), tmp_path / "prepared")
+    return tmp_path / "prepared"
+
+
+def test_files_agree_with_each_other(prepared: Path) -> None:
+    queries = read_queries(prepared / "queries.jsonl")
+    summary = json.loads((prepared / "summary.json").read_text())
+    vocabulary = json.loads((prepared / "vocabulary.json").read_text())
+    videos = pd.read_csv(prepared / "videos.csv")
+    assert [query.split for query in queries] == sorted(
+        [query.split for query in queries], key=SPLITS.index
+    )
+    assert vocabulary[0] == ""
+    assert set(vocabulary[1:]) == {token for query in queries for token in query.tokens}
+    assert np.load(prepared / "word_vectors.npy").shape == (len(vocabulary), 4)
+    assert dict(videos.to_numpy().tolist()) == {q.video: q.duration_s for q in queries}
+    features = open_features(prepared / "features.npy", (len(videos), 4, 157))
+    row = videos["video"].tolist().index("DDDDD")
+    assert np.argwhere(features[row]).tolist() == [[1, 2]]
+    assert len(summary["sources"]) == 7
+    for split in SPLITS:
+        assert summary["splits"][split]["pairs"] == sum(q.split == split for q in queries)
+        assert sum(summary["shares"][split].values()) == pytest.approx(1)
+
+
+def test_what_is_clamped_and_dropped_is_counted(prepared: Path) -> None:
+    splits = json.loads((prepared / "summary.json").read_text())["splits"]
+    totals = pd.DataFrame(splits).loc[:, ["train", "val"]].sum(axis=1)
+    assert totals[["published", "clamped", "dropped", "pairs", "videos"]].tolist() == [
+        5,
+        2,
+        1,
+        4,
+        3,
+    ]
+    (query,) = [q for q in read_queries(prepared / "queries.jsonl") if q.qid == "AAAAA-1"]
+    assert (query.start_s, query.end_s, query.duration_s) == (8, 10, 10)
+
+
+def test_words_are_fed_without_punctuation_and_counted_in_published_training(
+    prepared: Path,
+) -> None:
+    (query,) = [q for q in read_queries(prepared / "queries.jsonl") if q.qid == "AAAAA-1"]
+    assert query.tokens == ("person", "closes", "the", "door")
+    assert query.tags == ("NN", "VBZ", "DT", "NN")
+    assert (query.frequency, query.bin, query.rare) == (1, 0, True)
+    (test,) = [q for q in read_queries(prepared / "queries.jsonl") if q.split == "test"]
+    assert test.frequency == 0  # "wardrobe"
+
+
+def test_rarity_does_not_depend_on_what_is_held_out(prepared: Path, tmp_path: Path) -> None:
+    base = prepare_config()
+    other = base.preparation.model_copy(update={"validation_seed": 1})
+    prepare(base.model_copy(update={"preparation": other}), tmp_path / "raw", tmp_path / "other")
+    before, after = (
+        {q.qid: (q.split, q.frequency) for q in read_queries(folder / "queries.jsonl")}
+        for folder in (prepared, tmp_path / "other")
+    )
+    assert before != after
+    assert {k: v[1] for k, v in before.items()} == {k: v[1] for k, v in after.items()}
+
+
+def test_the_counting_corpus_may_be_every_split(tmp_path: Path) -> None:
+    base = prepare_config()
+    rare = base.preparation.rare.model_copy(update={"corpus": "all"})
+    preparation = base.preparation.model_copy(update={"rare": rare})
+    config = base.model_copy(update={"preparation": preparation})
+    prepare(config, write_charades(tmp_path / "raw"), tmp_path / "prepared")
+    (test,) = [q for q in read_queries(tmp_path / "prepared/queries.jsonl") if q.split == "test"]
+    assert test.frequency == 1
+
+
+def test_preparing_twice_gives_the_same_bytes(prepared: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in prepared.iterdir()}
+    prepare(prepare_config(), tmp_path / "raw", prepared)
+    assert {path.name: path.read_bytes() for path in prepared.iterdir()} == before
+
+
+def test_a_wrong_width_of_features_leaves_what_was_there(prepared: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in prepared.iterdir()}
+    with pytest.raises(UserError, match=r"\(4, 157\).*expected \(4, 99\)"):
+        prepare(prepare_config(video_dim=99), tmp_path / "raw", prepared)
+    assert {path.name: path.read_bytes() for path in prepared.iterdir()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["prepared", "raw"]
+
+
+def test_an_interruption_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/old").touch()
+
+    def interrupt() -> None:
+        with replacing(tmp_path / "out") as folder:
+            (folder / "new").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["old"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_unknown_dataset_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no dataset 'charade'; there is: embedded"):
+        prepare(prepare_config().model_copy(update={"dataset": "charade"}), tmp_path, tmp_path)
+
+
+def test_a_query_without_words_is_named(tmp_path: Path) -> None:
+    raw = write_charades(tmp_path)
+    empty = annotation("a-0", sentence=" . ")
+    with pytest.raises(UserError, match="'a-0' has no word"):
+        tag([empty], raw / preparing.TAGGER)
+
+
+def test_tags_that_are_published_are_kept(tmp_path: Path) -> None:
+    known = annotation("a-0", tagged=(("dog", "JJ"),))
+    assert tag([known], tmp_path / "no tagger") == [known]
+
+
+@given(st.lists(st.tuples(st.floats(0, 20), st.floats(0, 20)), min_size=1, max_size=20))
+def test_what_is_kept_lies_inside_its_video(moments: list[tuple[float, float]]) -> None:
+    published = [
+        annotation("a-x"),
+        *(annotation(f"a-{i}", *m) for i, m in enumerate(moments)),
+        *OTHERS,
+    ]
+    kept, tallies = clamp(published)
+    for a in kept:
+        assert 0 <= a.start_s < a.end_s <= a.duration_s
+    assert tallies["train"].published == len(moments) + 1
+    assert tallies["train"].dropped == len(published) - len(kept)
+    assert tallies["train"].clamped == sum(end > 10 for _, end in moments)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (annotation("a-0"), "comes twice"),
+        (annotation("a-1", split="test"), "is in train and in test"),
+        (annotation("a-1", duration_s=9.0), "lasts 9.0 s, first 10.0 s"),
+        (annotation("c-1", video="d", duration_s=0.0), "'d' lasts 0.0 s"),
+        (annotation("a-1", -1, 2), "moment is -1.0 to 2.0 s"),
+        (annotation("a-1", float("nan"), 2), "moment is nan"),
+    ],
+)
+def test_contradictory_annotations_are_named(bad: Annotation, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        clamp([annotation("a-0"), bad, *OTHERS])
+
+
+def test_a_split_without_queries_is_an_error() -> None:
+    with pytest.raises(UserError, match="no query is left in val, test"):
+        clamp([annotation("a-0")])
+
+
+def test_preparing_does_not_import_torch() -> None:
+    code = "import sys, mgsl.data.preparing, mgsl.data.describing; print('torch' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "False"
+
+
+@pytest.fixture(scope="module")
+def charades(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    output = tmp_path_factory.mktemp("charades") / "prepared"
+    base = prepare_config()
+    preparation = base.preparation.model_copy(update={"word_dim": 300})
+    prepare(base.model_copy(update={"preparation": preparation}), mirror, output)
+    summary: dict[str, Any] = json.loads((output / "summary.json").read_text())
+    return summary
+
+
+@pytest.mark.mirror
+def test_charades_is_clamped_and_dropped_as_counted(charades: dict[str, Any]) -> None:
+    train, val, test = (charades["splits"][split] for split in SPLITS)
+    assert train["published"] + val["published"] == 12408
+    assert train["clamped"] + val["clamped"] == 1805
+    assert train["dropped"] + val["dropped"] == 4
+    assert train["videos"] + val["videos"] == 5336  # two videos lose their only queries
+    assert (test["published"], test["clamped"], test["dropped"]) == (3720, 562, 0)
+    assert charades["vector_coverage"]["tokens"] > 0.99
+
+
+@pytest.mark.mirror
+def test_the_bin_shares_of_charades_are_those_measured(charades: dict[str, Any]) -> None:
+    shares = [round(100 * share, 1) for share in charades["shares"]["test"].values()]
+    assert shares == [14.7, 17.8, 10.5, 57.1]  # Q22: surface, train counts
