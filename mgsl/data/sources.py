@@ -232,10 +232,10 @@ def _cause(error: BaseException) -> str:
 def _explain(missing: dict[Source, str]) -> str:
     mirror = mirror_folder()
     lines = [f"{len(missing)} published files are neither in the cache nor in a mirror:"]
-    for source, reason in missing.items():
+    lines += [f"  {reason}" for reason in dict.fromkeys(missing.values())]
+    for source in missing:
         lines += [
-            f"  {source.place} ({source.size} bytes)",
-            f"    {reason}",
+            f"  {source.place} ({source.size:,} bytes)",
             f"    original: {source.url(SERVER)}",
             f"    in the cache it would be: {cached(source)}",
             *([f"    in the mirror it would be: {mirror / source.place}"] if mirror else []),
