@@ -1,0 +1,237 @@
+"""Whether the pipeline can run here, checked point by point: `python -m mgsl doctor`."""
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mgsl import params, paths
+from mgsl.data import sources, synthetic
+from mgsl.data.datasets import DATASETS
+from mgsl.errors import UserError
+
+REQUIREMENTS = Path("requirements.txt")
+OLDEST_PYTHON = (3, 11)
+SCARCE_GB, COMFORTABLE_GB = 1.0, 5.0  # free disk space: less fails soon; less may fail later
+_LISTED = 5  # how many packages a line names
+_AT_HAND = ("cached", "mirrored", "missing")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One point of the checklist; `advice` says what to do where it is not ok."""
+
+    state: Literal["ok", "note", "problem"]
+    what: str
+    advice: str = ""
+
+
+def examine() -> bool:
+    """Print the checklist, in the repository's root; whether it has no problem."""
+    found = Counter[str]()
+    for check in CHECKS:
+        for finding in check():
+            found[finding.state] += 1
+            print(f"{finding.state:<8} {finding.what}", flush=True)
+            for line in finding.advice.splitlines():
+                print(f"{'':<8}   {line}")
+    print(f"\nproblems: {found['problem']}, notes: {found['note']}, ok: {found['ok']}")
+    return not found["problem"]
+
+
+def python() -> Iterator[Finding]:
+    """The interpreter."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < OLDEST_PYTHON:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        yield Finding("problem", f"Python {version}", f"install Python {oldest} or newer")
+    else:
+        yield Finding("ok", f"Python {version} at {sys.executable}")
+
+
+def packages() -> Iterator[Finding]:
+    """Installed versions against the locked ones."""
+    try:
+        locked = read_lock(REQUIREMENTS)
+    except FileNotFoundError:
+        advice = "run the doctor from the repository's root"
+        yield Finding("problem", f"{REQUIREMENTS} is missing", advice)
+        return
+    installed = {name: _installed(name) for name in locked}
+    absent = [name for name, version in installed.items() if version is None]
+    others = [
+        f"{name} {version} (locked: {locked[name]})"
+        for name, version in installed.items()
+        if version not in (None, locked[name])
+    ]
+    install = f"pip install -r {REQUIREMENTS}"
+    if absent:
+        yield Finding("problem", f"not installed: {_listing(absent)}", install)
+    if others:
+        advice = f"results may differ in the last digits; for the locked versions: {install}"
+        yield Finding("note", f"other versions: {_listing(others)}", advice)
+    if not absent and not others:
+        yield Finding("ok", f"all {len(locked)} packages as locked in {REQUIREMENTS}")
+
+
+def device() -> Iterator[Finding]:
+    """Where torch would compute."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        advice = f"pip install -r {REQUIREMENTS}"
+        yield Finding("problem", f"torch cannot be imported: {error}", advice)
+        return
+    threads = f"{torch.get_num_threads()} threads of {os.cpu_count()} cores"
+    if torch.cuda.is_available():
+        cards = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        yield Finding("ok", f"torch {torch.__version__} computes on {', '.join(cards)}; {threads}")
+    else:
+        yield Finding("ok", f"torch {torch.__version__} computes on the CPU, {threads}; no CUDA")
+
+
+def tools() -> Iterator[Finding]:
+    """Git and DVC, without which there is no `dvc repro`."""
+    if _succeeds("git", "rev-parse", "--git-dir"):
+        yield Finding("ok", "this folder is a git repository")
+    elif shutil.which("git"):
+        advice = "`dvc repro` works after `dvc config --local core.no_scm true`; `dvc exp` does not"
+        yield Finding("note", "this folder is no git repository", advice)
+    else:
+        yield Finding("problem", "git is not installed", "install it with your package manager")
+    if not _succeeds(sys.executable, "-m", "dvc", "--version"):
+        advice = f"pip install -r {REQUIREMENTS}"
+        yield Finding("problem", "dvc does not start with this Python", advice)
+    elif shutil.which("dvc"):
+        yield Finding("ok", f"dvc {_installed('dvc')} at {shutil.which('dvc')}")
+    else:
+        advice = "activate the environment, as in `. .venv/bin/activate`, or type `python -m dvc`"
+        yield Finding("note", "the command dvc is not on the PATH", advice)
+
+
+def disk() -> Iterator[Finding]:
+    """Room for artefacts, and the right to write them."""
+    folder = paths.ARTIFACTS
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            yield Finding("ok", f"{paths.ARTIFACTS}/ can be written")
+    except OSError as error:
+        advice = f"give yourself the right to write in {folder.resolve()}"
+        yield Finding("problem", f"{paths.ARTIFACTS}/ cannot be written: {error}", advice)
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    what = f"{free_gb:.1f} GB of disk space are free"
+    if free_gb < COMFORTABLE_GB:
+        advice = "`dvc gc --workspace` removes the results of earlier parameters"
+        yield Finding("problem" if free_gb < SCARCE_GB else "note", what, advice)
+    else:
+        yield Finding("ok", what)
+
+
+def parameters() -> Iterator[Finding]:
+    """The file params.yaml, by itself; `python -m mgsl configure` checks each method's block."""
+    try:
+        chosen = params.load(paths.PARAMS)
+    except UserError as error:
+        yield Finding("problem", f"{paths.PARAMS} is not usable", str(error))
+        return
+    runs = len(chosen.datasets) * len(chosen.methods + chosen.ablations) * len(chosen.seeds)
+    what = f"{paths.PARAMS} is valid: {', '.join(chosen.datasets)}; {runs} trainings"
+    yield Finding("ok", what)
+
+
+def places() -> Iterator[Finding]:
+    """The mirror and the cache."""
+    try:
+        mirror = sources.mirror_folder()
+    except UserError as error:
+        yield Finding("problem", "MGSL_MIRROR is set to what is no folder", str(error))
+    else:
+        yield Finding("ok", f"mirror: {mirror or 'none, MGSL_MIRROR is not set'}")
+    cache = sources.cache_folder()
+    sizes = [path.stat().st_size for path in cache.rglob("*") if path.is_file()]
+    yield Finding("ok", f"cache: {cache}, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB")
+
+
+def published_files() -> Iterator[Finding]:
+    """What each dataset needs, and whether it is at hand; the network is not asked."""
+    try:
+        sources.mirror_folder()
+    except UserError:
+        return  # `places` has told
+    for name in DATASETS:
+        wanted = sources.catalogue(name)
+        states = {source: sources.status(source) for source in wanted}
+        counts = Counter(states.values())
+        told = ", ".join(f"{counts[state]} {state}" for state in _AT_HAND if counts[state])
+        damaged = [state for state in states.values() if state not in _AT_HAND]
+        missing = [str(source.place) for source, state in states.items() if state == "missing"]
+        if not wanted:
+            yield _embedded(name)
+        elif damaged:
+            yield Finding(
+                "problem",
+                f"{name}: of {len(wanted)} files {len(damaged)} damaged",
+                "\n".join(damaged),
+            )
+        elif missing:
+            advice = [
+                "`dvc repro` downloads them; without a network, set MGSL_MIRROR to a folder with:",
+                *missing,
+            ]
+            yield Finding("note", f"{name}: of {len(wanted)} files {told}", "\n".join(advice))
+        else:
+            yield Finding("ok", f"{name}: of {len(wanted)} files {told}")
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    python,
+    packages,
+    device,
+    tools,
+    disk,
+    parameters,
+    places,
+    published_files,
+)
+
+
+def read_lock(path: Path) -> dict[str, str]:
+    """The version that each line `name==version` of a requirements file locks."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pins = [line.partition("==") for line in lines if line.strip() and not line.startswith("#")]
+    return {name.strip(): version.strip() for name, _, version in pins}
+
+
+def _embedded(name: str) -> Finding:
+    if (paths.EMBEDDED / synthetic.FILE).is_file():
+        return Finding("ok", f"{name}: generated, in {paths.EMBEDDED}/")
+    return Finding("ok", f"{name}: generated, comes with the package; `dvc repro` imports it")
+
+
+def _installed(name: str) -> str | None:
+    """A package's version without the label of its build, such as +cpu."""
+    try:
+        return importlib.metadata.version(name).partition("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _succeeds(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _listing(names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more

@@ -1,0 +1,187 @@
+"""The checklist: each point is ok, a note or a problem, and says what to do."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mgsl import doctor, paths
+from mgsl.data import sources
+from mgsl.doctor import Finding
+
+Check = Callable[[], Iterator[Finding]]
+CONTENT = b"published"
+SOURCE = sources.Source(
+    datasets=("charades_actions",),
+    repository="owner/name",
+    commit="c0ffee",
+    path="file.txt",
+    size=len(CONTENT),
+    sha256=hashlib.sha256(CONTENT).hexdigest(),
+    terms="",
+    citation="",
+)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what the doctor reads, with a cache of its own and no mirror."""
+    for name in (paths.PARAMS, doctor.REQUIREMENTS):
+        shutil.copy(name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MGSL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("MGSL_MIRROR", raising=False)
+    monkeypatch.setattr(
+        sources, "catalogue", lambda name: [SOURCE] if name in SOURCE.datasets else []
+    )
+    return tmp_path
+
+
+def states(check: Check) -> list[str]:
+    return [finding.state for finding in check()]
+
+
+def told(check: Check) -> str:
+    return "\n".join(f"{finding.state} {finding.what}\n{finding.advice}" for finding in check())
+
+
+def test_whatever_is_not_ok_says_what_to_do() -> None:
+    for check in (doctor.python, doctor.packages, doctor.disk, doctor.places, doctor.parameters):
+        for finding in check():
+            assert finding.state == "ok" or finding.advice, finding
+
+
+def test_the_checklist_is_printed_and_a_problem_fails_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = Finding("ok", "a"), Finding("problem", "b", "do this\nor that")
+    monkeypatch.setattr(doctor, "CHECKS", [lambda: iter([good])])
+    assert doctor.examine()
+    monkeypatch.setattr(doctor, "CHECKS", [lambda: iter([good]), lambda: iter([bad])])
+    capsys.readouterr()
+    assert not doctor.examine()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["ok       a", "problem  b"]
+    assert [line.strip() for line in lines[2:4]] == ["do this", "or that"]
+    assert lines[-1] == "problems: 1, notes: 0, ok: 1"
+
+
+def test_a_version_that_is_not_the_locked_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = doctor.read_lock(doctor.REQUIREMENTS)
+    installed: dict[str, str | None] = dict(locked)
+    monkeypatch.setattr(doctor, "_installed", installed.get)
+    assert states(doctor.packages) == ["ok"]
+    installed["numpy"] = "0.1"
+    assert f"numpy 0.1 (locked: {locked['numpy']})" in told(doctor.packages)
+    assert states(doctor.packages) == ["note"]
+    installed["einops"] = None
+    assert states(doctor.packages) == ["problem", "note"]
+    assert "not installed: einops\npip install -r requirements.txt" in told(doctor.packages)
+
+
+def test_the_build_of_a_version_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda _: "2.13.0+cpu")
+    assert doctor._installed("torch") == "2.13.0"
+
+
+def test_an_old_python_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert states(doctor.python) == ["ok"]
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 10, 1, "final", 0))
+    assert told(doctor.python) == "problem Python 3.10.1\ninstall Python 3.11 or newer"
+
+
+def test_a_folder_that_is_not_the_repository_is_a_problem(elsewhere: Path) -> None:
+    (elsewhere / "requirements.txt").unlink()
+    (elsewhere / "params.yaml").unlink()
+    assert states(doctor.packages) == ["problem"]
+    assert states(doctor.parameters) == ["problem"]
+    assert "repository's root" in told(doctor.packages)
+    assert "repository's root" in told(doctor.parameters)
+
+
+def test_a_misspelt_parameter_is_a_problem(elsewhere: Path) -> None:
+    assert states(doctor.parameters) == ["ok"]
+    text = (elsewhere / "params.yaml").read_text()
+    (elsewhere / "params.yaml").write_text(text.replace("clip_norm:", "clip_nrom:"))
+    assert states(doctor.parameters) == ["problem"]
+    assert "clip_nrom: unknown key; did you mean 'clip_norm'?" in told(doctor.parameters)
+
+
+@pytest.mark.parametrize(("free_gb", "state"), [(100, "ok"), (3, "note"), (0.2, "problem")])
+def test_little_disk_space_is_told(
+    free_gb: float, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil._ntuple_diskusage(10**12, 0, int(free_gb * 1e9))  # type: ignore[attr-defined]
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
+    assert states(doctor.disk) == ["ok", state]
+
+
+def test_a_folder_that_cannot_be_written_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
+    assert states(doctor.disk)[0] == "problem"
+    assert "Permission denied" in told(doctor.disk)
+
+
+def test_the_doctor_leaves_nothing_behind(elsewhere: Path) -> None:
+    before = sorted(elsewhere.rglob("*"))
+    for check in (doctor.disk, doctor.places, doctor.published_files):
+        list(check())
+    assert sorted(elsewhere.rglob("*")) == before
+
+
+def test_published_files_are_missing_then_mirrored_then_cached(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "charades_actions: of 1 files 1 missing" in told(doctor.published_files)
+    assert "MGSL_MIRROR" in told(doctor.published_files)
+    assert "owner/name/file.txt" in told(doctor.published_files)
+    mirror = elsewhere / "mirror"
+    (mirror / "owner/name").mkdir(parents=True)
+    (mirror / "owner/name/file.txt").write_bytes(CONTENT)
+    monkeypatch.setenv("MGSL_MIRROR", str(mirror))
+    assert "ok charades_actions: of 1 files 1 mirrored" in told(doctor.published_files)
+    sources.fetch([SOURCE], elsewhere / "raw")
+    sources.cached(SOURCE).parent.mkdir(parents=True, exist_ok=True)
+    sources.cached(SOURCE).write_bytes(CONTENT)
+    assert "ok charades_actions: of 1 files 1 cached" in told(doctor.published_files)
+    assert "1 files, 0.0 MB" in told(doctor.places)
+
+
+def test_a_damaged_file_is_a_problem(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror = elsewhere / "mirror"
+    (mirror / "owner/name").mkdir(parents=True)
+    (mirror / "owner/name/file.txt").write_bytes(CONTENT[::-1])
+    monkeypatch.setenv("MGSL_MIRROR", str(mirror))
+    assert "problem charades_actions: of 1 files 1 damaged" in told(doctor.published_files)
+    assert SOURCE.sha256 in told(doctor.published_files)
+
+
+def test_a_mirror_that_is_no_folder_is_told_once(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MGSL_MIRROR", str(elsewhere / "nowhere"))
+    assert states(doctor.places)[0] == "problem"
+    assert "nowhere" in told(doctor.places)
+    assert states(doctor.published_files) == []
+
+
+def test_the_embedded_dataset_needs_nothing() -> None:
+    assert "ok embedded: generated, comes with the package" in told(doctor.published_files)
+
+
+def test_torch_and_the_tools_are_found() -> None:
+    assert states(doctor.device) == ["ok"]
+    assert "problem" not in states(doctor.tools)  # the copy is no repository: a note
+
+
+@pytest.mark.parametrize("lacking", ["git", "dvc"])
+def test_a_missing_tool_is_a_problem(lacking: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_succeeds", lambda *command: lacking not in command)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None if name == lacking else name)
+    assert "problem" in states(doctor.tools)
+    assert lacking in told(doctor.tools)
