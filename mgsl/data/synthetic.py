@@ -105,11 +105,8 @@ class _Generator:
         number = 0
         for split in SPLITS:
             plans = self.plans[split]
-            told = (
-                self.vocabulary.deal(plans)
-                if split == "train"
-                else [self.vocabulary.draw(plan, unseen=True) for plan in plans]
-            )
+            draw = partial(self.vocabulary.draw, unseen=True)
+            told = self.vocabulary.deal(plans) if split == "train" else list(map(draw, plans))
             start = 0
             while start < len(plans):
                 end = start + self.rng.choices(sizes, weights)[0]
