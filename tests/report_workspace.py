@@ -137,5 +137,5 @@ def _train(dataset: str, seeds: tuple[int, ...]) -> None:
                     value = 0.6 - 0.05 * row - 0.1 * place + 0.01 * seed - 0.1 * (group == "rare")
                     rows.append((dataset, name, seed, group, metric, value, value - 0.03,
                                  value + 0.03, 2))  # fmt: skip
-    columns = "dataset name seed group metric value low high queries".split()
+    columns = ["dataset", "name", "seed", "group", "metric", "value", "low", "high", "queries"]
     pd.DataFrame(rows, columns=columns).to_csv(paths.metrics(dataset), index=False)

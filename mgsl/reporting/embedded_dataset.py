@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
+from matplotlib.ticker import NullFormatter
 
 from mgsl.queries import SPLITS
 from mgsl.reporting import figures, style, timeline
@@ -32,18 +33,17 @@ def draw(datasets: Sequence[str]) -> Drawing:
     caption = (
         "What the data looks like. Top left: share of pairs by the training frequency of their "
         "rarest noun, verb or adjective. Top right: the frequency of each such word by its rank. "
-        "Bottom: a video as clip features and as events on its timeline, with the first rare query "
-        "of the test split and the distractors that differ from its moment in one word. "
-        + " ".join(f"{source.label}: {source.caption}" for source in sources)
+        "Bottom: the first rare query of the test split on its video. The heat map shows the clip "
+        "features less their median over the video (red above, blue below), sorted so that what "
+        "the moment has is on top; distractors differ from the queried moment in one word. "
+        + " ".join(source.caption for source in sources)
     )
     figure = figures.compose(heights, parts, width=style.WIDTH)
     return Drawing(figure, "The dataset: its long tail and one of its videos", caption)
 
 
 def _draw_tail(source: Source, part: SubFigure) -> None:
-    part.suptitle(
-        f"{source.summary['title']}, {source.label}", x=0.01, ha="left", size=9, weight="bold"
-    )
+    part.suptitle(source.heading, x=0.01, ha="left", size=9, weight="bold")
     shares, zipf = part.subplots(1, 2)
     _draw_shares(source, shares)
     _draw_ranks(source, zipf)
@@ -84,6 +84,9 @@ def _draw_ranks(source: Source, axes: Axes) -> None:
               va="top", size=6.5, color=style.SERIES[1])  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("rank of the word")
     axes.set_ylabel("times in training")
     axes.set_title("Nouns, verbs and adjectives", size=7.5)

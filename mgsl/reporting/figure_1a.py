@@ -28,11 +28,11 @@ def draw(datasets: Sequence[str]) -> Drawing:
         heights.append(_HEAD + _CLIPS + BAR * len(bars))
     caption = (
         "Figure 1a. One query and its moment: the first rare query of the test split, chosen "
-        "before any answer was seen. The heat map shows the clip features, sorted so that what "
-        "sets the moment apart is on top. Below: the queried moment, events that differ from it "
-        "in one word (distractors), the other events of the video, and each run's best-ranked "
-        f"moment with its overlap (seed {sources[0].config.seeds[0]}). "
-        + " ".join(f"{source.label}: {source.caption}" for source in sources)
+        "before any answer was seen. The heat map shows the clip features less their median "
+        "over the video (red above, blue below), sorted so that what the moment has is on top. "
+        "Below: the queried moment, events that differ from it in one word (distractors), the "
+        "other events of the video, and each run's best-ranked moment with its overlap "
+        f"(seed {sources[0].config.seeds[0]}). " + " ".join(source.caption for source in sources)
     )
     figure = figures.compose(heights, parts, width=style.WIDTH)
     return Drawing(figure, "Figure 1a. A query with a rare word, and its moment", caption)
@@ -44,7 +44,7 @@ def _part(source: Source, bars: list[timeline.Bar], part: SubFigure) -> None:
     clips, spans = part.subplots(2, 1, height_ratios=ratios, sharex=True)
     part.suptitle(f"“{query.sentence}”", x=0.01, ha="left", size=9, weight="bold")
     clips.set_title(
-        f"{timeline.rarest_word(source, query)} · video {query.video}, {source.label}",
+        f"{timeline.rarest_word(source, query)} · video {query.video}, {source.heading}",
         size=7, weight="normal", color=style.MUTED,
     )  # fmt: skip
     timeline.draw_clips(clips, source, query)

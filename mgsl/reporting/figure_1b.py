@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from mgsl.reporting.sources import Source
 
 METRIC = "R@1, IoU=0.5"
 _PRINTED_NAMES = {"2DTAN": "tan_2d", "DRN": "drn", "MGSL-Net": "mgsl_net"}
-_ROW, _HEAD = 0.24, 1.25  # inches
+_ROW, _HEAD = 0.25, 1.05  # inches
 
 
 def draw(datasets: Sequence[str]) -> Drawing:
@@ -32,7 +33,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
         f"or adjective. Right: {METRIC} of rare (filled) and common pairs (open). Diamonds are "
         "the numbers that the paper prints for ActivityNet Captions; they rest on other data than "
         "ours and are no reference for them. "
-        + " ".join(f"{source.label}: {source.caption}" for source in sources)
+        + " ".join(source.caption for source in sources)
         + f" {rule}"
     )
     return Drawing(figure, "Figure 1b. Word frequency and recall on rare and common pairs", caption)
@@ -63,13 +64,13 @@ def _draw_shares(source: Source, axes: Axes) -> None:
     axes.set_xlim(0, 1.18 * max(*ours, *printed))
     axes.set_xlabel("share of test pairs, %")
     axes.set_ylabel("training frequency of rarest word")
-    axes.set_title(source.label)
+    axes.set_title(source.heading)
     axes.tick_params(axis="y", length=0)
 
 
 def _draw_recall(source: Source, axes: Axes) -> None:
     names, printed = source.config.names, published.rare_and_common()
-    top = len(names) + len(printed) + 0.5
+    top = len(names) + len(printed) - 0.2
     rows = []
     for row, name in enumerate(names):
         height = top - row
@@ -83,24 +84,23 @@ def _draw_recall(source: Source, axes: Axes) -> None:
             fill = style.color(name) if group == "rare" else "white"
             axes.plot(value, height + offset, "o", ms=5, mec=style.color(name), mfc=fill)
             if row == 0:
-                above = 5 if group == "rare" else -5
                 axes.annotate(
-                    group, (value, height + offset), (0, above), textcoords="offset points",
-                    ha="center", va="bottom" if above > 0 else "top", size=6.5, color=style.MUTED,
+                    group, (high, height + offset), (4, 0), textcoords="offset points",
+                    va="center", size=6.5, color=style.color(name),
                 )  # fmt: skip
-    for row, paper in enumerate(printed.itertuples()):
-        height = len(printed) - 0.5 - row
-        rows.append((height, str(paper.method).replace("2DTAN", "2D-TAN")))
-        ink = style.color(_PRINTED_NAMES[str(paper.method)])
-        axes.plot([paper.rare, paper.common], [height] * 2, color=ink, lw=0.8, ls=(0, (2, 2)))
-        axes.plot(paper.rare, height, **_mark(ink))
-        axes.plot(paper.common, height, **_mark(ink), fillstyle="none")
-    axes.axhline(len(printed) + 0.1, color=style.FAINT, lw=0.6)
-    for height, text in ((top + 0.62, "ours"), (len(printed) - 0.04, "printed, ActivityNet")):
+    for row, (method, (rare, common)) in enumerate(printed.items()):
+        height = len(printed) - 1 - row
+        rows.append((height, method.replace("2DTAN", "2D-TAN")))
+        ink = style.color(_PRINTED_NAMES[method])
+        axes.plot([rare, common], [height] * 2, color=ink, lw=0.8, ls=(0, (2, 2)))
+        axes.plot(rare, height, **_mark(ink))
+        axes.plot(common, height, **_mark(ink), fillstyle="none")
+    axes.axhline(len(printed) - 0.1, color=style.FAINT, lw=0.6)
+    for height, text in ((top + 0.75, "ours"), (len(printed) - 0.2, "printed, ActivityNet")):
         axes.text(1, height, text, transform=axes.get_yaxis_transform(), ha="right", va="top",
                   size=6.5, color=style.MUTED)  # fmt: skip
     axes.set_yticks([height for height, _ in rows], [text for _, text in rows])
-    axes.set_ylim(0, top + 0.7)
+    axes.set_ylim(-0.6, top + 0.8)
     axes.set_xlim(0, 100)
     axes.grid(axis="x")
     axes.set_xlabel(f"{METRIC}, %")
@@ -108,5 +108,5 @@ def _draw_recall(source: Source, axes: Axes) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _mark(ink: str) -> dict[str, object]:
+def _mark(ink: str) -> dict[str, Any]:
     return {"marker": "D", "ms": 4, "mew": 0.9, "color": ink, "ls": "none"}

@@ -3,12 +3,12 @@
 import base64
 import html
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from IPython.display import HTML, display
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from mgsl.files import atomic_path
 from mgsl.reporting.style import style
@@ -28,7 +28,7 @@ class Drawing:
 
 def show(drawing: Drawing) -> None:
     """Show a figure and its caption in a notebook."""
-    display(HTML(to_html(drawing)))  # type: ignore[no-untyped-call]
+    display(HTML(to_html(drawing)))
 
 
 def save(drawing: Drawing, stem: str) -> None:
@@ -66,7 +66,7 @@ def to_html(drawing: Drawing) -> str:
 
 
 def compose(
-    height: float | list[float], draw: list[Callable[[Figure], None]], *, width: float
+    height: float | Sequence[float], draw: Sequence[Callable[[SubFigure], None]], *, width: float
 ) -> Figure:
     """Parts of a figure, one below the other, each drawn by its own function.
 
@@ -75,11 +75,12 @@ def compose(
         draw: what fills each part, at least one.
         width: inches.
     """
-    heights = height if isinstance(height, list) else [height] * len(draw)
+    heights = [height] * len(draw) if isinstance(height, float) else list(height)
     with style():
         figure = Figure(figsize=(width, sum(heights)), layout="constrained")
         parts = figure.subfigures(len(draw), 1, height_ratios=heights, squeeze=False)
         for part, fill in zip(parts[:, 0], draw, strict=True):
             fill(part)
         figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # what was laid out stays, in every format
     return figure

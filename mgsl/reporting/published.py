@@ -1,5 +1,6 @@
 """The numbers the paper prints, one CSV for each of its tables, and what its methods are called."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -14,28 +15,42 @@ BENCHMARKS = {
 }
 
 
-def methods() -> pd.DataFrame:
+@dataclass(frozen=True)
+class Method:
+    """A method or a configuration of one.
+
+    `name` is its file or ablation here, `printed` its name in the paper's tables.
+    """
+
+    name: str
+    title: str
+    printed: str
+    group: str
+
+
+def methods() -> list[Method]:
     """The methods in the paper's order, then configurations of ours that share a printed row.
 
-    Returns:
-        Columns name (of our file or ablation), title, printed (its name in the paper's tables),
-        group.
+    A method without a printed row has an empty `printed`.
     """
-    return _read("methods")
+    rows = _read("methods").fillna("")
+    return [
+        Method(**{str(key): value for key, value in row.items()}) for row in rows.to_dict("records")
+    ]
 
 
 def title(name: str) -> str:
-    """What a method or ablation is called in tables and figures; its own name if it has no title."""
-    titles = methods().set_index("name")["title"]
-    return str(titles.get(name, name))
+    """What a method or ablation is called in reports; its own name if it has no title."""
+    return next((method.title for method in methods() if method.name == name), name)
 
 
 def table_1() -> dict[tuple[str, str, str], float]:
     """Recall in percent by (printed method, benchmark, metric); what is not printed is left out."""
     rows = _read("table1").dropna(subset="recall_percent")
+    columns = (rows[name] for name in ("method", "dataset", "n", "iou", "recall_percent"))
     return {
-        (row.method, row.dataset, f"R@{row.n}, IoU={row.iou:g}"): float(row.recall_percent)
-        for row in rows.itertuples()
+        (method, benchmark, f"R@{n}, IoU={iou:g}"): float(percent)
+        for method, benchmark, n, iou, percent in zip(*columns, strict=True)
     }
 
 
@@ -46,16 +61,15 @@ def metrics(benchmark: str) -> list[str]:
 
 
 def bin_shares() -> list[float]:
-    """Share of ActivityNet's pairs in each frequency bin, the rarest first, in percent (Fig. 1b)."""
+    """Share of ActivityNet's pairs in each frequency bin in percent, the rarest first (Fig. 1b)."""
     return [float(percent) for percent in _read("figure1b_distribution")["percent"]]
 
 
-def rare_and_common() -> pd.DataFrame:
-    """R@1, IoU=0.5 on ActivityNet in percent (Fig. 1b): columns method, rare, common."""
-    rows = _read("figure1b_recall").pivot_table(
-        index="method", columns="case_group", values="r1_iou0.5", sort=False
-    )
-    return rows.reset_index()[["method", "rare", "common"]]
+def rare_and_common() -> dict[str, tuple[float, float]]:
+    """R@1, IoU=0.5 on ActivityNet in percent, rare and common, by printed method (Fig. 1b)."""
+    rows = _read("figure1b_recall").set_index(["method", "case_group"])["r1_iou0.5"]
+    names = dict.fromkeys(rows.index.get_level_values("method"))
+    return {name: (float(rows[name, "rare"]), float(rows[name, "common"])) for name in names}
 
 
 def _read(name: str) -> pd.DataFrame:

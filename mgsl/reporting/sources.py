@@ -15,7 +15,7 @@ from mgsl.data import synthetic
 from mgsl.data.planted import Event
 from mgsl.errors import UserError
 from mgsl.evaluation import scoring
-from mgsl.params import EvaluateConfig, PrepareConfig
+from mgsl.params import EvaluateConfig, PrepareConfig, RunConfig
 from mgsl.queries import Query, read_queries
 
 
@@ -34,6 +34,10 @@ class Source:
     def preparation(self) -> PrepareConfig:
         """How the queries were prepared."""
         return params.read(PrepareConfig, paths.config(self.dataset, "prepare"))
+
+    def run(self, name: str) -> RunConfig:
+        """What one training was told."""
+        return params.read(RunConfig, paths.config(self.dataset, name))
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -69,6 +73,11 @@ class Source:
     def label(self) -> str:
         """The dataset's name, and that it is simulated where it is."""
         return f"{self.dataset} (simulated)" if self.simulated else self.dataset
+
+    @property
+    def heading(self) -> str:
+        """The dataset's title, and that it is simulated where it is."""
+        return f"{self.summary['title']}{' (simulated)' * self.simulated}"
 
     @cached_property
     def results(self) -> pd.DataFrame:

@@ -5,6 +5,7 @@ The colours are Okabe and Ito's, which people with any colour vision tell apart.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -12,7 +13,7 @@ from matplotlib.axes import Axes
 WIDTH = 7.0  # inches: two columns of a paper, one of a page
 INK, MUTED, FAINT, GRID = "#1a1a1a", "#5f6368", "#b8bcc2", "#e6e8eb"
 MOMENT, DISTRACTOR, EVENT = "#E69F00", "#CC79A7", "#c9ced6"
-SEQUENTIAL = "cividis"
+DIVERGING = "RdBu_r"
 
 METHODS = {
     "mgsl_net": "#0072B2",
@@ -24,7 +25,7 @@ METHODS = {
 }
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#8c6bb1", "#E69F00", "#56B4E9")
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # travels with matplotlib: the same on every machine
     "font.size": 7.5,
     "axes.titlesize": 8,

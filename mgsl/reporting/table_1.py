@@ -8,14 +8,15 @@ import pandas as pd
 from mgsl.evaluation import scoring
 from mgsl.evaluation.metrics import metric_names
 from mgsl.reporting import published
-from mgsl.reporting.published import BENCHMARKS
+from mgsl.reporting.published import BENCHMARKS, Method
 from mgsl.reporting.sources import Source
 from mgsl.reporting.tables import DITTO, Cell, Columns, Table
 
-_FIELDS = (
-    "name title group dataset features simulated metric printed_percent ours_percent sd_points "
-    "low_percent high_percent gap_points seeds queries"
-).split()
+_FIELDS = [
+    *("name", "title", "group", "dataset", "features", "simulated", "metric", "printed_percent"),
+    *("ours_percent", "sd_points", "low_percent", "high_percent", "gap_points"),
+    *("seeds", "queries"),
+]
 
 
 def build(datasets: Sequence[str]) -> Table:
@@ -35,25 +36,23 @@ def build(datasets: Sequence[str]) -> Table:
         blocks.append((columns, None, benchmark))
         blocks += [_ours(s) for s in sources if s.comparable and s.benchmark == benchmark]
     blocks += [_ours(source) for source in sources if not source.comparable]
-    methods = [
-        method
-        for method in published.methods().to_dict("records")
-        if method["name"] != "printed" or any("printed" in s.config.names for s in sources)
-    ]
+    run = {name for source in sources for name in source.config.names}
     numbers: list[dict[str, Any]] = []
-    rows, above = [], None
-    for method in methods:
+    rows, above = [], ""
+    for method in published.methods():
+        if method.name not in run and (not method.printed or method.printed == above):
+            continue  # a row of ours alone, and not run
         cells: list[Cell] = []
         for columns, source, benchmark in blocks:
-            if source is None and method["printed"] == above:
+            if source is None and method.printed == above:
                 cells += [Cell(DITTO)] * len(columns.names)
                 continue
             for metric in published.metrics(benchmark or "") or _metrics(source):
                 number = _number(method, source, benchmark, metric)
                 numbers.append(number)
                 cells += _cells(number, source)
-        rows.append((str(method["title"]), tuple(cells)))
-        above = method["printed"]
+        rows.append((method.title, tuple(cells)))
+        above = method.printed
     return Table(
         caption=_caption(sources),
         columns=tuple(columns for columns, *_ in blocks),
@@ -76,12 +75,12 @@ def _metrics(source: Source | None) -> list[str]:
 
 
 def _number(
-    method: dict[str, Any], source: Source | None, benchmark: str | None, metric: str
+    method: Method, source: Source | None, benchmark: str | None, metric: str
 ) -> dict[str, Any]:
     """One row of the tidy table, in percent."""
-    printed = published.table_1().get((method["printed"], benchmark or "", metric))
-    number = {"name": method["name"], "title": method["title"], "group": method["group"]}
-    number |= {"metric": metric, "printed_percent": printed}
+    printed = published.table_1().get((method.printed, benchmark or "", metric))
+    number: dict[str, Any] = {"metric": metric, "printed_percent": printed}
+    number |= {"name": method.name, "title": method.title, "group": method.group}
     if source is None:
         title, features = BENCHMARKS[benchmark or ""]
         return number | {"dataset": f"{title} (paper)", "features": features, "simulated": False}
@@ -90,7 +89,7 @@ def _number(
         "features": source.summary["features"],
         "simulated": source.simulated,
     }
-    found = source.result(method["name"], "all", metric)
+    found = source.result(method.name, "all", metric)
     if found is None:
         return number
     ours = round(100 * found["value"], 2)
@@ -123,10 +122,10 @@ def _cells(number: dict[str, Any], source: Source | None) -> list[Cell]:
 def _caption(sources: Sequence[Source]) -> str:
     parts = [
         "Table 1. Recall in percent on the test split. Printed columns hold what the paper "
-        "prints; columns named “ours” what was run here."
+        "prints, columns named “ours” what was run here; R@n stands above the IoU it is counted at."
     ]
     for source in sources:
-        parts.append(f"{source.label}: {source.caption}")
+        parts.append(source.caption)
         if source.comparable:
             title, features = BENCHMARKS[source.benchmark or ""]
             parts.append(
@@ -134,8 +133,10 @@ def _caption(sources: Sequence[Source]) -> str:
                 f"so it is owed to the features too: ours are {source.summary['features']}, not "
                 f"{features}."
             )
+        elif source.benchmark:
+            parts.append("Simulated features have no gap: the paper's methods saw real ones.")
         else:
-            parts.append("It has no counterpart in the paper and none of its columns is compared.")
+            parts.append("It has no counterpart in the paper and is compared with none of it.")
     evaluation = sources[0].config.evaluation
     spread = "; ± is the standard deviation over seeds" if len(sources[0].config.seeds) > 1 else ""
     parts.append(f"{scoring.rule(evaluation)} The interval stands beside the number{spread}.")

@@ -58,7 +58,7 @@ class Table:
 
 def show(table: Table) -> None:
     """Show a table in a notebook."""
-    display(HTML(to_html(table)))  # type: ignore[no-untyped-call]
+    display(HTML(to_html(table)))
 
 
 def save(table: Table, stem: str) -> None:
@@ -151,7 +151,7 @@ def _row(tag: str, cells: "zip[tuple[str, str]]", more: str = "") -> str:
 
 
 def _heading(name: str) -> str:
-    return html.escape(name).replace(", ", "<br>")
+    return html.escape(name).replace(", IoU=", "<br>")
 
 
 def _html_cell(cell: Cell) -> str:

@@ -42,18 +42,16 @@ def rarest_word(source: Source, query: Query) -> str:
         return "no noun, verb or adjective"
     word = min(words, key=lambda word: counts.get(word, 0))
     times = int(counts.get(word, 0))
-    seen = {0: "never", 1: "once", 2: "twice"}.get(times, f"{times:,} times")
+    seen = {0: "never seen", 1: "seen once", 2: "seen twice"}.get(times, f"seen {times:,} times")
     where = "all splits" if source.preparation.preparation.rare.corpus == "all" else "training"
-    return f"rarest word: “{word}”, seen {seen} in {where}"
+    return f"rarest word: “{word}”, {seen} in {where}"
 
 
 def truth(source: Source, query: Query) -> list[Bar]:
     """The queried moment, its distractors and whatever else happens in the video."""
     events = source.events(query.video)
     moment = next((e for e in events if (e.start_s, e.end_s) == (query.start_s, query.end_s)), None)
-    bars = [
-        Bar(query.start_s, query.end_s, "queried moment", _words(moment, query), style.MOMENT)
-    ]
+    bars = [Bar(query.start_s, query.end_s, "queried moment", _words(moment, query), style.MOMENT)]
     others = [event for event in events if event is not moment]
     distractors = [event for event in others if moment and _differ_in_one_word(event, moment)]
     bars += [_bar(event, "distractor", style.DISTRACTOR) for event in distractors]
@@ -65,26 +63,27 @@ def answers(source: Source, query: Query) -> list[Bar]:
     bars = []
     target = np.array([query.start_s, query.end_s])
     for name in source.config.names:
-        best = np.array(source.predictions(name, source.config.seeds[0], query.qid)[0][:2])
-        overlap = f"tIoU {float(tiou(best, target)):.2f}"
-        bars.append(Bar(*best.tolist(), published.title(name), overlap, style.color(name)))
+        start_s, end_s, *_ = source.predictions(name, source.config.seeds[0], query.qid)[0]
+        overlap = f"tIoU {float(tiou(np.array([start_s, end_s]), target)):.2f}"
+        bars.append(Bar(start_s, end_s, published.title(name), overlap, style.color(name)))
     return bars
 
 
 def draw_clips(axes: Axes, source: Source, query: Query) -> None:
     """The clip features as a heat map; the dimensions most particular to the moment on top."""
-    clips = _by_contrast(source.features(query.video), query)
+    features = source.features(query.video)
+    clips = _by_contrast(features - np.median(features, axis=0), query)
+    limit = float(np.quantile(np.abs(clips), 0.98)) or 1.0
     axes.imshow(
-        clips.T, aspect="auto", cmap=style.SEQUENTIAL, interpolation="nearest",
-        extent=(0, query.duration_s, 0, clips.shape[1]),
+        clips.T, aspect="auto", cmap=style.DIVERGING, interpolation="nearest", vmin=-limit,
+        vmax=limit, extent=(0, query.duration_s, 0, clips.shape[1]),
     )  # fmt: skip
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     axes.tick_params(axis="x", labelbottom=False, length=0)
     axes.set_ylabel("clip\nfeatures", rotation=0, ha="right", va="center")
     for edge in (query.start_s, query.end_s):
-        axes.axvline(edge, color="white", lw=1.6)
-        axes.axvline(edge, color=style.MOMENT, lw=0.9)
+        axes.axvline(edge, color=style.INK, lw=0.8)
 
 
 def draw_bars(axes: Axes, bars: Sequence[Bar], query: Query) -> None:
@@ -97,7 +96,9 @@ def draw_bars(axes: Axes, bars: Sequence[Bar], query: Query) -> None:
             bar.text, (bar.end_s if right else bar.start_s, place), (3 if right else -3, 0),
             textcoords="offset points", ha="left" if right else "right", va="center", size=6.5,
         )  # fmt: skip
-    axes.set_yticks(range(len(bars)), [bar.row for bar in reversed(bars)])
+    rows = [bar.row for bar in bars]
+    names = ["" if row in rows[:place] else row for place, row in enumerate(rows)]
+    axes.set_yticks(range(len(bars)), names[::-1])
     axes.set_xlim(0, query.duration_s)
     axes.set_ylim(-0.6, len(bars) - 0.4)
     axes.tick_params(axis="y", length=0, labelcolor=style.INK)

@@ -1,5 +1,6 @@
 """The training curve: what every run's loss, validation recall and memory did, epoch by epoch."""
 
+import re
 from collections.abc import Sequence
 from functools import partial
 
@@ -12,16 +13,19 @@ from mgsl.reporting import figures, published, style
 from mgsl.reporting.figures import Drawing
 from mgsl.reporting.sources import Source
 
-# Each panel: its title, and the columns it draws by the word that labels the line.
-_MEMORY = ("video", "query")
+# Each panel: its title, and the pattern of its columns, whose group is what a line is called.
+# {iou}: what the kept epoch was chosen by.
 _PANELS = (
-    ("Loss, by term", "loss_"),
-    ("Validation R@1, %", "val_R@1, "),
-    ("Slot cosine", "slot_cosine"),
-    ("Slots' effective rank", "slot_rank"),
-    ("Read entropy", "read_entropy"),
+    ("Loss, by term", r"loss_(.+)"),
+    ("Validation R@1, %, by IoU", r"val_R@1, IoU=(.+)"),
+    ("Validation R@1, %, by rarity", r"val_(rare|common)_R@1, IoU={iou}"),
+    ("Validation R@1, %, memory", r"val_(?:memory_(.+)_)?R@1, IoU={iou}"),
+    ("Slot cosine", r"(video|query)_slot_cosine"),
+    ("Slots' effective rank", r"(video|query)_slot_rank"),
+    ("Read entropy", r"(video|query)_read_entropy"),
+    ("Write entropy", r"(video|query)_write_entropy"),
 )
-_ROW = 1.45  # inches
+_ACROSS, _ROW = 4, 2.75  # panels beside one another; inches
 
 
 def draw(datasets: Sequence[str]) -> Drawing:
@@ -37,10 +41,11 @@ def draw(datasets: Sequence[str]) -> Drawing:
     figure = figures.compose(_ROW, parts, width=style.WIDTH)
     caption = (
         "Training curves, one row a run and one line a seed. Loss terms are means over an epoch; "
-        "R@1 is on validation. Of the video's and the query's memory: the mean cosine between "
-        "slots (1: all are the same), the effective rank of the slots, and the entropy of reading "
-        "as a share of its maximum (1: every slot is read alike). "
-        + " ".join(f"{source.label}: {source.caption}" for source in sources)
+        "R@1 is on validation; by rarity, and with the memory kept, zeroed or as it was before "
+        f"training, at IoU={_iou(sources[0])}. Of the video's and the query's memory: the mean cosine "
+        "between slots (1: all are the same), the effective rank of the slots, and the entropy of "
+        "reading and writing as a share of its maximum (1: every slot is used alike). "
+        + " ".join(source.caption for source in sources)
     )
     return Drawing(figure, "Training curves and memory diagnostics", caption)
 
@@ -50,49 +55,58 @@ def _part(
 ) -> None:
     curves = [source.curve(name, seed) for seed in source.config.seeds]
     part.suptitle(
-        f"{published.title(name)}, {source.label}", x=0.01, ha="left", size=8, weight="bold"
+        f"{published.title(name)}, {source.heading}", x=0.01, ha="left", size=8, weight="bold"
     )
-    for axes, (title, key) in zip(part.subplots(1, len(_PANELS)), _PANELS, strict=True):
-        lines = _lines(curves[0], key)
+    grid = part.subplots(len(_PANELS) // _ACROSS, _ACROSS)
+    for axes, (title, pattern) in zip(grid.flat, _panels(source), strict=True):
+        lines = _lines(curves[0], pattern)
         axes.set_title(title, size=7, weight="normal")
         if not lines:
             style.bare(axes)
             axes.text(0.5, 0.5, "has none", ha="center", va="center", color=style.FAINT)
             continue
-        axes.set_ylim(limits[key])
-        scale = 100 if key.startswith("val_") else 1
+        axes.set_ylim(limits[pattern])
         for ink, column in zip(style.SERIES, lines, strict=False):
             for curve in curves:
-                axes.plot(curve["epoch"], scale * curve[column], color=ink, lw=1.1)
-        last = [scale * float(curves[0][column].iloc[-1]) for column in lines]
-        _label(axes, float(curves[0]["epoch"].iloc[-1]), last, [_word(c, key) for c in lines])
+                axes.plot(curve["epoch"], _scaled(curve, column), color=ink, lw=1.1)
+        last = [float(_scaled(curves[0], column).iloc[-1]) for column in lines]
+        _label(axes, float(curves[0]["epoch"].iloc[-1]), last, list(lines.values()))
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.grid(axis="y")
+    for axes in grid[-1]:
         axes.set_xlabel("epoch", size=6.5)
 
 
-def _lines(curve: pd.DataFrame, key: str) -> list[str]:
-    if key in ("loss_", "val_R@1, "):
-        return [column for column in curve if column.startswith(key)]
-    return [column for side in _MEMORY if (column := f"{side}_{key}") in curve]
+def _lines(curve: pd.DataFrame, pattern: str) -> dict[str, str]:
+    """The columns that a pattern finds, and what their lines are called."""
+    found = {str(column): re.fullmatch(pattern, str(column)) for column in curve}
+    return {column: match[1] or "kept" for column, match in found.items() if match}
 
 
-def _word(column: str, key: str) -> str:
-    return column.removeprefix(key).removesuffix(f"_{key}").replace("IoU=", "≥ ")
+def _scaled(curve: pd.DataFrame, column: str) -> pd.Series:
+    """Shares of queries in percent, everything else as it is."""
+    return curve[column] * (100 if column.startswith("val_") else 1)
+
+
+def _iou(source: Source) -> float:
+    return source.run(source.config.names[0]).training.select_iou
+
+
+def _panels(source: Source) -> list[tuple[str, str]]:
+    return [(title, pattern.replace("{iou}", str(_iou(source)))) for title, pattern in _PANELS]
 
 
 def _limits(source: Source) -> dict[str, tuple[float, float]]:
     """The range of each panel over all runs of a dataset, so that its rows compare."""
     curves = [source.curve(n, seed) for n in source.config.names for seed in source.config.seeds]
     limits = {}
-    for _, key in _PANELS:
-        scale = 100 if key.startswith("val_") else 1
-        values = [scale * c[column] for c in curves for column in _lines(c, key)]
+    for _, pattern in _panels(source):
+        values = [_scaled(curve, column) for curve in curves for column in _lines(curve, pattern)]
         if values:
             low = min(0.0, min(float(v.min()) for v in values))
             high = max(float(v.max()) for v in values)
-            limits[key] = (low - 0.04 * (high - low), high + 0.1 * (high - low or 1))
+            limits[pattern] = (low - 0.04 * (high - low), high + 0.1 * (high - low or 1))
     return limits
 
 

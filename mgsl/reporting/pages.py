@@ -1,0 +1,184 @@
+"""Offline pages: one for each exhibit, and the front page that leads to them.
+
+A page holds its style and its mathematics; it asks for nothing but the images beside it. It says
+what it was made from: data, parameters, and the commit, so that equal inputs give equal bytes.
+"""
+
+import json
+import subprocess
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from mgsl import paths
+from mgsl.errors import UserError
+from mgsl.evaluation import scoring
+from mgsl.files import write_text
+from mgsl.reporting import headline, tables
+from mgsl.reporting.sources import Source
+
+TITLE = "Temporal sentence grounding with rare words: reports"
+LEAD = (
+    "A reproducibility benchmark and workbook for MGSL-Net (AAAI 2022): find the moment of a video "
+    "that a sentence describes, also where a word of the sentence is rarely seen in training. "
+    "Every table and figure of the paper, ours beside the printed number, each naming the data it "
+    "saw. It is a replication: written anew from the paper, without the authors’ code or weights."
+)
+DOWNLOADS = ("csv", "md", "tex", "svg", "pdf", "png")
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """What the front page says of one exhibit; `image` is None where it is a table."""
+
+    name: str
+    title: str
+    claim: str
+    files: tuple[str, ...]
+    image: str | None
+    caption: str
+
+
+def write_page(name: str, body: str, code: str, datasets: Sequence[str]) -> None:
+    """Write reports/NAME.html.
+
+    Args:
+        name: of the exhibit.
+        body: the executed notebook as an HTML fragment.
+        code: the notebook's code, shown on demand.
+        datasets: what the notebook was run on.
+    """
+    exhibit = describe(name)
+    page = _environment().get_template("exhibit.html").render(
+        title=exhibit.title, name=name, body=body, code=code, files=exhibit.files,
+        sources=_sources(datasets), stamps=stamps(datasets),
+    )  # fmt: skip
+    write_text(paths.REPORTS / f"{name}.html", page)
+
+
+def build_index(exhibits: list[str], datasets: list[str]) -> None:
+    """Write reports/index.html and reports/README.md.
+
+    Args:
+        exhibits: names of the exhibits, in the order shown; their pages must stand.
+        datasets: what they were run on.
+
+    Raises:
+        UserError: the page of an exhibit is missing.
+    """
+    for name in exhibits:
+        if not (page := paths.REPORTS / f"{name}.html").is_file():
+            raise UserError(f"{page} is missing: run `python -m mgsl report --exhibit {name}`")
+    results = headline.build(datasets)
+    known = {
+        "title": TITLE,
+        "lead": LEAD,
+        "exhibits": [describe(name) for name in exhibits],
+        "sources": _sources(datasets),
+        "stamps": stamps(datasets),
+    }
+    environment = _environment()
+    for template, target, render in (
+        ("index.html", "index.html", tables.to_html),
+        ("readme.md", "README.md", tables.to_markdown),
+    ):
+        text = environment.get_template(template).render(headline=render(results), **known)
+        write_text(paths.REPORTS / target, text)
+
+
+def describe(name: str) -> Exhibit:
+    """What an exhibit is, from its notebook's first cell and the files it left.
+
+    Raises:
+        UserError: there is no such notebook, or it does not open with a heading and a claim.
+    """
+    title, claim = outline(name)
+    names = [f"{name}.{suffix}" for suffix in DOWNLOADS]
+    files = tuple(file for file in names if (paths.REPORTS / file).is_file())
+    image = f"{name}.svg" if f"{name}.svg" in files else None
+    caption = _caption(paths.REPORTS / image) if image else ""
+    return Exhibit(name, title, claim, files, image, caption)
+
+
+def outline(name: str) -> tuple[str, str]:
+    """The heading of a notebook and the claim below it.
+
+    Raises:
+        UserError: there is no such notebook, or it does not open with a heading and a claim.
+    """
+    path = paths.NOTEBOOKS / f"{name}.ipynb"
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: an exhibit has the name of its notebook") from None
+    lines = "".join(cells[0]["source"]).split("\n\n", maxsplit=1)
+    if len(lines) < 2 or not lines[0].startswith("# "):
+        raise UserError(f"{path} must open with a heading, an empty line and a claim")
+    return lines[0].removeprefix("# "), lines[1].split("\n\n")[0].replace("\n", " ")
+
+
+def stamps(datasets: Sequence[str]) -> list[list[tuple[str, str]]]:
+    """What a page was made from: a list for each dataset, and one for the commit."""
+    return [*(_stamp(source) for source in _sources(datasets)), [("Commit", commit())]]
+
+
+def commit() -> str:
+    """Id and date of the commit that is checked out; "unknown" where there is none."""
+    command = ["git", "log", "-1", "--format=%h, %cs"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.stdout.strip()
+
+
+def _stamp(source: Source) -> list[tuple[str, str]]:
+    config, prepared = source.config, source.preparation
+    rare = prepared.preparation.rare
+    run = source.run(config.names[0])
+    bound = "at most" if rare.inclusive else "fewer than"
+    return [
+        ("Dataset", f"{source.summary['title']} ({source.dataset})"),
+        ("Features", source.summary["features"]),
+        ("Data", "SIMULATED" if source.simulated else "real"),
+        ("Scale", config.scale),
+        ("Seeds", ", ".join(map(str, config.seeds))),
+        ("Runs", ", ".join(config.names)),
+        (
+            "Settings",
+            f"{prepared.num_clips} clips, {prepared.max_words} words, {run.epochs} epochs, "
+            f"batch {run.batch_size}, learning rate {run.learning_rate:g}",
+        ),
+        (
+            "Rare",
+            f"a word tagged {', '.join(rare.tags)} seen {bound} {rare.threshold} times "
+            f"(counted in: {rare.corpus})",
+        ),
+        ("Scored", scoring.rule(config.evaluation)),
+    ]
+
+
+def _sources(datasets: Sequence[str]) -> list[Source]:
+    return [Source(dataset) for dataset in datasets]
+
+
+def _caption(svg: Path) -> str:
+    """The caption that `figures.save` put into an SVG."""
+    name = "{http://purl.org/dc/elements/1.1/}description"
+    return ET.parse(svg).getroot().findtext(f".//{name}") or ""
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=lambda name: bool(name and name.endswith("html")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["suffix"] = lambda file: file.rsplit(".", 1)[-1].upper()
+    environment.filters["truncate_title"] = lambda title: title.split(".")[0]
+    return environment
