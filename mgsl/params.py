@@ -26,9 +26,9 @@ Scale = Literal["embedded", "paper"]
 
 
 class Frozen(BaseModel):
-    """Immutable, strict, and closed to keys it does not name."""
+    """Immutable, strict, closed to keys it does not name and to numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class SettingParams(Frozen):
@@ -220,7 +220,7 @@ def parse(kind: type[Model], document: Any, *, where: str) -> Model:
         UserError: with one line for each key that is unknown, missing or out of range.
     """
     try:
-        return kind.model_validate_json(json.dumps(document))
+        return kind.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
         lines = [_explain(kind, problem) for problem in error.errors(include_url=False)]
         raise UserError("\n".join([f"{where} is not usable:", *lines])) from None

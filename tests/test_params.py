@@ -1,0 +1,277 @@
+"""Parameters: what is wrong is named, with the value met, before any work."""
+
+import copy
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mgsl import params, paths
+from mgsl.errors import UserError
+from mgsl.models import MODELS
+from mgsl.params import EvaluateConfig, Params, PrepareConfig, RunConfig
+
+DOCUMENT = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
+CONFIGS = {name: kind.Config for name, kind in MODELS.items()}
+
+
+def changed(value: Any, *key: Any) -> dict[str, Any]:
+    """The repository's params.yaml with another value at one key."""
+    document: Any = copy.deepcopy(DOCUMENT)
+    target = document
+    for part in key[:-1]:
+        target = target[part]
+    target[key[-1]] = value
+    return document  # type: ignore[no-any-return]
+
+
+def parse(document: Any) -> Params:
+    return params.parse(Params, document, where="params.yaml")
+
+
+def resolve(document: Any, dataset: str = "embedded") -> dict[str, Any]:
+    parts = params.resolve(parse(document), dataset, CONFIGS)
+    return {name: part.model_dump(mode="json") for name, part in parts.items()}
+
+
+def leaves(tree: Any, *key: Any) -> list[tuple[Any, ...]]:
+    """The keys of all values that are not mappings."""
+    if not isinstance(tree, dict):
+        return [key]
+    return [leaf for name, branch in tree.items() for leaf in leaves(branch, *key, name)]
+
+
+def test_the_repository_file_is_valid_for_every_dataset_scale_and_method() -> None:
+    for scale in ("embedded", "paper"):
+        everything = changed(scale, "scale") | {
+            "datasets": list(DOCUMENT["data"]),
+            "methods": list(DOCUMENT["models"]),
+            "ablations": [n for block in DOCUMENT["models"].values() for n in block["ablations"]],
+        }
+        for dataset in DOCUMENT["data"]:
+            parts = params.resolve(parse(everything), dataset, CONFIGS)
+            assert isinstance(parts["prepare"], PrepareConfig)
+            assert isinstance(parts["evaluate"], EvaluateConfig)
+            runs = {name for name, part in parts.items() if isinstance(part, RunConfig)}
+            assert runs == {*everything["methods"], *everything["ablations"]}
+
+
+@pytest.mark.parametrize(
+    ("key", "close"),
+    [
+        (("epoch",), None),
+        (("seed",), "seeds"),
+        (("training", "clip_nrom"), "clip_norm"),
+        (("memory", "slot"), "slots"),
+        (("preparation", "rare", "treshold"), "threshold"),
+        (("settings", "embedded", "embedded", "batchsize"), "batch_size"),
+        (("data", "embedded", "planted", "noises"), "noise"),
+    ],
+)
+def test_an_unknown_key_is_named_with_what_was_meant(
+    key: tuple[str, ...], close: str | None
+) -> None:
+    meant = f"unknown key; did you mean '{close}'\\?" if close else "unknown key"
+    with pytest.raises(UserError, match=rf"params\.yaml[\s\S]*{'.'.join(key)}: {meant}"):
+        parse(changed(1, *key))
+
+
+@given(st.sampled_from(leaves({k: v for k, v in DOCUMENT.items() if k != "models"})))
+def test_a_key_left_out_is_named(key: tuple[str, ...]) -> None:
+    document = changed(None, *key)
+    target = document
+    for part in key[:-1]:
+        target = target[part]
+    del target[key[-1]]
+    with pytest.raises(UserError, match=rf"{'.'.join(key)}: missing"):
+        parse(document)
+
+
+@given(
+    st.sampled_from(leaves({k: v for k, v in DOCUMENT.items() if k != "models"})),
+    st.sampled_from([{"a": 1}, "", "many", -1, [[]], [-1], 1e400]),
+)
+def test_a_value_of_another_kind_is_named(key: tuple[str, ...], value: Any) -> None:
+    if key[-1] == "tags":
+        return  # any text is a prefix
+    with pytest.raises(UserError, match=rf"{'.'.join(key)}"):
+        parse(changed(value, *key))
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        (0, ("memory", "slots")),
+        (-1, ("memory", "slots")),
+        (1.5, ("memory", "slots")),
+        ("512", ("memory", "slots")),
+        (True, ("memory", "slots")),
+        (0, ("settings", "embedded", "embedded", "video_slots")),
+        (0, ("settings", "embedded", "charades_actions", "batch_size")),
+        (1.0, ("settings", "paper", "embedded", "learning_rate")),
+        (0, ("settings", "paper", "embedded", "epochs")),
+        (-0.1, ("training", "clip_norm")),
+        ("float64", ("training", "precision")),
+        (0, ("training", "micro_batches")),
+        (1.0, ("preparation", "validation_share")),
+        (0, ("preparation", "rare", "threshold")),
+        (float("inf"), ("training", "clip_norm")),
+        (float("nan"), ("data", "embedded", "planted", "noise")),
+        (datetime.date(2022, 2, 22), ("training", "select_iou")),
+        (1.1, ("data", "embedded", "planted", "signature_from_word")),
+        ([0], ("evaluation", "recall_at")),
+        ([0.5, 1], ("evaluation", "iou")),
+        ("soft", ("evaluation", "nms")),
+        (1, ("evaluation", "strict")),
+        ("huge", ("scale",)),
+        ([-1], ("seeds",)),
+        (["../x"], ("exhibits",)),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_the_value(value: Any, key: tuple[str, ...]) -> None:
+    met = value[-1] if isinstance(value, list) else value
+    with pytest.raises(UserError, match=r"params\.yaml is not usable") as caught:
+        parse(changed(value, *key))
+    lines = str(caught.value).splitlines()[1:]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"  {'.'.join(key)}")
+    assert str(met) in lines[0]
+
+
+@pytest.mark.parametrize("bins", [[], [10, 10], [100, 50]])
+def test_bins_must_ascend(bins: list[int]) -> None:
+    with pytest.raises(UserError, match=r"preparation\.rare: bins must ascend, got"):
+        parse(changed(bins, "preparation", "rare", "bins"))
+
+
+def test_every_fault_is_told_at_once() -> None:
+    document = changed(0, "memory", "slots")
+    document["training"]["clip_norms"] = 1
+    del document["training"]["precision"]
+    with pytest.raises(UserError) as caught:
+        parse(document)
+    for part in ("memory.slots", "training.clip_norms", "training.precision: missing"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [
+        ("datasets", "charades_actions, embedded"),
+        ("methods", "mgsl_net"),
+        ("ablations", "printed"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_refused_with_those_that_do(key: str, known: str) -> None:
+    with pytest.raises(UserError, match=rf"{key} names 'imaginary'; there is: .*{known}"):
+        parse(changed(["imaginary"], key))
+
+
+@pytest.mark.parametrize("key", ["datasets", "methods", "ablations"])
+def test_a_name_listed_twice_is_refused(key: str) -> None:
+    with pytest.raises(UserError, match=f"{key} names something twice"):
+        parse(changed(DOCUMENT[key] * 2, key))
+
+
+@pytest.mark.parametrize("key", ["datasets", "seeds"])
+def test_an_empty_list_is_refused(key: str) -> None:
+    with pytest.raises(UserError, match="must not be empty"):
+        parse(changed([], key))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "not valid YAML"),
+        ("", "not usable"),
+        ("- 1", "not usable"),
+    ],
+)
+def test_a_file_that_is_no_params_file_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(UserError, match=message):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="repository's root"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_the_one_number_of_slots_changes_both_memories_and_nothing_else() -> None:
+    before, after = resolve(DOCUMENT), resolve(changed(77, "memory", "slots"))
+    assert before.keys() == after.keys()
+    users = {name for name in after if "video_slots" in after[name].get("model", {})}
+    assert users == {"mgsl_net", "printed"}
+    for name, part in after.items():
+        if name in users:
+            assert part["model"].pop("video_slots") == part["model"].pop("query_slots") == 77
+            del before[name]["model"]["video_slots"], before[name]["model"]["query_slots"]
+        assert part == before[name]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "concerned"),
+    [
+        (("evaluation", "strict"), True, {"evaluate"}),
+        (("preparation", "rare", "threshold"), 5, {"prepare"}),
+        (("data", "embedded", "planted", "noise"), 0.1, {"prepare"}),
+        (("training", "clip_norm"), 0.5, {"mgsl_net", "printed"}),
+        (("models", "mgsl_net", "ablations", "printed", "beta"), 2.0, {"printed"}),
+        (("settings", "embedded", "charades_actions", "epochs"), 99, set()),
+        (("exhibits",), ["table_1"], set()),
+    ],
+)
+def test_a_number_changes_the_parts_that_it_concerns(
+    key: tuple[str, ...], value: Any, concerned: set[str]
+) -> None:
+    before, after = resolve(DOCUMENT), resolve(changed(value, *key))
+    assert {name for name in after if after[name] != before[name]} == concerned
+
+
+def test_an_ablation_overrides_what_its_method_chose() -> None:
+    parts = resolve(DOCUMENT)
+    overrides = DOCUMENT["models"]["mgsl_net"]["ablations"]["printed"]
+    assert parts["printed"]["method"] == "mgsl_net"
+    assert parts["printed"]["model"] == parts["mgsl_net"]["model"] | overrides
+
+
+def test_an_ablation_of_what_a_method_does_not_have_is_refused() -> None:
+    document = changed({"bata": 1.0}, "models", "mgsl_net", "ablations", "printed")
+    with pytest.raises(UserError, match=r"ablations\.printed overrides .* not have: \['bata'\]"):
+        resolve(document)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("beta", 0.5, r"beta: .*got 0\.5"),
+        ("beta", 1.0, "more than 1"),
+        ("dropout", 1.0, r"dropout: .*got 1\.0"),
+        ("residuals", True, "residuals: unknown key; did you mean 'residual'"),
+    ],
+)
+def test_a_method_checks_its_own_block(key: str, value: Any, message: str) -> None:
+    with pytest.raises(UserError, match=rf"models\.mgsl_net is not usable[\s\S]*{message}"):
+        resolve(changed(value, "models", "mgsl_net", "choices", key))
+
+
+def test_a_resolved_part_is_read_back_as_it_was(tmp_path: Path) -> None:
+    parts = params.resolve(parse(DOCUMENT), "embedded", CONFIGS)
+    for name, part in parts.items():
+        (tmp_path / name).write_text(part.model_dump_json())
+        assert params.read(type(part), tmp_path / name) == part
+
+
+def test_a_part_that_was_not_resolved_says_how_to(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"params\.yaml[\s\S]*python -m mgsl configure"):
+        params.read(RunConfig, tmp_path / "mgsl_net.json")
+
+
+def test_parameters_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        parse(DOCUMENT).scale = "paper"  # type: ignore[misc]
