@@ -1,0 +1,149 @@
+"""A checkpoint comes back as it was, or says why not; reading one runs no code."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mgsl.errors import UserError
+from mgsl.models import build
+from mgsl.models.base import GroundingModel
+from mgsl.training import checkpoint
+from mgsl.training.checkpoint import (
+    fingerprint,
+    load_checkpoint,
+    load_state,
+    save_checkpoint,
+    save_state,
+)
+from tests import tiny
+
+CONFIG = tiny.run_config()
+
+
+class Malicious:
+    """Unpickling it would make a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.fixture
+def model() -> GroundingModel:
+    torch.manual_seed(3)
+    return build(CONFIG)
+
+
+@pytest.fixture
+def saved(tmp_path: Path, model: GroundingModel) -> Path:
+    save_checkpoint(tmp_path / "checkpoint.safetensors", model, CONFIG)
+    return tmp_path / "checkpoint.safetensors"
+
+
+def test_weights_and_memories_come_back_bit_for_bit(saved: Path, model: GroundingModel) -> None:
+    loaded = load_checkpoint(saved, CONFIG)
+    assert not loaded.training
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    assert "video_memory.slots" in model.state_dict()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    batch = tiny.batch()
+    torch.testing.assert_close(loaded(batch).spans, model.eval()(batch).spans, rtol=0, atol=0)
+
+
+def test_the_same_model_gives_the_same_bytes(saved: Path, model: GroundingModel) -> None:
+    again = saved.with_name("again.safetensors")
+    save_checkpoint(again, model, CONFIG)
+    assert again.read_bytes() == saved.read_bytes()
+
+
+def test_another_configuration_is_refused_key_by_key(saved: Path) -> None:
+    other = CONFIG.model_copy(
+        update={"dataset": "another", "model": CONFIG.model | {"video_slots": 41, "beta": 7.0}}
+    )
+    with pytest.raises(UserError, match="checkpoint of another configuration") as caught:
+        load_checkpoint(saved, other)
+    assert str(caught.value).splitlines()[1:] == [
+        f"  dataset: trained with {CONFIG.dataset!r}, asked for 'another'",
+        f"  model.beta: trained with {CONFIG.model['beta']!r}, asked for 7.0",
+        "  model.video_slots: trained with 40, asked for 41",
+    ]
+
+
+def test_a_missing_checkpoint_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"checkpoint\.safetensors is missing: train first"):
+        load_checkpoint(tmp_path / "checkpoint.safetensors", CONFIG)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, -1])
+def test_a_truncated_checkpoint_is_named(saved: Path, kept: int) -> None:
+    saved.write_bytes(saved.read_bytes()[:kept])
+    with pytest.raises(UserError, match=r"checkpoint\.safetensors is .*damaged"):
+        load_checkpoint(saved, CONFIG)
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"config": "{"}])
+def test_a_file_of_another_program_is_named(
+    tmp_path: Path, metadata: dict[str, str] | None
+) -> None:
+    save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors", metadata=metadata)
+    with pytest.raises(UserError, match="not a checkpoint of mgsl"):
+        load_checkpoint(tmp_path / "other.safetensors", CONFIG)
+
+
+def test_no_checkpoint_and_no_state_is_unpickled(tmp_path: Path) -> None:
+    made, path = tmp_path / "made", tmp_path / "file"
+    path.write_bytes(pickle.dumps(Malicious(made), protocol=2))
+    with pytest.raises(UserError):
+        load_checkpoint(path, CONFIG)
+    with pytest.raises(UserError, match="damaged"):
+        load_state(path)
+    torch.save({"model": Malicious(made)}, path)
+    with pytest.raises(UserError, match="damaged"):
+        load_state(path)
+    assert not made.exists()
+    torch.load(path, weights_only=False)  # the trap does work
+    assert made.exists()
+
+
+def test_a_state_comes_back_and_none_is_none(tmp_path: Path) -> None:
+    state = {"model": {"w": torch.arange(3)}, "progress": {"rows": [{"loss": 0.5}], "best": -1.0}}
+    assert load_state(tmp_path / "a/state.pt") is None
+    save_state(tmp_path / "a/state.pt", state)
+    loaded = load_state(tmp_path / "a/state.pt")
+    assert loaded is not None
+    assert torch.equal(loaded["model"]["w"], torch.arange(3))
+    assert loaded["progress"] == state["progress"]
+
+
+def test_a_save_that_fails_leaves_the_last_one(
+    saved: Path, model: GroundingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = saved.read_bytes()
+
+    def full(tensors: object, path: Path, metadata: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(saved, model, CONFIG)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_the_fingerprint_tells_configurations_data_and_seeds_apart(tmp_path: Path) -> None:
+    for name in ("queries.jsonl", "vocabulary.json", "summary.json"):
+        (tmp_path / name).write_text(name)
+    first = fingerprint(CONFIG, tmp_path, 0)
+    assert fingerprint(CONFIG, tmp_path, 0) == first
+    longer = CONFIG.model_copy(update={"epochs": CONFIG.epochs + 1})
+    others = {fingerprint(CONFIG, tmp_path, 1), fingerprint(longer, tmp_path, 0)}
+    (tmp_path / "summary.json").write_text("other features")
+    others.add(fingerprint(CONFIG, tmp_path, 0))
+    assert len(others - {first}) == 3
