@@ -24,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
+INTERRUPTED = 130  # the exit code into which typer turns Ctrl-C, without a word
 STAGES, TOOLS = "The road, stage by stage", "Tools"
 
 
@@ -156,9 +157,12 @@ def main() -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted: nothing half-written is left; run it again to go on", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            print(
+                "interrupted: nothing half-written is left; run it again to go on", file=sys.stderr
+            )
+        raise
     except OSError as error:
         print(f"error: {error}; nothing half-written is left", file=sys.stderr)
         sys.exit(1)
