@@ -1,6 +1,7 @@
 """A figure of a report: drawn once, kept in three formats, the same bytes each time."""
 
 import base64
+import functools
 import html
 import io
 from collections.abc import Callable, Sequence
@@ -43,6 +44,7 @@ def save(drawing: Drawing, stem: str) -> None:
             path.write_bytes(render(drawing, suffix))
 
 
+@functools.cache
 def render(drawing: Drawing, suffix: str) -> bytes:
     """The bytes of one format: svg, pdf or png."""
     metadata: dict[str, str | None] = {"Title": drawing.title, **_METADATA[suffix]}

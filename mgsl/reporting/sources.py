@@ -151,8 +151,7 @@ class Source:
         for line in _lines(path):
             answer = json.loads(line)
             if answer["qid"] == qid:
-                windows: list[list[float]] = answer["pred_relevant_windows"]
-                return windows
+                return [list(map(float, window)) for window in answer["pred_relevant_windows"]]
         raise UserError(f"{path} does not answer the query {qid!r}: run `dvc repro`")
 
     def curve(self, name: str, seed: int) -> pd.DataFrame:

@@ -30,15 +30,15 @@ def build(datasets: Sequence[str]) -> Table:
     """
     sources = [Source(dataset) for dataset in datasets]
     blocks: list[tuple[Columns, Source | None, str | None]] = []
-    for benchmark, (title, features) in BENCHMARKS.items():
+    for name, (title, features) in BENCHMARKS.items():
         head = f"printed: {title}, {features}"
-        columns = Columns(head, tuple(published.metrics(benchmark)), ours=False)
-        blocks.append((columns, None, benchmark))
-        blocks += [_ours(s) for s in sources if s.comparable and s.benchmark == benchmark]
+        blocks.append((Columns(head, tuple(published.metrics(name)), ours=False), None, name))
+        blocks += [_ours(s) for s in sources if s.comparable and s.benchmark == name]
     blocks += [_ours(source) for source in sources if not source.comparable]
     run = {name for source in sources for name in source.config.names}
     numbers: list[dict[str, Any]] = []
-    rows, above = [], ""
+    rows: list[tuple[str, tuple[Cell, ...]]] = []
+    above = ""
     for method in published.methods():
         if method.name not in run and (not method.printed or method.printed == above):
             continue  # a row of ours alone, and not run
@@ -47,7 +47,7 @@ def build(datasets: Sequence[str]) -> Table:
             if source is None and method.printed == above:
                 cells += [Cell(DITTO)] * len(columns.names)
                 continue
-            for metric in published.metrics(benchmark or "") or _metrics(source):
+            for metric in _metrics(source, benchmark):
                 number = _number(method, source, benchmark, metric)
                 numbers.append(number)
                 cells += _cells(number, source)
@@ -64,13 +64,16 @@ def build(datasets: Sequence[str]) -> Table:
 def _ours(source: Source) -> tuple[Columns, Source, str | None]:
     label = f"ours: {source.label}"
     if not source.comparable:
-        return Columns(label, tuple(_metrics(source)), ours=True), source, None
-    metrics = published.metrics(source.benchmark or "")
+        return Columns(label, tuple(_metrics(source, None)), ours=True), source, None
+    metrics = _metrics(source, source.benchmark)
     names = tuple(name for metric in metrics for name in (metric, "gap"))
     return Columns(label, names, ours=True), source, source.benchmark
 
 
-def _metrics(source: Source | None) -> list[str]:
+def _metrics(source: Source | None, benchmark: str | None) -> list[str]:
+    """The metrics that a benchmark prints; all of ours where there is no benchmark."""
+    if benchmark is not None:
+        return published.metrics(benchmark)
     return metric_names(source.config.evaluation) if source else []
 
 

@@ -78,7 +78,9 @@ def to_markdown(table: Table) -> str:
     """A pipe table with one heading for each column, under its caption."""
     heads = [f"{block.title}: {name}" for block in table.columns for name in block.names]
     lines = [["Method", *heads], [":--", *["--:"] * len(heads)]]
-    lines += [[name, *(_join(cell, " ", str) for cell in cells)] for name, cells in table.rows]
+    lines += [
+        [name, *(_join(cell, " ", str, "(%s)") for cell in cells)] for name, cells in table.rows
+    ]
     text = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
     return f"{table.caption}\n\n{text}\n"
 
@@ -159,7 +161,7 @@ def _html_cell(cell: Cell) -> str:
     return f"{html.escape(cell.text)}{note}"
 
 
-def _join(cell: Cell, space: str, escape: Callable[[str], str], note: str = "%s") -> str:
+def _join(cell: Cell, space: str, escape: Callable[[str], str], note: str) -> str:
     return escape(cell.text) + (space + note % escape(cell.note) if cell.note else "")
 
 

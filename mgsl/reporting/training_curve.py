@@ -42,9 +42,9 @@ def draw(datasets: Sequence[str]) -> Drawing:
     caption = (
         "Training curves, one row a run and one line a seed. Loss terms are means over an epoch; "
         "R@1 is on validation; by rarity, and with the memory kept, zeroed or as it was before "
-        f"training, at IoU={_iou(sources[0])}. Of the video's and the query's memory: the mean cosine "
-        "between slots (1: all are the same), the effective rank of the slots, and the entropy of "
-        "reading and writing as a share of its maximum (1: every slot is used alike). "
+        f"training, at IoU={_iou(sources[0])}. Of the video's and the query's memory: the mean "
+        "cosine between slots (1: all are the same), the effective rank of the slots, and the "
+        "entropy of reading and writing as a share of its maximum (1: every slot is used alike). "
         + " ".join(source.caption for source in sources)
     )
     return Drawing(figure, "Training curves and memory diagnostics", caption)

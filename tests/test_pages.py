@@ -1,0 +1,159 @@
+"""Pages are whole, say what they were made from, and ask for nothing beyond the disk."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+from mgsl.errors import UserError
+from mgsl.reporting import pages
+from mgsl.reporting.notebooks import run_exhibit
+from tests import report_workspace
+
+EXHIBITS = ["table_1", "figure_1b"]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Links(HTMLParser):
+    """Collects what a page points at and what it runs."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.tags: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.targets += [value or "" for key, value in attrs if key in ("href", "src")]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("root")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        report_workspace.build(folder, ["embedded", "charades_actions"])
+        for name in EXHIBITS:
+            run_exhibit(name, ["embedded"])
+        pages.build_index(EXHIBITS, ["embedded"])
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _inside(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+
+
+@pytest.fixture(params=["index", *EXHIBITS])
+def page(request: pytest.FixtureRequest, root: Path) -> Path:
+    return root / "reports" / f"{request.param}.html"
+
+
+def test_every_link_and_image_stands_beside_the_page(page: Path) -> None:
+    links = Links(page)
+    assert links.targets
+    for target in links.targets:
+        assert urlparse(target).scheme in ("", "data"), target
+        if not target.startswith("data:"):
+            assert (page.parent / target).is_file(), target
+
+
+def test_no_page_runs_a_script_or_loads_a_style(page: Path) -> None:
+    assert not {"script", "iframe", "object", "embed"} & set(Links(page).tags)
+    assert "@import" not in page.read_text(encoding="utf-8")
+
+
+def test_every_page_says_what_it_was_made_from(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for stamp in ("Embedded dataset (embedded)", "<dd>SIMULATED</dd>", "<dt>Seeds</dt><dd>0</dd>",
+                  "<dt>Scale</dt><dd>embedded</dd>", "<dt>Commit</dt>", "learning rate",
+                  "<strong>Simulated data.</strong>"):  # fmt: skip
+        assert stamp in text, stamp
+
+
+def test_building_twice_gives_the_same_bytes(root: Path) -> None:
+    kept = {path: path.read_bytes() for path in (root / "reports").rglob("*") if path.is_file()}
+    for name in EXHIBITS:
+        run_exhibit(name, ["embedded"])
+    pages.build_index(EXHIBITS, ["embedded"])
+    for path, before in kept.items():
+        assert path.read_bytes() == before, path
+
+
+def test_the_readme_shows_the_figures_and_the_results(root: Path) -> None:
+    text = (root / "reports/README.md").read_text(encoding="utf-8")
+    assert "![Figure 1b. Word frequency, and what rarity costs](figure_1b.svg)" in text
+    assert "SIMULATED data" in text
+    assert "| MGSL-Net (recommended reading) | 55.0 (52.0–58.0)" in text
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        assert (root / "reports" / target).is_file(), target
+
+
+def test_real_data_is_not_called_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report_workspace.build(tmp_path, ["charades_actions"])
+    pages.build_index([], ["charades_actions"])
+    text = Path("reports/index.html").read_text(encoding="utf-8")
+    assert "Simulated data" not in text
+    assert "<dt>Data</dt><dd>real</dd>" in text
+
+
+def test_an_exhibit_without_its_page_is_named() -> None:
+    with pytest.raises(UserError, match=r"figure_1a.html is missing: run"):
+        pages.build_index(["figure_1a"], ["embedded"])
+
+
+def test_an_exhibit_without_a_notebook_is_named() -> None:
+    with pytest.raises(UserError, match=r"notebooks/figure_9.ipynb is missing"):
+        run_exhibit("figure_9", ["embedded"])
+
+
+def test_a_notebook_without_a_claim_is_refused(root: Path) -> None:
+    cells = [{"cell_type": "markdown", "source": ["# Only a heading"]}]
+    (root / "notebooks/bare.ipynb").write_text(json.dumps({"cells": cells}))
+    with pytest.raises(UserError, match="must open with a heading"):
+        pages.outline("bare")
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert pages.commit() == "unknown"
+
+
+def test_the_commit_has_its_own_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2001-02-03T04:05:06Z")
+    for command in ("init -q", "-c user.name=a -c user.email=a@b commit -q --allow-empty -m x"):
+        subprocess.run(["git", *command.split()], check=True)
+    assert re.fullmatch(r"[0-9a-f]{7,}, 2001-02-03", pages.commit())
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to open the pages in")
+def test_a_browser_opens_the_page_without_a_request_or_an_error(page: Path, tmp_path: Path) -> None:
+    assert CHROMIUM is not None
+    log = tmp_path / "net.json"
+    flags = [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--user-data-dir={tmp_path / 'profile'}", f"--log-net-log={log}",
+        "--enable-logging=stderr", "--dump-dom",
+    ]  # fmt: skip
+    opened = subprocess.run(
+        [CHROMIUM, *flags, page.as_uri()], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "What this page was made from" in opened.stdout
+    assert "CONSOLE" not in opened.stderr, opened.stderr
+    asked = [event.get("params", {}) for event in json.loads(log.read_text())["events"]]
+    of_the_browser = "not an origin"  # such as what time it is
+    assert not [
+        request["url"]
+        for request in asked
+        if request.get("initiator", of_the_browser) != of_the_browser
+        and urlparse(request["url"]).scheme != "file"
+    ]
