@@ -144,6 +144,8 @@ def _stamp(source: Source) -> list[tuple[str, str]]:
         ("Dataset", f"{source.summary['title']} ({source.dataset})"),
         ("Features", source.summary["features"]),
         ("Data", "SIMULATED" if source.simulated else "real"),
+        ("Pairs", ", ".join(f"{c['pairs']:,} {s}" for s, c in source.summary["splits"].items())),
+        ("Sources", _digests(source) or "none"),
         ("Scale", config.scale),
         ("Seeds", ", ".join(map(str, config.seeds))),
         ("Runs", ", ".join(config.names)),
@@ -159,6 +161,13 @@ def _stamp(source: Source) -> list[tuple[str, str]]:
         ),
         ("Scored", scoring.rule(config.evaluation)),
     ]
+
+
+def _digests(source: Source) -> str:
+    """The published files that a dataset was made of, each with the start of its SHA-256."""
+    return ", ".join(
+        f"{item['file']} ({item['sha256'][:12]})" for item in source.summary["sources"]
+    )
 
 
 def _sources(datasets: Sequence[str]) -> list[Source]:
