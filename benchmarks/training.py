@@ -1,0 +1,155 @@
+"""How long a training step and an evaluation batch take: each method, each dataset's sizes.
+
+Run from the repository's root: python -m benchmarks.training [--scale paper] [--device cuda]
+The queries are random, of the sizes and the file layout of the real ones.
+"""
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mgsl import params, paths
+from mgsl.data.features import open_features
+from mgsl.data.loading import Split, ahead, batches
+from mgsl.models import MODELS, build
+from mgsl.params import Params, PrepareConfig, RunConfig
+from mgsl.queries import Query
+from mgsl.records import Batch
+from mgsl.training.devices import choose_device
+from mgsl.training.loop import predict, train_one_epoch
+from mgsl.training.seeding import seed_everything
+
+STEPS, WARM_UP, VIDEOS, VOCABULARY = 20, 3, 500, 1000
+
+
+def make_split(config: PrepareConfig, num_queries: int, folder: Path) -> Split:
+    """Random queries; their features are mapped from a file, as those of a prepared dataset."""
+    rng = np.random.default_rng(0)
+    shape = (VIDEOS, config.num_clips, config.video_dim)
+    path = folder / "features.npy"
+    np.save(path, rng.standard_normal(shape, dtype=np.float32).astype(np.float16))
+    words = rng.integers(1, VOCABULARY, (num_queries, config.max_words))
+    words[np.arange(config.max_words) >= rng.integers(4, 13, (num_queries, 1))] = 0
+    targets = np.sort(rng.random((num_queries, 2)), axis=1).astype(np.float32)
+    query = Query("q", "v", "a", "train", 0.0, 1.0, 1.0, ("a",), ("NN",), 1, 0, True)
+    vectors = rng.standard_normal((VOCABULARY, config.preparation.word_dim), dtype=np.float32)
+    return Split(
+        queries=[query] * num_queries,
+        words=words,
+        videos=rng.integers(0, VIDEOS, num_queries),
+        durations_s=np.ones(num_queries),
+        targets=targets,
+        word_vectors=torch.from_numpy(vectors),
+        features=open_features(path, shape),
+    )
+
+
+def timed(items: Iterable[Batch], waits_s: list[float]) -> Iterator[Batch]:
+    """The same batches; how long each was waited for goes to `waits_s`."""
+    iterator = iter(items)
+    while True:
+        start = time.perf_counter()
+        batch = next(iterator, None)
+        waits_s.append(time.perf_counter() - start)
+        if batch is None:
+            return
+        yield batch
+
+
+def measure(config: RunConfig, split: Split, device: torch.device) -> None:
+    """Print one row: what a step and an evaluation batch of one method take."""
+
+    def steps(first: int, count: int) -> Iterator[Batch]:
+        size = config.batch_size
+        order = np.arange(first * size, (first + count) * size)
+        return batches(split, order, batch_size=size, rank=0, world_size=1)
+
+    seed_everything(0)
+    model = build(config).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+    scaler = torch.amp.GradScaler(device.type, enabled=config.training.precision == "float16")
+    rest = (optimizer, scaler, config.training, device)
+    train_one_epoch(model, steps(0, WARM_UP), *rest)
+    built_s: list[float] = []
+    list(timed(steps(WARM_UP, STEPS), built_s))
+    waits_s: list[float] = []
+    start = time.perf_counter()
+    train_one_epoch(model, timed(ahead(steps(WARM_UP, STEPS)), waits_s), *rest)
+    step_s = (time.perf_counter() - start) / STEPS
+    start = time.perf_counter()
+    predict(model, split, config, device)
+    evaluation_s = (time.perf_counter() - start) / (STEPS + WARM_UP)
+    size = sum(p.numel() for p in model.parameters())
+    print(
+        f"{config.dataset:<18} {config.name:<16} {size / 1e6:7.2f} {1e3 * step_s:9.1f} "
+        f"{1e3 * evaluation_s:9.1f} {1e3 * np.mean(built_s):9.2f} "
+        f"{np.mean(built_s) / step_s:9.1%} {np.sum(waits_s) / STEPS / step_s:9.1%}",
+        flush=True,
+    )
+
+
+def denormals() -> None:
+    """Print what numbers too small for float32's normal range cost on this processor."""
+    x, best_s = torch.full((256, 256), 1e-39), []
+    for flush in (False, True):
+        torch.set_flush_denormal(flush)
+        taken_s = []
+        for _ in range(50):
+            start = time.perf_counter()
+            (x * 0.5) @ x
+            taken_s.append(time.perf_counter() - start)
+        best_s.append(min(taken_s))
+    print(
+        f"denormal numbers take {best_s[0] / best_s[1]:.1f} times as long as flushed ones here; "
+        "training flushes them"
+    )
+
+
+def everything(chosen: Params, scale: str) -> Params:
+    """All datasets, methods and ablations of params.yaml, at one scale."""
+    ablations = [name for block in chosen.models.values() for name in block.ablations]
+    listed = {"datasets": tuple(chosen.data), "methods": tuple(MODELS), "scale": scale}
+    return chosen.model_copy(update=listed | {"ablations": tuple(ablations)})
+
+
+def main() -> None:
+    """Measure every method on every dataset's sizes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", choices=("embedded", "paper"), default="embedded")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    given = parser.parse_args()
+    chosen = everything(params.load(paths.PARAMS), given.scale)
+    device = choose_device(given.device, chosen.training.precision)
+    print(f"{device.type}, {torch.get_num_threads()} threads, {given.scale} scale")
+    denormals()
+    torch.set_flush_denormal(True)
+    print("\nms per batch; built: in the loader; waited: for the loader, which works ahead")
+    print(
+        f"{'dataset':<18} {'name':<16} {'M params':>7} {'train':>8} {'evaluate':>9} "
+        f"{'built':>9} {'of step':>9} {'waited':>9}"
+    )
+    configs = {name: kind.Config for name, kind in MODELS.items()}
+    for dataset in chosen.datasets:
+        parts = params.resolve(chosen, dataset, configs)
+        runs = [part for part in parts.values() if isinstance(part, RunConfig)]
+        preparation = parts["prepare"]
+        assert isinstance(preparation, PrepareConfig)
+        with tempfile.TemporaryDirectory() as folder:
+            num_queries = (WARM_UP + STEPS) * runs[0].batch_size
+            split = make_split(preparation, num_queries, Path(folder))
+            for config in runs:
+                measure(config, split, device)
+    unit = 1e9 if sys.platform == "darwin" else 1e6  # bytes there, else KiB
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    print(f"\npeak memory of the process: {peak:.1f} GB")
+
+
+if __name__ == "__main__":
+    main()
