@@ -36,6 +36,7 @@ class SettingParams(Frozen):
 
     num_clips: Positive
     max_words: Positive
+    width: Positive
     video_slots: Positive
     query_slots: Positive
     epochs: Positive
@@ -258,6 +259,7 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
     slots = params.memory.slots
     given = {
         "num_clips": setting.num_clips,
+        "dim": setting.width,
         "video_dim": data.video_dim,
         "word_dim": params.preparation.word_dim,
         "video_slots": slots or setting.video_slots,

@@ -29,7 +29,7 @@ def softmax(values: list[float]) -> list[float]:
 @pytest.mark.equation(2)
 def test_alignment_attends_over_words_and_over_clips() -> None:
     torch.manual_seed(0)
-    layer, (t, w, d) = Alignment(4), (3, 2, 4)
+    layer, (t, w, d) = Alignment(4, normalized=False), (3, 2, 4)
     video, query = torch.randn(1, t, d), torch.randn(1, w, d)
     every = torch.ones(1, t, dtype=torch.bool), torch.ones(1, w, dtype=torch.bool)
     views = layer(video, query, *every)
@@ -111,7 +111,7 @@ def test_clip_centres_count_the_real_clips_only() -> None:
 
 def test_heterogeneous_attention_is_what_its_figure_says() -> None:
     torch.manual_seed(0)
-    layer, d = HeterogeneousAttention(4), 4
+    layer, d = HeterogeneousAttention(4, calibration="attention"), 4
     video, words = torch.randn(1, 3, 8), torch.randn(1, 2, 8)
     context = torch.randn(1, 3, 4)
     every = torch.ones(1, 3, dtype=torch.bool), torch.ones(1, 2, dtype=torch.bool)
@@ -188,7 +188,13 @@ def test_the_parameters_at_the_papers_scale_are_counted() -> None:
     """Sixteen square maps per memory pair, and 150 to 250 MiB in all, where 203 is printed (A5)."""
     config = tiny.run_config()
     paper = tiny.parameters().models["mgsl_net"].sizes["paper"]
-    shape = {"video_dim": 4096, "word_dim": 300, "video_slots": 512, "query_slots": 512}
+    shape = {
+        "video_dim": 4096,
+        "word_dim": 300,
+        "dim": 1024,
+        "video_slots": 512,
+        "query_slots": 512,
+    }
     with torch.device("meta"):
         net = MGSLNet(MGSLNetConfig.model_validate(config.model | paper | shape))
     memories = [*net.video_memory.parameters(), *net.query_memory.parameters()]

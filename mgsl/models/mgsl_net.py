@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import pairwise
-from typing import Annotated, NamedTuple, final
+from typing import Annotated, Literal, NamedTuple, final
 
 import torch
 import torch.nn.functional as F
@@ -65,6 +65,8 @@ class MGSLNetConfig(Frozen):
     centered_values: bool
     unit_slots: bool
     residual: bool
+    normalized_alignment: bool
+    calibration: Literal["attention", "gate"]
 
     @model_validator(mode="after")
     def _learnable(self) -> "MGSLNetConfig":
@@ -104,7 +106,7 @@ class MGSLNet(GroundingModel):
         )
         self.video_encoder = encoder(config.video_dim, input_dim=config.input_dim)
         self.query_encoder = encoder(config.word_dim, input_dim=config.word_dim)
-        self.alignment = Alignment(dim)
+        self.alignment = Alignment(dim, normalized=config.normalized_alignment)
         memory = partial(
             PersistentMemory,
             dim=dim,
@@ -117,7 +119,7 @@ class MGSLNet(GroundingModel):
         self.video_memory = memory(num_slots=config.video_slots)
         self.query_memory = memory(num_slots=config.query_slots)
         self.residual = config.residual
-        self.attention = HeterogeneousAttention(dim)
+        self.attention = HeterogeneousAttention(dim, calibration=config.calibration)
         self.heads = Heads(3 * dim, channels=config.head_channels)
 
     def forward(self, batch: Batch) -> Moments:
@@ -249,10 +251,15 @@ class Views(NamedTuple):
 
 
 class Alignment(nn.Module):
-    """One step of graph convolution between clips and words (Q11)."""
+    """One step of graph convolution between clips and words.
 
-    def __init__(self, dim: int) -> None:
+    `normalized` brings clips and words to one scale before they are compared (Q11); without it the
+    affinities of a young network are so small that both attentions start, and long stay, flat.
+    """
+
+    def __init__(self, dim: int, *, normalized: bool) -> None:
         super().__init__()
+        self.normalized = normalized
         self.from_video = nn.Linear(dim, dim)
         self.from_query = nn.Linear(dim, dim)
         self.visual = nn.Linear(dim, dim, bias=False)
@@ -260,9 +267,8 @@ class Alignment(nn.Module):
 
     def forward(self, video: Clips, query: Words, clips: ClipMask, words: WordMask) -> Views:
         """Pair each clip with its textual view and each word with its visual view."""
-        affinity = einsum(
-            self.from_video(video), self.from_query(query), "b t d, b w d -> b t w"
-        ).float()
+        v, q = (layer_norm(video), layer_norm(query)) if self.normalized else (video, query)
+        affinity = einsum(self.from_video(v), self.from_query(q), "b t d, b w d -> b t w").float()
         over_words = masked_softmax(affinity, words[:, None])  # Eq. 1
         over_clips = masked_softmax(affinity.mT, clips[:, None])  # Eq. 1
         return Views(
@@ -274,10 +280,15 @@ class Alignment(nn.Module):
 
 
 class HeterogeneousAttention(nn.Module):
-    """Self, inter and calibrating attention; residual and layer normalisation in each (Q10)."""
+    """Self, inter and calibrating attention; residual and layer normalisation in each (Q10).
 
-    def __init__(self, dim: int) -> None:
+    Calibration by `attention` lets the encoded video look the memory's content up; by `gate` it
+    scales that content, the only place where clips and words meet in a product.
+    """
+
+    def __init__(self, dim: int, *, calibration: str) -> None:
         super().__init__()
+        self.gated = calibration == "gate"
         self.video = nn.Linear(2 * dim, dim)
         self.query = nn.Linear(2 * dim, dim)
         self.context = nn.Linear(dim, dim)
@@ -298,7 +309,10 @@ class HeterogeneousAttention(nn.Module):
         self_x = self.norms["clips"](x + attend(x, x, clips))
         self_y = self.norms["words"](y + attend(y, y, words))
         inter = self.norms["inter"](self_x + attend(self_x, self_y, words))
-        calibration = self.norms["calibration"](context + attend(context, self_x, clips))
+        calibrated = (
+            context.sigmoid() * self_x if self.gated else context + attend(context, self_x, clips)
+        )
+        calibration = self.norms["calibration"](calibrated)
         return torch.cat([self_x, inter, calibration], dim=-1)
 
 
@@ -327,6 +341,11 @@ class Heads(nn.Module):
             confidence=convolve(self.confidence, x, real).float().squeeze(1),
             iou=convolve(self.iou, x, real).float().squeeze(1).sigmoid(),
         )
+
+
+def layer_norm(x: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps dim"]:
+    """Each step with mean 0 and variance 1 over its width; nothing to learn."""
+    return F.layer_norm(x, x.shape[-1:])
 
 
 def convolve(

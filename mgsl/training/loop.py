@@ -135,7 +135,7 @@ def train_one_epoch(
             with autocast(settings.precision, device):
                 terms = model.losses(part.to(device))
             loss = torch.stack(list(terms.values())).sum()
-            scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
+            scaler.scale(loss * share).backward()
             for name, term in terms.items():
                 sums[name] += term.item() * share
         means = mean_over_processes(sums)
