@@ -29,6 +29,7 @@ from mgsl.training.checkpoint import load_state, save_state
 from mgsl.training.seeding import random_state, restore_random_state
 
 LOGGED_IOU = (0.3, 0.5, 0.7)  # shown in the training curve, whatever an epoch is chosen by
+PREDICT_FACTOR = 4  # batches are larger where no gradient is kept
 PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -169,7 +170,8 @@ def validate(
     for iou in sorted({*LOGGED_IOU, chosen}):
         figures[f"val_R@1, IoU={iou}"] = float((first >= iou).mean())
     for group, members in (("rare", rare), ("common", ~rare)):
-        figures[f"val_{group}_R@1, IoU={chosen}"] = float((first[members] >= chosen).mean())
+        if members.any():
+            figures[f"val_{group}_R@1, IoU={chosen}"] = float((first[members] >= chosen).mean())
     for name, damage in model.probes():
         with damage:
             first = first_tiou(model, val, config, device)
@@ -196,7 +198,8 @@ def predict(
     """
     model.eval()
     rows = np.array_split(np.arange(len(split)), world_size())[rank()]
-    mine = batches(split, rows, batch_size=config.batch_size, rank=0, world_size=1)
+    size = PREDICT_FACTOR * config.batch_size
+    mine = batches(split, rows, batch_size=size, rank=0, world_size=1)
     spans, scores = [], []
     with torch.inference_mode():
         for batch in ahead(mine):

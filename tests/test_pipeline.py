@@ -1,0 +1,121 @@
+"""The whole road on a handful of videos: every stage, in a folder of its own."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from mgsl import paths, stages
+from mgsl.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+VIDEOS = {"train": 24, "val": 8, "test": 12}
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which every stage but the reports has run."""
+    folder = tmp_path_factory.mktemp("road")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        _few_videos(folder / "data")
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        params["settings"]["embedded"]["embedded"] |= {
+            "epochs": 2, "width": 8, "video_slots": 80, "query_slots": 80
+        }  # fmt: skip
+        params["exhibits"] = ["table_1", "figure_1b"]
+        params["evaluation"]["resamples"] = 50
+        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+        stages.configure()
+        stages.download(dataset="embedded")
+        stages.prepare(dataset="embedded")
+        for name in ("mgsl_net", "printed"):
+            stages.train(dataset="embedded", name=name, seed=0, device="cpu")
+        stages.evaluate(dataset="embedded")
+    return folder
+
+
+@pytest.fixture
+def inside(road: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workspace, as the working folder."""
+    monkeypatch.chdir(road)
+    return road
+
+
+def test_every_run_and_every_group_is_scored(inside: Path) -> None:
+    metrics = pd.read_csv(paths.metrics("embedded"))
+    assert set(metrics["name"]) == {"mgsl_net", "printed"}
+    assert list(metrics["group"].unique())[:3] == ["all", "rare", "common"]
+    assert metrics["value"].dropna().between(0, 1).all()
+    headline = json.loads(paths.headline("embedded").read_text())
+    assert headline.keys() == {"mgsl_net", "printed"}
+
+
+def test_a_training_leaves_its_curve_and_no_unfinished_state(inside: Path) -> None:
+    curve = pd.read_csv(paths.run("embedded", "printed", 0) / "curve.csv")
+    assert list(curve["epoch"]) == [1, 2]
+    assert not list((inside / "artifacts/unfinished").glob("*"))
+
+
+def test_training_again_gives_the_same_bytes(inside: Path) -> None:
+    run = paths.run("embedded", "mgsl_net", 0)
+    before = {file.name: file.read_bytes() for file in run.iterdir()}
+    stages.train(dataset="embedded", name="mgsl_net", seed=0, device="cpu")
+    assert {file.name: file.read_bytes() for file in run.iterdir()} == before
+
+
+def test_a_checkpoint_predicts_what_training_predicted(inside: Path, tmp_path: Path) -> None:
+    again = tmp_path / "predictions.jsonl"
+    stages.predict(dataset="embedded", name="mgsl_net", seed=0, device="cpu", output=again)
+    trained = paths.run("embedded", "mgsl_net", 0) / "predictions.jsonl"
+    assert again.read_bytes() == trained.read_bytes()
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(inside: Path, tmp_path: Path) -> None:
+    config = paths.config("embedded", "mgsl_net")
+    kept = config.read_text()
+    try:
+        config.write_text(kept.replace('"video_slots": 80', '"video_slots": 81'))
+        with pytest.raises(UserError, match=r"video_slots: trained with 80, asked for 81"):
+            stages.predict(
+                dataset="embedded", name="mgsl_net", seed=0, device="cpu", output=tmp_path / "p"
+            )
+    finally:
+        config.write_text(kept)
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_run_that_params_do_not_list_is_named(inside: Path) -> None:
+    with pytest.raises(UserError, match=r"no_such\.json is missing: list the dataset"):
+        stages.train(dataset="embedded", name="no_such", seed=0, device="cpu")
+
+
+def test_the_reports_are_built_twice_to_the_same_bytes(inside: Path) -> None:
+    def build() -> dict[str, bytes]:
+        stages.report(exhibit="table_1")
+        stages.report(exhibit="figure_1b")
+        stages.index()
+        return {file.name: file.read_bytes() for file in paths.REPORTS.glob("*.*")}
+
+    first = build()
+    assert {"index.html", "table_1.csv", "table_1.tex", "figure_1b.svg", "README.md"} <= set(first)
+    assert b"simulated" in first["table_1.html"].lower()
+    assert build() == first
+
+
+def _few_videos(data: Path) -> None:
+    """The first videos of each split of the embedded dataset."""
+    lines = (ROOT / "mgsl/resources/embedded/annotations.jsonl").read_text().splitlines()
+    seen: Counter[str] = Counter()
+    data.mkdir()
+    with (data / "annotations.jsonl").open("w") as file:
+        for line in lines:
+            split = json.loads(line)["split"]
+            seen[split] += 1
+            if seen[split] <= VIDEOS[split]:
+                file.write(line + "\n")
