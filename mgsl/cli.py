@@ -10,7 +10,6 @@ import typer
 
 from mgsl import params, paths, stages
 from mgsl.errors import UserError
-from mgsl.params import EvaluateConfig
 
 app = typer.Typer(
     name="python -m mgsl",
@@ -120,7 +119,7 @@ def score(
     """Score any model's predictions for the test queries: all, rare, common and four bins."""
     from mgsl.evaluation import scoring
 
-    rules = params.read(EvaluateConfig, paths.config(dataset, "evaluate")).evaluation
+    rules = params.load(paths.PARAMS).evaluation
     queries, about = scoring.read_test(paths.prepared(dataset))
     table = scoring.score(queries, predictions, about["bins"], rules)
     if as_json:

@@ -154,6 +154,8 @@ class Params(Frozen):
                     raise ValueError(f"{key} names {name!r}; there is: {', '.join(sorted(names))}")
             if len(set(chosen)) < len(chosen):
                 raise ValueError(f"{key} names something twice: {list(chosen)}")
+        if strangers := set(self.settings[self.scale]) - set(self.data):
+            raise ValueError(f"settings has datasets that data has not: {sorted(strangers)}")
         if not self.datasets or not self.seeds or not (self.methods + self.ablations):
             raise ValueError("datasets, seeds, and methods or ablations must not be empty")
         return self
@@ -232,7 +234,7 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
 
     Args:
         params: the whole of params.yaml.
-        dataset: one of `params.datasets`.
+        dataset: one that `params.settings` knows at the chosen scale.
         configs: the Config of each method.
 
     Raises:
@@ -299,8 +301,8 @@ def read(kind: type[Model], path: Path) -> Model:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
-            f"{path} is missing: list the dataset, method or ablation in params.yaml, "
-            "then run `python -m mgsl configure` (`dvc repro` does)"
+            f"{path} is missing: see that params.yaml lists the method or ablation and has "
+            "settings for the dataset, then run `python -m mgsl configure` (`dvc repro` does)"
         ) from None
     return parse(kind, document, where=str(path))
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mgsl.errors import UserError
 from mgsl.files import write_json_lines
@@ -45,11 +46,27 @@ def read_queries(path: Path) -> list[Query]:
     Raises:
         UserError: the file is missing.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run `dvc repro` or `python -m mgsl prepare`") from None
-    rows = map(json.loads, lines)
+    rows = map(json.loads, _read_prepared(path).splitlines())
     return [
         Query(**{**row, "tokens": tuple(row["tokens"]), "tags": tuple(row["tags"])}) for row in rows
     ]
+
+
+def read_summary(prepared: Path) -> dict[str, Any]:
+    """What the stage `prepare` says of a dataset.
+
+    Raises:
+        UserError: the dataset is not prepared.
+    """
+    summary: dict[str, Any] = json.loads(_read_prepared(prepared / "summary.json"))
+    return summary
+
+
+def _read_prepared(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} is missing: prepare the dataset, with `dvc repro` where params.yaml lists it, "
+            "or with `python -m mgsl configure`, `download` and `prepare`"
+        ) from None

@@ -14,14 +14,14 @@ from mgsl.params import EvaluateConfig, PrepareConfig, RunConfig
 
 
 def configure() -> None:
-    """Check params.yaml and write what each stage is told."""
+    """Check params.yaml and write what each stage is told, for every dataset it knows."""
     from mgsl.models import MODELS
 
     chosen = params.load(paths.PARAMS)
     configs = {name: kind.Config for name, kind in MODELS.items()}
     parts = {
         paths.config(dataset, name): part
-        for dataset in chosen.datasets
+        for dataset in chosen.settings[chosen.scale]
         for name, part in params.resolve(chosen, dataset, configs).items()
     }
     for path, part in parts.items():  # nothing is written unless all of it is right

@@ -107,7 +107,7 @@ def test_features_stay_on_disk(prepared: Path) -> None:
 @pytest.mark.parametrize("name", ["queries.jsonl", "features.npy"])
 def test_a_missing_file_says_what_to_run(prepared: Path, name: str) -> None:
     (prepared / name).unlink()
-    with pytest.raises(UserError, match=rf"{name} is missing: run `dvc repro`"):
+    with pytest.raises(UserError, match=rf"{name} is missing: prepare the dataset"):
         load_splits(prepared, max_words=20)
 
 

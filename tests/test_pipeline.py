@@ -91,7 +91,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(inside: Path, tmp_path
 
 
 def test_a_run_that_params_do_not_list_is_named(inside: Path) -> None:
-    with pytest.raises(UserError, match=r"no_such\.json is missing: list the dataset"):
+    with pytest.raises(UserError, match=r"no_such\.json is missing: see that params.yaml"):
         stages.train(dataset="embedded", name="no_such", seed=0, device="cpu")
 
 

@@ -1,6 +1,5 @@
 """What a prepared dataset holds, in numbers: for people, and as JSON."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from mgsl.errors import UserError
-from mgsl.queries import SPLITS, Query, read_queries
+from mgsl.queries import SPLITS, Query, read_queries, read_summary
 
 _BAR = 30  # characters of a share of 1
 _COUNTS = ("published", "clamped", "dropped", "pairs", "videos")
@@ -34,13 +32,7 @@ def describe(prepared: Path) -> dict[str, Any]:
     Raises:
         UserError: the dataset is not prepared.
     """
-    try:
-        summary = json.loads((prepared / "summary.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"{prepared}/summary.json is missing: list the dataset in params.yaml, then run "
-            "`dvc repro` or `python -m mgsl prepare`"
-        ) from None
+    summary = read_summary(prepared)
     queries = read_queries(prepared / "queries.jsonl")
     lengths = {
         split: _lengths([query for query in queries if query.split == split]) for split in SPLITS

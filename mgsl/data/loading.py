@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from mgsl.data.features import open_features
-from mgsl.queries import SPLITS, Query, read_queries
+from mgsl.queries import SPLITS, Query, read_queries, read_summary
 from mgsl.records import Batch
 
 Item = TypeVar("Item")
@@ -64,7 +64,7 @@ def load_splits(prepared: Path, *, max_words: int) -> dict[str, Split]:
         UserError: a file is missing or the features are not what the summary says.
     """
     queries = read_queries(prepared / "queries.jsonl")
-    summary = json.loads((prepared / "summary.json").read_text(encoding="utf-8"))
+    summary = read_summary(prepared)
     vocabulary = json.loads((prepared / "vocabulary.json").read_text(encoding="utf-8"))
     vectors = np.load(prepared / "word_vectors.npy", allow_pickle=False)
     videos = pd.read_csv(prepared / "videos.csv", dtype={"video": str})["video"]

@@ -16,7 +16,7 @@ from mgsl.data.planted import Event
 from mgsl.errors import UserError
 from mgsl.evaluation import scoring
 from mgsl.params import EvaluateConfig, PrepareConfig, RunConfig
-from mgsl.queries import Query, read_queries
+from mgsl.queries import Query, read_queries, read_summary
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,7 @@ class Source:
         Raises:
             UserError: the dataset is not prepared.
         """
-        path = paths.prepared(self.dataset) / "summary.json"
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UserError(f"{path} is missing: run `dvc repro`") from None
-        return found
+        return read_summary(paths.prepared(self.dataset))
 
     @property
     def simulated(self) -> bool:
