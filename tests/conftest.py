@@ -1,6 +1,8 @@
 """Shape types are checked in every test; a test that needs the mirror is skipped without it."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,3 +18,11 @@ def mirror() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("MGSL_MIRROR does not point at a mirror of the published files")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _denormals() -> Iterator[None]:
+    """Give denormal numbers back to the tests that follow one that trained."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)

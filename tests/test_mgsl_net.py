@@ -27,6 +27,7 @@ def softmax(values: list[float]) -> list[float]:
 
 @pytest.mark.equation(1)
 @pytest.mark.equation(2)
+@torch.no_grad()
 def test_alignment_attends_over_words_and_over_clips() -> None:
     torch.manual_seed(0)
     layer, (t, w, d) = Alignment(4, normalized=False), (3, 2, 4)

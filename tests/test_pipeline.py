@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from mgsl import paths, stages
@@ -37,6 +38,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("mgsl_net", "printed"):
             stages.train(dataset="embedded", name=name, seed=0, device="cpu")
         stages.evaluate(dataset="embedded")
+    torch.set_flush_denormal(False)
     return folder
 
 

@@ -90,7 +90,7 @@ def open_features(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     Raises:
         UserError: the file is missing, truncated, no array of floats, or of another shape.
     """
-    again = "run `dvc repro` or `python -m mgsl prepare`"
+    again = "prepare the dataset, with `dvc repro` or `python -m mgsl prepare`"
     try:
         features = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
