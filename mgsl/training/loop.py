@@ -71,7 +71,7 @@ def fit(
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         scaler.load_state_dict(state["scaler"])
-        restore_random_state(state["random"][rank()])
+        restore_random_state(state["random"][rank() % len(state["random"])])
         progress = state["progress"]
         say(f"resuming after epoch {len(progress['rows'])}")
     started, first = time.monotonic(), len(progress["rows"])
