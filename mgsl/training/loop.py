@@ -64,7 +64,7 @@ def fit(
     settings = config.training
     model.to(device)
     broadcast_weights(model)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
     scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "float16")
     progress: dict[str, Any] = {"rows": [], "best": -1.0, "best_weights": None}
     if state := load_state(state_path):
