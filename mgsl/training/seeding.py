@@ -9,7 +9,8 @@ def seed_everything(seed: int) -> None:
     """Seed torch and ask for deterministic kernels; call before a model is built."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs for it
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads before writing
+    # Nothing here reads memory before it is written, so none need be filled.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.manual_seed(seed)
 
 
