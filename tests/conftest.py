@@ -1,12 +1,22 @@
 """Shape types are checked in every test; a test that needs the mirror is skipped without it."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("mgsl", "beartype.beartype")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of the session's own, unless MGSL_CACHE names one."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "MGSL_CACHE" not in os.environ:
+            patch.setenv("MGSL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

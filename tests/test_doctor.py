@@ -20,6 +20,7 @@ SOURCE = sources.Source(
     path="file.txt",
     size=len(CONTENT),
     sha256=hashlib.sha256(CONTENT).hexdigest(),
+    git_blob="",
     terms="",
     citation="",
 )
