@@ -142,11 +142,15 @@ def describe(
 
 
 @app.command(rich_help_panel=TOOLS)
-def doctor() -> None:
+def doctor(
+    list_sources: Annotated[
+        bool, typer.Option("--sources", help="List every published file, and ask the network.")
+    ] = False,
+) -> None:
     """Check the installation, the mirror, the cache and the sources."""
-    from mgsl.doctor import examine
+    from mgsl import doctor
 
-    if not examine():
+    if not (doctor.list_sources() if list_sources else doctor.examine()):
         raise typer.Exit(1)
 
 

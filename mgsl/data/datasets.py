@@ -46,7 +46,7 @@ class Dataset:
 
     `features` says in one phrase what a model sees; `benchmark` names the paper's dataset whose
     printed numbers may stand beside, if any. `features_of` yields the features of each video in
-    the order of the durations given to it.
+    the order of the durations given to it. `archive` says which features a person must place.
     """
 
     title: str
@@ -58,6 +58,7 @@ class Dataset:
     vectors: Callable[[Path], Vectors]
     features_of: Callable[[FeatureRequest], Iterator[np.ndarray]]
     dtype: type[np.floating]
+    archive: str | None = None
 
 
 def find(name: str) -> Dataset:
@@ -164,6 +165,7 @@ def _from_video(name: str, title: str, features: str, hint: str, *, benchmark: s
         vectors=VECTORS[benchmark],
         features_of=functools.partial(_stored, hint),
         dtype=np.float16,
+        archive=hint,
     )
 
 

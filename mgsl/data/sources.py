@@ -153,14 +153,13 @@ def sha256(path: Path) -> str:
 
 
 def reachable(source: Source, *, server: str = SERVER) -> bool:
-    """Whether the network has a file; no more than its header is asked for."""
-    try:
-        response = requests.head(
-            source.url(server), headers=_HEADERS, timeout=_TIMEOUT_S, allow_redirects=True
-        )
-    except requests.RequestException:
-        return False
-    return response.ok
+    """Whether the network has a file; no more than its header is asked for.
+
+    Raises:
+        requests.RequestException: the network or the server does not answer.
+    """
+    url = source.url(server)
+    return requests.head(url, headers=_HEADERS, timeout=_TIMEOUT_S, allow_redirects=True).ok
 
 
 def git_blob(path: Path) -> str:
