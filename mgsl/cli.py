@@ -154,6 +154,17 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command(rich_help_panel=TOOLS)
+def study() -> None:
+    """Study the annotations of the three benchmarks: rarity, no video, what people reach.
+
+    The numbers go to reports/studies, which is kept in git; the exhibits multiverse, no_video and
+    figures_4_5 draw them. Needs the published annotations (MGSL_CACHE, MGSL_MIRROR or network) and
+    takes about three minutes.
+    """
+    stages.study()
+
+
 def main() -> None:
     """Run a command; show a UserError as its message."""
     try:

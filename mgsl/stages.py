@@ -125,6 +125,14 @@ def index() -> None:
     build_index(list(chosen.exhibits), list(chosen.datasets))
 
 
+def study() -> None:
+    """Study the annotations of the three benchmarks, without any video."""
+    from mgsl.reporting import published
+    from mgsl.studies.running import run
+
+    run(params.load(paths.PARAMS), published.bin_shares())
+
+
 def _write_predictions(model, split, config, device, path) -> None:  # type: ignore[no-untyped-def]
     from mgsl.distributed import rank
     from mgsl.evaluation.predictions import write_predictions
