@@ -19,6 +19,7 @@ from mgsl import params, paths
 from mgsl.data.features import open_features
 from mgsl.data.loading import Split, ahead, batches
 from mgsl.models import MODELS, build
+from mgsl.models.base import GroundingModel
 from mgsl.params import Params, PrepareConfig, RunConfig
 from mgsl.queries import Query
 from mgsl.records import Batch
@@ -72,7 +73,9 @@ def measure(config: RunConfig, split: Split, device: torch.device) -> None:
         return batches(split, order, batch_size=size, rank=0, world_size=1)
 
     seed_everything(0)
-    model = build(config).to(device)
+    model = build(config)
+    assert isinstance(model, GroundingModel)
+    model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     scaler = torch.amp.GradScaler(device.type, enabled=config.training.precision == "float16")
     rest = (optimizer, scaler, config.training, device)
@@ -113,9 +116,10 @@ def denormals() -> None:
 
 
 def everything(chosen: Params, scale: str) -> Params:
-    """All datasets, methods and ablations of params.yaml, at one scale."""
+    """All datasets, methods that learn by gradient, and ablations of params.yaml, at one scale."""
     ablations = [name for block in chosen.models.values() for name in block.ablations]
-    listed = {"datasets": tuple(chosen.data), "methods": tuple(MODELS), "scale": scale}
+    methods = [name for name, kind in MODELS.items() if issubclass(kind, GroundingModel)]
+    listed = {"datasets": tuple(chosen.data), "methods": tuple(methods), "scale": scale}
     return chosen.model_copy(update=listed | {"ablations": tuple(ablations)})
 
 

@@ -141,12 +141,27 @@ def describe(
 
 
 @app.command(rich_help_panel=TOOLS)
-def doctor() -> None:
+def doctor(
+    list_sources: Annotated[
+        bool, typer.Option("--sources", help="List every published file, and ask the network.")
+    ] = False,
+) -> None:
     """Check the installation, the mirror, the cache and the sources."""
-    from mgsl.doctor import examine
+    from mgsl import doctor
 
-    if not examine():
+    if not (doctor.list_sources() if list_sources else doctor.examine()):
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=TOOLS)
+def study() -> None:
+    """Study the annotations of the three benchmarks: rarity, no video, what people reach.
+
+    The numbers go to reports/studies, which is kept in git; the exhibits multiverse, no_video and
+    figures_4_5 draw them. Needs the published annotations (MGSL_CACHE, MGSL_MIRROR or network) and
+    takes about three minutes.
+    """
+    stages.study()
 
 
 def main() -> None:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import requests
+
 from mgsl import params, paths
-from mgsl.data import sources, synthetic
+from mgsl.data import feature_files, sources, synthetic
 from mgsl.data.datasets import DATASETS
 from mgsl.errors import UserError
 
@@ -192,6 +194,45 @@ def published_files() -> Iterator[Finding]:
             yield Finding("ok", f"{name}: of {len(wanted)} files {told}")
 
 
+def features_by_hand() -> Iterator[Finding]:
+    """Features that a person must place; what they hold is checked by the stages."""
+    for name, dataset in DATASETS.items():
+        if dataset.archive is None:
+            continue
+        try:
+            path = feature_files.locate(name, dataset.archive)
+        except UserError as error:
+            yield Finding("note", f"{name}: no features", str(error))
+        else:
+            yield Finding("ok", f"{name}: features in {path}")
+
+
+def list_sources() -> bool:
+    """Print every published file with where it is to be had; whether all of them are somewhere.
+
+    A file that is neither cached nor mirrored is asked for on the network, until that fails once.
+    """
+    offline = ""
+    found = Counter[str]()
+    for source in sources.catalogue():
+        state = sources.status(source)
+        if state == "missing" and not offline:
+            try:
+                state = "reachable" if sources.reachable(source) else "missing"
+            except requests.RequestException:
+                offline = ", the network cannot be reached"
+        known = state if state in (*_AT_HAND, "reachable") else "damaged"
+        found[known] += 1
+        size = "?" if source.size is None else f"{source.size:,}"
+        print(f"{known:<9} {size:>11}  {source.place}  ({', '.join(source.datasets)})", flush=True)
+        if known == "damaged":
+            print(f"{'':<9}   {state}")
+    print("\n" + ", ".join(f"{count} {state}" for state, count in found.items()) + offline)
+    for finding in features_by_hand():
+        print(f"{finding.state:<9} {finding.what}")
+    return not found["missing"] and not found["damaged"]
+
+
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     python,
     packages,
@@ -201,6 +242,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     parameters,
     places,
     published_files,
+    features_by_hand,
 )
 
 

@@ -41,10 +41,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON object a line, atomically, without holding the text in memory."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    """Write one JSON object a line, atomically, without holding the text in memory.
+
+    Other characters than ASCII are escaped: some of them end a line for some readers.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", encoding="ascii", newline="") as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+            file.write(json.dumps(row, allow_nan=False) + "\n")
 
 
 def _umask() -> int:

@@ -90,6 +90,7 @@ class PreparationParams(Frozen):
     """How annotations become queries with words, vectors and frequency groups."""
 
     word_dim: Positive
+    glove: str | None
     validation_share: Share
     validation_seed: NonNegative
     rare: RareParams

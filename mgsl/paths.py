@@ -6,6 +6,8 @@ PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc
 ARTIFACTS = Path("artifacts")
 REPORTS = Path("reports")
+STUDIES = REPORTS / "studies"  # what annotations alone tell: numbers, kept in git
+STUDIED = ARTIFACTS / "studied"  # the annotations they were counted in
 NOTEBOOKS = Path("notebooks")
 
 

@@ -50,6 +50,8 @@ def train(*, dataset: str, name: str, seed: int, device: str) -> None:
     from mgsl.data.loading import load_splits
     from mgsl.distributed import process_group, rank
     from mgsl.models import build
+    from mgsl.models.base import BlindMethod
+    from mgsl.training.blind import fit_blind
     from mgsl.training.checkpoint import fingerprint, save_checkpoint
     from mgsl.training.devices import choose_device
     from mgsl.training.loop import fit
@@ -64,9 +66,11 @@ def train(*, dataset: str, name: str, seed: int, device: str) -> None:
     with process_group(where):
         seed_everything(seed)
         model = build(config)
-        curve = fit(
-            model, splits["train"], splits["val"], config, seed=seed, device=where, state_path=state
-        )
+        train, val = splits["train"], splits["val"]
+        if isinstance(model, BlindMethod):
+            curve = fit_blind(model, train, val, config, seed=seed)
+        else:
+            curve = fit(model, train, val, config, seed=seed, device=where, state_path=state)
         _write_predictions(model, splits["test"], config, where, folder / "predictions.jsonl")
         if rank() == 0:
             save_checkpoint(folder / "checkpoint.safetensors", model, config)
@@ -87,7 +91,7 @@ def predict(*, dataset: str, name: str, seed: int, device: str, output: Path) ->
     splits = load_splits(paths.prepared(dataset), max_words=config.max_words)
     torch.set_flush_denormal(True)
     where = choose_device(device, config.training.precision)
-    _write_predictions(model.to(where), splits["test"], config, where, output)
+    _write_predictions(model, splits["test"], config, where, output)
 
 
 def evaluate(*, dataset: str) -> None:
@@ -121,13 +125,25 @@ def index() -> None:
     build_index(list(chosen.exhibits), list(chosen.datasets))
 
 
+def study() -> None:
+    """Study the annotations of the three benchmarks, without any video."""
+    from mgsl.reporting import published
+    from mgsl.studies.running import run
+
+    run(params.load(paths.PARAMS), published.bin_shares())
+
+
 def _write_predictions(model, split, config, device, path) -> None:  # type: ignore[no-untyped-def]
     from mgsl.distributed import rank
     from mgsl.evaluation.predictions import write_predictions
+    from mgsl.models.base import BlindMethod
     from mgsl.spans import to_seconds
     from mgsl.training.loop import predict
 
-    spans, scores = predict(model, split, config, device)
+    blind = isinstance(model, BlindMethod)
+    spans, scores = (
+        model.answer(split.queries) if blind else predict(model.to(device), split, config, device)
+    )
     if rank() == 0:
         write_predictions(
             path, split.queries, to_seconds(spans, split.durations_s), scores, config.keep

@@ -11,6 +11,15 @@ from jaxtyping import install_import_hook
 install_import_hook("mgsl", "beartype.beartype")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of the session's own, unless MGSL_CACHE names one."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "MGSL_CACHE" not in os.environ:
+            patch.setenv("MGSL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def mirror() -> Path:
     """The offline mirror of the published annotations, vectors and tagger."""

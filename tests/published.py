@@ -4,10 +4,12 @@ import json
 import pickle
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mgsl import params, paths
+from mgsl.data.annotations import activitynet, tacos
 from mgsl.params import PrepareConfig, RareParams
 
 STA = "JaywongWang/CBP/datasets/charades"
@@ -81,3 +83,45 @@ def prepare_config(dataset: str = "charades_actions", **changes: object) -> Prep
 def rare_params(**changes: object) -> RareParams:
     """The reading of "rare" in the repository's params.yaml."""
     return params.load(paths.PARAMS).preparation.rare.model_copy(update=changes)
+
+
+def write_captions(raw: Path) -> Path:
+    """Two videos in the layout of ActivityNet Captions: one to train, one described twice."""
+    moments: dict[str, list[Any]] = {
+        "timestamps": [[0, 2], [1, 9.5], [5, 4]],
+        "sentences": ["A man sits.", " He opens the door.", " He opens the fridge."],
+    }
+    files = {
+        "train": {"v_a": {"duration": 9.25} | moments},
+        "val_1": {"v_b": {"duration": 8.0, "timestamps": [[0, 8]], "sentences": ["A person."]}},
+        "val_2": {"v_b": {"duration": 8.0, "timestamps": [[1, 3]], "sentences": ["A cabinet."]}},
+    }
+    for name, content in files.items():
+        path = raw / activitynet.CAPTIONS / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+    write_tagger(raw / TAGGER)
+    return raw
+
+
+def write_tacos(raw: Path) -> Path:
+    """Three videos in the layout of TACoS as TALL splits it."""
+    lines = {
+        "tacos_train_0_74": [
+            "s1-d1.avi_50_100:He took out: a glass.#He took a glass#",
+            "s1-d1.avi_900_1250:a person opens the fridge#",
+        ],
+        "tacos_val_100_126": ["s2-d2.avi_0_25:the person closes the door#"],
+        "tacos_test_75_99": ["s3-d3.avi_10_20:a person opens the cabinet#"],
+    }
+    (raw / tacos.TALL).mkdir(parents=True)
+    (raw / tacos.VIDEOS).mkdir(parents=True)
+    for name, text in lines.items():
+        (raw / tacos.TALL / f"{name}.txt").write_text("".join(f"{line}\n" for line in text))
+    for name, video in (("train", "s1-d1"), ("val", "s2-d2"), ("test", "s3-d3")):
+        about = {f"{video}.avi": {"num_frames": 1000, "fps": 25.0}}
+        (raw / tacos.VIDEOS / f"{name}.json").write_text(json.dumps(about))
+    rates = {"s1-d1": 25, "s2-d2": 25, "s3-d3": 25}
+    (raw / tacos.TALL / "video_info.json").write_text(json.dumps(rates))
+    write_tagger(raw / TAGGER)
+    return raw

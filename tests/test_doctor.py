@@ -3,9 +3,11 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 
 from mgsl import doctor, paths
 from mgsl.data import sources
@@ -20,6 +22,7 @@ SOURCE = sources.Source(
     path="file.txt",
     size=len(CONTENT),
     sha256=hashlib.sha256(CONTENT).hexdigest(),
+    git_blob="",
     terms="",
     citation="",
 )
@@ -185,3 +188,58 @@ def test_a_missing_tool_is_a_problem(lacking: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None if name == lacking else name)
     assert "problem" in states(doctor.tools)
     assert lacking in told(doctor.tools)
+
+
+def test_features_that_a_person_must_place_are_noted(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MGSL_FEATURES", str(elsewhere))
+    assert set(states(doctor.features_by_hand)) == {"note"}
+    (elsewhere / "tacos_c3d.hdf5").touch()
+    assert f"ok tacos_c3d: features in {elsewhere}/tacos_c3d.hdf5" in told(doctor.features_by_hand)
+    assert f"{elsewhere}/charades_i3d.hdf5" in told(doctor.features_by_hand)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "fine"), [(True, "reachable", True), (False, "missing", False)]
+)
+def test_every_source_is_listed_with_where_it_is_to_be_had(
+    answer: bool,
+    state: str,
+    fine: bool,
+    elsewhere: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mirrored = replace(SOURCE, path="mirrored.txt")
+    damaged = replace(SOURCE, path="damaged.txt", sha256="", git_blob="0" * 40, size=None)
+    mirror = elsewhere / "mirror"
+    (mirror / "owner/name").mkdir(parents=True)
+    for source in (mirrored, damaged):
+        (mirror / source.place).write_bytes(CONTENT)
+    monkeypatch.setenv("MGSL_MIRROR", str(mirror))
+    monkeypatch.setattr(sources, "reachable", lambda _: answer)
+    monkeypatch.setattr(sources, "catalogue", lambda: [SOURCE, mirrored])
+    assert doctor.list_sources() is fine
+    told = capsys.readouterr().out
+    assert f"{state:<9}           9  owner/name/file.txt  (charades_actions)" in told
+    assert "mirrored            9  owner/name/mirrored.txt" in told
+    monkeypatch.setattr(sources, "catalogue", lambda: [damaged])
+    assert not doctor.list_sources()
+    assert "has git blob id" in capsys.readouterr().out
+
+
+def test_without_a_network_it_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def refuse(source: sources.Source) -> bool:
+        asked.append(source)
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(sources, "reachable", refuse)
+    monkeypatch.setattr(sources, "catalogue", lambda: [SOURCE, replace(SOURCE, path="b.txt")])
+    assert not doctor.list_sources()
+    assert len(asked) == 1
+    assert "2 missing, the network cannot be reached" in capsys.readouterr().out

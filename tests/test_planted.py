@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgsl.data.planted import Event, Signatures, coverage, plant
+from mgsl.data.planted import Event, Signatures, coverage, events_of_sentences, plant
 from mgsl.params import PlantedParams
 
 SILENT = PlantedParams(signature_from_word=0.5, background=0.0, noise=0.0, seed=3)
@@ -114,3 +115,34 @@ def test_coverage_adds_up_to_the_part_of_the_event_inside_the_video(
     assert shares.min() >= 0
     assert shares.max() <= 1
     assert shares.sum() * 100.0 / num_clips == pytest.approx(inside, abs=1e-9)
+
+
+def test_a_word_is_one_event_however_often_it_is_said_of_a_moment() -> None:
+    events = events_of_sentences(
+        [
+            ("a", 0.0, 4.0, ["man", "knife"]),
+            ("b", 0.0, 1.0, ["man"]),
+            ("a", 3.0, 6.0, ["knife", "knife"]),
+            ("a", 8.0, 9.0, ["knife"]),
+            ("a", 5.0, 5.0, ["egg"]),
+            ("a", 7.0, 5.0, ["egg"]),
+        ]
+    )
+    knife = [Event(0.0, 6.0, ("knife",)), Event(8.0, 9.0, ("knife",))]
+    assert events["a"] == [*knife, Event(0.0, 4.0, ("man",))]
+    assert events["b"] == [Event(0.0, 1.0, ("man",))]
+
+
+spans = st.tuples(st.floats(0, 100), st.floats(0, 100)).map(lambda ends: (min(ends), max(ends)))
+
+
+@given(st.lists(spans, min_size=1, max_size=8))
+def test_events_of_a_word_never_overlap_and_cover_what_sentences_cover(
+    given_spans: list[tuple[float, float]],
+) -> None:
+    events = events_of_sentences([("a", *span, ["word"]) for span in given_spans]).get("a", [])
+    for before, after in itertools.pairwise(events):
+        assert before.end_s < after.start_s
+    for instant in [time for span in given_spans for time in span]:
+        said = any(start <= instant <= end and start < end for start, end in given_spans)
+        assert any(event.start_s <= instant <= event.end_s for event in events) == said

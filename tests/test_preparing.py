@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgsl.data import preparing
+from mgsl.data import preparing, sources
 from mgsl.data.annotations import Annotation
+from mgsl.data.feature_files import record
 from mgsl.data.features import open_features
 from mgsl.data.preparing import clamp, prepare, replacing, tag
 from mgsl.errors import UserError
+from mgsl.params import PlantedParams
 from mgsl.queries import SPLITS, read_queries
-from tests.published import prepare_config, write_charades
+from tests.published import prepare_config, write_captions, write_charades, write_tacos
 
 
 def annotation(qid: str, start_s: float = 0, end_s: float = 1, **changes: object) -> Annotation:
@@ -218,3 +220,80 @@ def test_charades_is_clamped_and_dropped_as_counted(charades: dict[str, Any]) ->
 def test_the_bin_shares_of_charades_are_those_measured(charades: dict[str, Any]) -> None:
     shares = [round(100 * share, 1) for share in charades["shares"]["test"].values()]
     assert shares == [14.7, 17.8, 10.5, 57.1]  # Q22: surface, train counts
+
+
+SMALL = {"num_clips": 4, "video_dim": 8}
+
+
+def test_planted_features_show_the_words_of_a_video_while_they_are_said(tmp_path: Path) -> None:
+    planted = PlantedParams(signature_from_word=0.5, background=0.0, noise=0.0, seed=0)
+    config = prepare_config("tacos_planted", planted=planted, **SMALL)
+    raw = write_tacos(tmp_path / "raw")
+    folder = raw / "JaywongWang/CBP/datasets/tacos/data/save"
+    folder.mkdir(parents=True)
+    (folder / "word2id.json").write_text(json.dumps({"<UNK>": 0, "person": 1}))
+    np.save(folder / "tacos_glove_embeds.npy", np.eye(2, 4))
+    prepare(config, raw, tmp_path / "prepared")
+    summary = json.loads((tmp_path / "prepared/summary.json").read_text())
+    assert summary["simulated"] is True
+    assert not summary["validation_held_out"]
+    features = open_features(tmp_path / "prepared/features.npy", (3, 4, 8))
+    assert [bool(clip.any()) for clip in features[0]] == [True, False, False, True]
+    np.testing.assert_array_equal(features[1][1:], 0)  # said of its first second only
+
+
+def test_stored_features_are_read_after_the_download_recorded_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MGSL_FEATURES", str(tmp_path))
+    raw = write_captions(tmp_path / "raw")
+    glove = tmp_path / "glove.txt"
+    glove.write_text("man 1 2 3 4\n")
+    base = prepare_config("activitynet_c3d", **SMALL)
+    preparation = base.preparation.model_copy(update={"glove": str(glove)})
+    config = base.model_copy(update={"preparation": preparation})
+    (tmp_path / "activitynet_c3d").mkdir()
+    for video in ("v_a", "v_b"):
+        np.save(tmp_path / f"activitynet_c3d/{video}.npy", np.full((2, 8), ord(video[-1]) / 2))
+    with pytest.raises(UserError, match=r"features\.json is missing"):
+        prepare(config, raw, tmp_path / "prepared")
+    record(tmp_path / "activitynet_c3d", raw)
+    prepare(config, raw, tmp_path / "prepared")
+    features = open_features(tmp_path / "prepared/features.npy", (2, 4, 8))
+    assert features[:, 0, 0].tolist() == [48.5, 49.0]
+    summary = json.loads((tmp_path / "prepared/summary.json").read_text())
+    assert summary["splits"]["train"] | {"videos": 1} == summary["splits"]["train"]
+    assert [summary["splits"]["train"][key] for key in ("published", "dropped", "clamped")] == [
+        3,
+        1,
+        1,
+    ]
+    assert {"file": "glove.txt", "sha256": sources.sha256(glove)} in summary["sources"]
+    words = json.loads((tmp_path / "prepared/vocabulary.json").read_text())
+    table = np.load(tmp_path / "prepared/word_vectors.npy")
+    assert table[words.index("man")].tolist() == [1, 2, 3, 4]
+    (tmp_path / "activitynet_c3d/v_b.npy").unlink()
+    with pytest.raises(UserError, match="is not what was downloaded"):
+        prepare(config, raw, tmp_path / "other")
+
+
+@pytest.mark.mirror
+@pytest.mark.parametrize(
+    ("dataset", "shares"),
+    [
+        ("activitynet_planted", [31.0, 33.3, 16.4, 19.3]),
+        ("tacos_planted", [24.3, 19.3, 18.5, 38.0]),
+    ],
+)
+def test_the_bin_shares_of_the_others_are_those_measured(
+    mirror: Path, dataset: str, shares: list[float], tmp_path: Path
+) -> None:
+    base = prepare_config(dataset, num_clips=2, video_dim=4)
+    preparation = base.preparation.model_copy(update={"word_dim": 300})
+    prepare(base.model_copy(update={"preparation": preparation}), mirror, tmp_path / "prepared")
+    summary = json.loads((tmp_path / "prepared/summary.json").read_text())
+    measured = [round(100 * share, 1) for share in summary["shares"]["test"].values()]
+    assert measured == shares  # Q22: surface, train counts
+    published = pd.read_csv("mgsl/reporting/published/datasets.csv").set_index("dataset")
+    for split, pairs in published.loc[summary["benchmark"]].itertuples(index=False):
+        assert summary["splits"][split]["pairs"] == pairs

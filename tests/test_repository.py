@@ -18,7 +18,7 @@ from packaging.version import Version
 
 import mgsl
 from mgsl import doctor, params, paths
-from mgsl.data.annotations import read_charades, read_charades_videos
+from mgsl.data.annotations.charades import read_charades, read_charades_videos
 from mgsl.data.datasets import DATASETS
 from mgsl.models import MODELS
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import nltk
 import pytest
 
-from mgsl.data.tagger import load_tagger
+from mgsl.data import tagger
+from mgsl.data.tagger import load_tagger, tag_sentences
 from mgsl.errors import UserError
 from tests.published import TAGGER, write_tagger
 
@@ -57,3 +58,22 @@ def test_the_published_tagger_tags(mirror: Path) -> None:
         ["a", "person", "quickly", "opens", "a", "red", "door"]
     )
     assert [tag for _, tag in tagged] == ["DT", "NN", "RB", "VBZ", "DT", "JJ", "NN"]
+
+
+def test_tags_are_looked_up_the_second_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MGSL_CACHE", str(tmp_path / "cache"))
+    write_tagger(tmp_path / "tagger.zip")
+    sentences = ["The person.", "a door", "The person."]
+    tagged = tag_sentences(sentences, tmp_path / "tagger.zip")
+    assert tagged == {
+        "The person.": (("the", "DT"), ("person", "NN"), (".", ".")),
+        "a door": (("a", "DT"), ("door", "NN")),
+    }
+    monkeypatch.setattr(tagger, "load_tagger", None)  # not called again
+    assert tag_sentences(sentences[::-1], tmp_path / "tagger.zip") == tagged
+    for others, archive in ((["a"], "tagger.zip"), (sentences, "other.zip")):
+        (tmp_path / "other.zip").write_bytes(b"another tagger")
+        with pytest.raises(TypeError):
+            tag_sentences(others, tmp_path / archive)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mgsl.data.text import (
     TYPICAL_NORM,
     is_word,
+    read_glove,
     read_vectors,
     spelling_vector,
     tokenize,
@@ -75,3 +76,43 @@ def test_the_table_takes_published_vectors_first_then_spellings() -> None:
 def test_vectors_of_another_length_are_an_error() -> None:
     with pytest.raises(UserError, match=r"\[2\] dimensions: set preparation\.word_dim, now 3"):
         vector_table(["", "door"], {"door": np.array([1.0, 2.0])}, 3)
+
+
+GLOVE = """the 0.5 -1 2
+at name@domain.com 1 1 1
+at 3 3 3
+zebra 1 2
+"""
+
+
+def test_wanted_words_are_read_from_a_glove_text_file(tmp_path: Path) -> None:
+    (tmp_path / "glove.txt").write_text(GLOVE)
+    vectors = read_glove(tmp_path / "glove.txt", {"the", "at", "absent"}, 3)
+    assert {word: vector.tolist() for word, vector in vectors.items()} == {
+        "the": [0.5, -1, 2],
+        "at": [3, 3, 3],
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("the 1 2", "expected 3 finite numbers .* got 2"),
+        ("the 1 nan 2", "expected 3 finite numbers"),
+        ("the 1 two 3", "could not convert"),
+    ],
+)
+def test_a_line_of_glove_that_does_not_fit_is_named(
+    tmp_path: Path, line: str, message: str
+) -> None:
+    (tmp_path / "glove.txt").write_text(f"a 1 2 3\n{line}\n")
+    with pytest.raises(UserError, match=rf"glove\.txt, line 2: {message}"):
+        read_glove(tmp_path / "glove.txt", {"the"}, 3)
+
+
+@pytest.mark.parametrize("content", [None, b"the \xff"])
+def test_a_glove_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "glove.txt").write_bytes(content)
+    with pytest.raises(UserError, match=r"glove\.txt, named by preparation\.glove"):
+        read_glove(tmp_path / "glove.txt", {"the"}, 3)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float16
 
-from mgsl.data.annotations import number, read_charades_videos
+from mgsl.data.annotations import seconds
+from mgsl.data.annotations.charades import read_charades_videos
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
 
@@ -71,8 +72,13 @@ def store_features(
                     f"video {video!r}: features are {array.shape} [clips, video_dim], "
                     f"expected {shape[1:]}: check num_clips and video_dim in params.yaml"
                 )
+            with np.errstate(over="ignore"):
+                array = array.astype(dtype, copy=False)
             if not np.isfinite(array).all():
-                raise UserError(f"video {video!r}: features hold NaN or infinity")
+                raise UserError(
+                    f"video {video!r}: features hold NaN, infinity or more than "
+                    f"{np.dtype(dtype).name} can"
+                )
             if count <= shape[0]:
                 stored[count - 1] = array
         if count != shape[0]:
@@ -109,4 +115,4 @@ def _parse_action(text: str, where: str) -> tuple[int, float, float]:
     digits = fields[0].removeprefix("c") if fields else ""
     if len(fields) != 3 or not digits.isdecimal() or int(digits) >= NUM_ACTIONS:
         raise UserError(f"{where}: expected an action `c000 START END`, got {text!r}")
-    return int(digits), number(fields[1], where), number(fields[2], where)
+    return int(digits), seconds(fields[1], where), seconds(fields[2], where)

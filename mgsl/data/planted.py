@@ -10,7 +10,7 @@ looks the same whichever others are simulated with it.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,11 +106,46 @@ def plant(
         yield clips.astype(np.float32)
 
 
+def events_of_sentences(
+    sentences: Iterable[tuple[str, float, float, Iterable[str]]],
+) -> dict[str, list[Event]]:
+    """What happens in videos, as far as sentences tell: each word while a sentence with it holds.
+
+    A word that several sentences use of overlapping moments is one event, so that a moment
+    described ten times looks no stronger than one described once.
+
+    Args:
+        sentences: video, start and end in seconds, and words that say what is to be seen. A
+            sentence whose end is not after its start tells nothing.
+
+    Returns:
+        The events of each video, of one word each, in the order of words and of time.
+    """
+    spans: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for video, start_s, end_s, words in sentences:
+        for word in words if start_s < end_s else ():
+            spans.setdefault(video, {}).setdefault(word, []).append((start_s, end_s))
+    return {
+        video: [Event(*span, (word,)) for word in sorted(of_word) for span in _union(of_word[word])]
+        for video, of_word in spans.items()
+    }
+
+
 def coverage(event: Event, duration_s: float, num_clips: int) -> Float[np.ndarray, " clips"]:
     """The share of each clip during which an event is under way, in [0, 1]."""
     edges = np.linspace(0, num_clips, num_clips + 1)
     start, end = np.array([event.start_s, event.end_s]) * num_clips / duration_s
     return np.clip(np.minimum(edges[1:], end) - np.maximum(edges[:-1], start), 0, 1)
+
+
+def _union(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _unit(vector: Float[np.ndarray, " dim"]) -> Float[np.ndarray, " dim"]:

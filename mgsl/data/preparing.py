@@ -13,9 +13,9 @@ import pandas as pd
 
 from mgsl.data import features, sources
 from mgsl.data.annotations import Annotation
-from mgsl.data.datasets import Dataset, find
-from mgsl.data.tagger import load_tagger
-from mgsl.data.text import Vectors, is_word, tokenize, vector_table
+from mgsl.data.datasets import Dataset, FeatureRequest, find
+from mgsl.data.tagger import tag_sentences
+from mgsl.data.text import Vectors, is_word, read_glove, vector_table
 from mgsl.errors import UserError
 from mgsl.files import write_json, write_text
 from mgsl.params import PreparationParams, PrepareConfig
@@ -56,12 +56,13 @@ def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
     queries = make_queries(kept, published, config.preparation)
     durations = {query.video: query.duration_s for query in queries}
     vocabulary = ["", *sorted({token for query in queries for token in query.tokens})]
-    vectors = dataset.vectors(raw)
+    vectors = word_vectors(dataset, raw, config.preparation, vocabulary)
+    request = FeatureRequest(raw, durations, config, published, vectors)
     table = vector_table(vocabulary, vectors, config.preparation.word_dim)
     with replacing(output) as folder:
         features.store_features(
             folder / "features.npy",
-            zip(durations, dataset.features_of(raw, durations, config), strict=True),
+            zip(durations, dataset.features_of(request), strict=True),
             shape=(len(durations), config.num_clips, config.video_dim),
             dtype=dataset.dtype,
         )
@@ -74,8 +75,25 @@ def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
         held_out = not any(annotation.split == "val" for annotation in published)
         write_json(
             folder / "summary.json",
-            summary | {"validation_held_out": held_out, "sources": _digests(raw)},
+            summary
+            | {
+                "validation_held_out": held_out,
+                "sources": _digests(raw) + _glove_digest(config.preparation),
+            },
         )
+
+
+def word_vectors(
+    dataset: Dataset, raw: Path, preparation: PreparationParams, vocabulary: Sequence[str]
+) -> Vectors:
+    """Published vectors: from a GloVe text file of the user's, else those of the dataset.
+
+    Raises:
+        UserError: a file is missing or malformed.
+    """
+    if preparation.glove is None:
+        return dataset.vectors(raw)
+    return read_glove(Path(preparation.glove), set(vocabulary), preparation.word_dim)
 
 
 def tag(annotations: Sequence[Annotation], archive: Path) -> list[Annotation]:
@@ -88,14 +106,9 @@ def tag(annotations: Sequence[Annotation], archive: Path) -> list[Annotation]:
     Raises:
         UserError: a sentence has no word, or there is no tagger.
     """
-    if all(annotation.tagged is not None for annotation in annotations):
-        tagged = list(annotations)
-    else:
-        tagger = load_tagger(archive)
-        tagged = [
-            replace(a, tagged=tuple(tagger.tag(tokenize(a.sentence)))) if a.tagged is None else a
-            for a in annotations
-        ]
+    untagged = {annotation.sentence for annotation in annotations if annotation.tagged is None}
+    known = tag_sentences(untagged, archive) if untagged else {}
+    tagged = [replace(a, tagged=known[a.sentence]) if a.tagged is None else a for a in annotations]
     for annotation in tagged:
         if not any(is_word(token) for token, _ in annotation.tagged or ()):
             raise UserError(f"query {annotation.qid!r} has no word: {annotation.sentence!r}")
@@ -113,7 +126,8 @@ def clamp(annotations: Sequence[Annotation]) -> tuple[list[Annotation], dict[str
 
     Raises:
         UserError: a time is negative, a duration is not above 0 or not the same for all queries of
-            a video, a query's id comes twice, a video is in two splits, or a split is left empty.
+            a video, a query's id comes twice in a split, a training video is in another split too,
+            or a split is left empty. Validation and test may share videos: ActivityNet's do.
     """
     tallies = {split: Tally() for split in SPLITS}
     kept: dict[str, list[Annotation]] = {split: [] for split in SPLITS}
@@ -213,21 +227,22 @@ def summarise(
 
 
 def _check(annotations: Sequence[Annotation]) -> None:
-    ids: set[str] = set()
-    videos: dict[str, tuple[float, str]] = {}
+    ids: set[tuple[str, str]] = set()
+    videos: dict[str, float] = {}
+    trained = {a.video for a in annotations if a.split == "train"}
     for a in annotations:
-        duration_s, split = videos.setdefault(a.video, (a.duration_s, a.split))
-        if a.qid in ids:
-            raise UserError(f"query {a.qid!r} comes twice")
-        if split != a.split:
-            raise UserError(f"query {a.qid!r}: video {a.video!r} is in {split} and in {a.split}")
+        duration_s = videos.setdefault(a.video, a.duration_s)
+        if (a.split, a.qid) in ids:
+            raise UserError(f"query {a.qid!r} comes twice in {a.split}")
+        if a.split != "train" and a.video in trained:
+            raise UserError(f"query {a.qid!r}: video {a.video!r} is in train and in {a.split}")
         if not a.duration_s > 0 or duration_s != a.duration_s:
             raise UserError(
                 f"query {a.qid!r}: video {a.video!r} lasts {a.duration_s} s, first {duration_s} s"
             )
         if not min(a.start_s, a.end_s) >= 0:
             raise UserError(f"query {a.qid!r}: its moment is {a.start_s} to {a.end_s} s")
-        ids.add(a.qid)
+        ids.add((a.split, a.qid))
 
 
 @contextmanager
@@ -251,3 +266,10 @@ def _digests(raw: Path) -> list[dict[str, str]]:
     return [
         {"file": path.relative_to(raw).as_posix(), "sha256": sources.sha256(path)} for path in files
     ]
+
+
+def _glove_digest(preparation: PreparationParams) -> list[dict[str, str]]:
+    if preparation.glove is None:
+        return []
+    path = Path(preparation.glove)
+    return [{"file": path.name, "sha256": sources.sha256(path)}]

@@ -1,12 +1,14 @@
 """Published files: which they are, where they come from, whether they are what was published.
 
 `catalogue.csv` lists them. A file is looked for in the cache (by digest), then in a mirror (at
-`owner/name/path`), then on the network. Nothing is put in place before its digest is checked.
+`owner/name/path`), then on the network. Nothing is put in place before its digest is checked. Where
+only git's own digest of a file is known, neither its size nor its SHA-256, it is asked for by that.
 """
 
 import csv
 import hashlib
 import importlib.resources
+import math
 import os
 import shutil
 import time
@@ -22,7 +24,12 @@ from mgsl.errors import UserError
 from mgsl.files import atomic_path
 
 SERVER = "https://raw.githubusercontent.com"
+BLOBS = "https://api.github.com/repos"
 
+_HEADERS = {
+    "Accept": "application/vnd.github.raw+json, */*",  # the content of a blob, not its description
+    "Accept-Encoding": "identity",
+}
 _CHUNK = 1 << 14  # bytes; the most that an interruption loses
 _TIMEOUT_S = (3, 10)  # to connect, and between two pieces
 _PATIENCE_S = 8  # no further attempt begins later than this after the last progress
@@ -31,14 +38,18 @@ _PAUSE_S = 0.5  # before the second attempt; doubles with each
 
 @dataclass(frozen=True)
 class Source:
-    """One published file, pinned."""
+    """One published file, pinned by its SHA-256 or by its git blob id.
+
+    `datasets` names those that need it, or what else it is for.
+    """
 
     datasets: tuple[str, ...]
     repository: str
     commit: str
     path: str
-    size: int
+    size: int | None
     sha256: str
+    git_blob: str
     terms: str
     citation: str
 
@@ -47,16 +58,23 @@ class Source:
         """Where the file stands in a mirror and among the raw files."""
         return Path(self.repository) / self.path
 
+    @property
+    def digest(self) -> str:
+        """The digest that is known, in hexadecimal."""
+        return self.sha256 or self.git_blob
+
     def url(self, server: str) -> str:
-        """Where the network has it."""
+        """Where the network has it: a file known by its blob id at the blob's own address."""
+        if not self.sha256:
+            return f"{BLOBS}/{self.repository}/git/blobs/{self.git_blob}"
         return f"{server}/{self.repository}/{self.commit}/{self.path}"
 
 
 def catalogue(dataset: str | None = None) -> list[Source]:
-    """The sources of one dataset, or of all."""
+    """The sources of one dataset, or of all; those of `reannotations` are of five more people."""
     text = importlib.resources.files("mgsl.data").joinpath("catalogue.csv").read_text("utf-8")
     sources = [
-        Source(datasets=tuple(names.split()), size=int(size), **row)
+        Source(datasets=tuple(names.split()), size=int(size) if size else None, **row)
         for row in csv.DictReader(text.splitlines())
         for names, size in [(row.pop("datasets"), row.pop("size"))]
     ]
@@ -108,7 +126,7 @@ def status(source: Source) -> str:
 
 def cached(source: Source) -> Path:
     """Where the cache keeps a file, by its digest, so that every clone finds it."""
-    return cache_folder() / source.sha256[:2] / source.sha256
+    return cache_folder() / source.digest[:2] / source.digest
 
 
 def cache_folder() -> Path:
@@ -134,6 +152,25 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def reachable(source: Source, *, server: str = SERVER) -> bool:
+    """Whether the network has a file; no more than its header is asked for.
+
+    Raises:
+        requests.RequestException: the network or the server does not answer.
+    """
+    url = source.url(server)
+    return requests.head(url, headers=_HEADERS, timeout=_TIMEOUT_S, allow_redirects=True).ok
+
+
+def git_blob(path: Path) -> str:
+    """A file's digest as git names its content, in hexadecimal."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
 def _find(source: Source) -> Path | None:
     """The file in the cache or in the mirror, verified."""
     mirror = mirror_folder()
@@ -146,10 +183,12 @@ def _find(source: Source) -> Path | None:
 
 def _verify(path: Path, source: Source) -> None:
     size = path.stat().st_size
-    if size != source.size:
+    if source.size is not None and size != source.size:
         problem = f"has {size} bytes, expected {source.size}"
-    elif (digest := sha256(path)) != source.sha256:
+    elif source.sha256 and (digest := sha256(path)) != source.sha256:
         problem = f"has SHA-256 {digest}, expected {source.sha256}"
+    elif source.git_blob and (digest := git_blob(path)) != source.git_blob:
+        problem = f"has git blob id {digest}, expected {source.git_blob}"
     else:
         return
     raise UserError(
@@ -169,15 +208,21 @@ def _download(source: Source, server: str) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_suffix(".part")
     deadline, pause = time.monotonic() + _PATIENCE_S, _PAUSE_S
-    while _size(part) < source.size:
+    complete = source.size is not None and _size(part) >= source.size
+    while not complete:
         before = _size(part)
         try:
             _append(source.url(server), part, source)
+            complete = True
         except requests.RequestException as error:
             if _size(part) > before:
                 deadline = time.monotonic() + _PATIENCE_S
-            permanent = error.response is not None and error.response.status_code < 500
-            if permanent or time.monotonic() + pause > deadline:
+            status_code = 0 if error.response is None else error.response.status_code
+            if status_code == requests.codes.requested_range_not_satisfiable:
+                part.unlink(missing_ok=True)  # nothing follows what there is: begin again
+            elif 0 < status_code < 500:
+                raise
+            if time.monotonic() + pause > deadline:
                 raise
             time.sleep(pause)
             pause *= 2
@@ -193,8 +238,7 @@ def _download(source: Source, server: str) -> Path:
 def _append(url: str, part: Path, source: Source) -> None:
     """Ask for the rest of a file once, and write what comes."""
     begun = _size(part)
-    headers = {"Range": f"bytes={begun}-"} if begun else {}
-    headers["Accept-Encoding"] = "identity"
+    headers = _HEADERS | ({"Range": f"bytes={begun}-"} if begun else {})
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
         response.raise_for_status()
         resumed = response.status_code == requests.codes.partial_content
@@ -212,9 +256,9 @@ def _append(url: str, part: Path, source: Source) -> None:
             for piece in response.iter_content(_CHUNK):
                 file.write(piece)
                 progress.update(len(piece))
-                if file.tell() > source.size:
+                if file.tell() > (source.size or math.inf):
                     break
-    if _size(part) < source.size:
+    if _size(part) < (source.size or 0):
         raise requests.ConnectionError(f"{url} ended after {_size(part)} of {source.size} bytes")
 
 
@@ -235,7 +279,7 @@ def _explain(missing: dict[Source, str]) -> str:
     lines += [f"  {reason}" for reason in dict.fromkeys(missing.values())]
     for source in missing:
         lines += [
-            f"  {source.place} ({source.size:,} bytes)",
+            f"  {source.place}" + (f" ({source.size:,} bytes)" if source.size else ""),
             f"    original: {source.url(SERVER)}",
             f"    in the cache it would be: {cached(source)}",
             *([f"    in the mirror it would be: {mirror / source.place}"] if mirror else []),

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,33 @@ def read_vectors(word_ids: Path, table: Path) -> dict[str, Float[np.ndarray, " d
     return {word: row for word, row in zip(ids, rows, strict=True) if ids[word] and row.any()}
 
 
+def read_glove(path: Path, words: Set[str], dim: int) -> dict[str, Float[np.ndarray, " dim"]]:
+    """Vectors of some words from a text file as GloVe publishes it: a word and its numbers a line.
+
+    Args:
+        path: the file, of any size; it is read line by line.
+        words: those wanted.
+        dim: numbers a line.
+
+    Raises:
+        UserError: the file is missing or not UTF-8, or the line of a wanted word is not that word
+            and `dim` finite numbers.
+    """
+    found: dict[str, Float[np.ndarray, " dim"]] = {}
+    try:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.partition(" ")[0] in words:
+                    word, *numbers = line.rstrip().rsplit(" ", dim)
+                    if word in words:  # some releases have "words" with a space
+                        found[word] = _parse_vector(numbers, dim, f"{path}, line {number}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}, named by preparation.glove in params.yaml, cannot be read: {error}"
+        ) from None
+    return found
+
+
 def vector_table(
     vocabulary: Sequence[str], published: Vectors, dim: int
 ) -> Float32[np.ndarray, "vocabulary dim"]:
@@ -90,6 +117,18 @@ def spelling_vector(word: str, dim: int) -> Float[np.ndarray, " dim"]:
     pieces = [marked[i : i + n] for n in (3, 4, 5) for i in range(len(marked) - n + 1)]
     total = np.sum([_gaussian(piece, dim) for piece in [f"={word}", *pieces]], axis=0)
     return (total * (TYPICAL_NORM / np.linalg.norm(total))).astype(np.float32)
+
+
+def _parse_vector(numbers: Sequence[str], dim: int, where: str) -> Float[np.ndarray, " dim"]:
+    try:
+        vector = np.array([float(number) for number in numbers])
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from None
+    if len(vector) != dim or not np.isfinite(vector).all():
+        raise UserError(
+            f"{where}: expected {dim} finite numbers (preparation.word_dim), got {len(vector)}"
+        )
+    return vector
 
 
 @functools.lru_cache(maxsize=1 << 16)

@@ -1,15 +1,23 @@
 """The methods, by the name of their file."""
 
-from mgsl.models.base import GroundingModel
+from typing import Any
+
+from mgsl.models.action_prior import ActionPrior
+from mgsl.models.base import BlindMethod, GroundingModel, Method
 from mgsl.models.mgsl_net import MGSLNet
+from mgsl.models.prior import Prior
 from mgsl.params import RunConfig, parse
 
-MODELS: dict[str, type[GroundingModel]] = {
+MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
+    "prior": Prior,
+    "action_prior": ActionPrior,
     "mgsl_net": MGSLNet,
 }
 
 
-def build(config: RunConfig) -> GroundingModel:
-    """A fresh model, initialised from torch's current random state."""
-    kind = MODELS[config.method]
-    return kind(parse(kind.Config, config.model, where=f"the configuration of {config.name}"))
+def build(config: RunConfig) -> Method:
+    """A fresh method; what is drawn comes from torch's current random state."""
+    kind: Any = MODELS[config.method]
+    where = f"the configuration of {config.name}"
+    method: Method = kind(parse(kind.Config, config.model, where=where))
+    return method

@@ -1,19 +1,25 @@
-"""What every method is: queries in, scored moments out, and a loss to learn from."""
+"""What every method is: queries in, scored moments out.
+
+One that sees the video has a loss to learn from; one that does not is fitted by counting. `Config`
+types a method's block of params.yaml.
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from mgsl.params import Frozen
+from mgsl.queries import Query
 from mgsl.records import Batch, Moments
 
 
 class GroundingModel(nn.Module, ABC):
-    """A method. `Config` types its block of params.yaml."""
+    """A method that sees the video and learns by gradient."""
 
     Config: ClassVar[type[Frozen]]
 
@@ -35,3 +41,38 @@ class GroundingModel(nn.Module, ABC):
     def probes(self) -> Iterator[tuple[str, AbstractContextManager[None]]]:
         """Named temporary damages; the log tells what each costs on validation."""
         yield from ()
+
+
+class BlindMethod(ABC):
+    """A method that sees no video: statistics of the training queries and their moments."""
+
+    Config: ClassVar[type[Frozen]]
+
+    @abstractmethod
+    def fit(self, queries: Sequence[Query], *, seed: int) -> None:
+        """Count what the training queries have.
+
+        Args:
+            queries: of the training split.
+            seed: of whatever is drawn, now and when queries are answered.
+        """
+
+    @abstractmethod
+    def answer(
+        self, queries: Sequence[Query]
+    ) -> tuple[Float[np.ndarray, "queries proposals 2"], Float[np.ndarray, "queries proposals"]]:
+        """Spans as fractions of the duration, best first, and their scores.
+
+        The answer to a query depends on nothing else that is asked.
+        """
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Tensor]:
+        """What was counted, by name: what a checkpoint keeps."""
+
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state_dict` returned."""
+
+
+Method = GroundingModel | BlindMethod

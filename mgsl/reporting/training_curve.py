@@ -29,13 +29,13 @@ _ACROSS, _ROW = 4, 2.75  # panels beside one another; inches
 
 
 def draw(datasets: Sequence[str]) -> Drawing:
-    """One row of panels for each run, seeds over one another.
+    """One row of panels for each run that was trained in epochs, seeds over one another.
 
     Args:
         datasets: names of trained datasets.
     """
     sources = [Source(dataset) for dataset in datasets]
-    rows = [(source, name) for source in sources for name in source.config.names]
+    rows = [(source, name) for source in sources for name in _trained(source)]
     shared = {s.dataset: _limits(s) for s in sources}
     parts = [partial(_part, source, name, shared[source.dataset]) for source, name in rows]
     figure = figures.compose(_ROW, parts, width=style.WIDTH)
@@ -48,6 +48,12 @@ def draw(datasets: Sequence[str]) -> Drawing:
         + " ".join(source.caption for source in sources)
     )
     return Drawing(figure, "Training curves and memory diagnostics", caption)
+
+
+def _trained(source: Source) -> list[str]:
+    """The runs that have a loss."""
+    seed = source.config.seeds[0]
+    return [name for name in source.config.names if "loss" in source.curve(name, seed)]
 
 
 def _part(
@@ -99,7 +105,7 @@ def _panels(source: Source) -> list[tuple[str, str]]:
 
 def _limits(source: Source) -> dict[str, tuple[float, float]]:
     """The range of each panel over all runs of a dataset, so that its rows compare."""
-    curves = [source.curve(n, seed) for n in source.config.names for seed in source.config.seeds]
+    curves = [source.curve(n, seed) for n in _trained(source) for seed in source.config.seeds]
     limits = {}
     for _, pattern in _panels(source):
         values = [_scaled(curve, column) for curve in curves for column in _lines(curve, pattern)]

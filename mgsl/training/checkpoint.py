@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.models import build
-from mgsl.models.base import GroundingModel
+from mgsl.models.base import Method
 from mgsl.params import RunConfig
 
 
@@ -30,15 +30,15 @@ def fingerprint(config: RunConfig, prepared: Path, seed: int) -> str:
     return digest.hexdigest()[:16]
 
 
-def save_checkpoint(path: Path, model: GroundingModel, config: RunConfig) -> None:
+def save_checkpoint(path: Path, model: Method, config: RunConfig) -> None:
     """Write weights and configuration atomically."""
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"config": config.model_dump_json()})
 
 
-def load_checkpoint(path: Path, config: RunConfig) -> GroundingModel:
-    """The model that `save_checkpoint` wrote, in evaluation mode, on the CPU.
+def load_checkpoint(path: Path, config: RunConfig) -> Method:
+    """The method that `save_checkpoint` wrote, on the CPU; a network in evaluation mode.
 
     Args:
         path: a checkpoint.
@@ -67,7 +67,7 @@ def load_checkpoint(path: Path, config: RunConfig) -> GroundingModel:
         )
     model = build(config)
     model.load_state_dict(tensors)
-    return model.eval()
+    return model.eval() if isinstance(model, torch.nn.Module) else model
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

@@ -164,14 +164,7 @@ def validate(
 ) -> dict[str, float]:
     """R@1 on validation, all and rare and common; what each probe costs; diagnostics."""
     chosen = config.training.select_iou
-    figures = {}
-    rare = np.array([query.rare for query in val.queries])
-    first = first_tiou(model, val, config, device)
-    for iou in sorted({*LOGGED_IOU, chosen}):
-        figures[f"val_R@1, IoU={iou}"] = float((first >= iou).mean())
-    for group, members in (("rare", rare), ("common", ~rare)):
-        if members.any():
-            figures[f"val_{group}_R@1, IoU={chosen}"] = float((first[members] >= chosen).mean())
+    figures = recalls(first_tiou(model, val, config, device), val, chosen)
     for name, damage in model.probes():
         with damage:
             first = first_tiou(model, val, config, device)
@@ -179,6 +172,24 @@ def validate(
     model.eval()
     sample = val.batch(np.arange(min(config.batch_size, len(val)))).to(device)
     return figures | model.diagnostics(sample)
+
+
+def recalls(first: Float[np.ndarray, " queries"], val: Split, chosen: float) -> dict[str, float]:
+    """R@1 on validation at each IoU that is logged, and at the chosen one of rare and common.
+
+    Args:
+        first: how well the best-ranked moment of each query overlaps its target.
+        val: the queries.
+        chosen: the IoU that an epoch is chosen by.
+    """
+    figures = {
+        f"val_R@1, IoU={iou}": float((first >= iou).mean()) for iou in sorted({*LOGGED_IOU, chosen})
+    }
+    rare = np.array([query.rare for query in val.queries])
+    for group, members in (("rare", rare), ("common", ~rare)):
+        if members.any():
+            figures[f"val_{group}_R@1, IoU={chosen}"] = float((first[members] >= chosen).mean())
+    return figures
 
 
 def first_tiou(

@@ -1,9 +1,12 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from mgsl.data.annotations import read_charades
+from mgsl.data.annotations.charades import CD, read_charades, read_charades_cd
+from mgsl.data.preparing import clamp
 from mgsl.errors import UserError
+from mgsl.queries import SPLITS
 from tests.published import CHARADES, STA, write_charades
 
 
@@ -61,3 +64,31 @@ def test_the_published_counts_are_met(mirror: Path) -> None:
     test = [a for a in annotations if a.split == "test"]
     assert (len(train), len(test)) == (12408, 3720)
     assert (len({a.video for a in train}), len({a.video for a in test})) == (5338, 1334)
+
+
+def write_cd(raw: Path) -> None:
+    folder = raw / CD
+    folder.mkdir(parents=True)
+    for name, video in (("train", "A"), ("val", "B"), ("test_ood", "C"), ("test_iid", "D")):
+        moments = {"timestamps": [[0, 12.0], [0, 1]], "sentences": [f"{name} one", "two"]}
+        entry = {"video_duration": 10.0, "decode_fps": 16.0} | moments
+        (folder / f"charades_{name}.json").write_text(json.dumps({video: entry}))
+
+
+def test_charades_cd_has_two_tests_over_one_training(tmp_path: Path) -> None:
+    write_cd(tmp_path)
+    ood, iid = (read_charades_cd(tmp_path, test) for test in ("ood", "iid"))
+    assert ood[:4] == iid[:4]
+    assert [a.split for a in ood] == ["train", "train", "val", "val", "test", "test"]
+    assert [a.sentence for a in (ood[4], iid[4])] == ["test_ood one", "test_iid one"]
+    assert (ood[5].qid, ood[0].duration_s, ood[0].end_s) == ("C-1", 10.0, 12.0)
+
+
+@pytest.mark.mirror
+@pytest.mark.parametrize(("test", "pairs", "dropped"), [("ood", 3375, 3), ("iid", 823, 0)])
+def test_the_published_counts_of_charades_cd_are_met(
+    mirror: Path, test: str, pairs: int, dropped: int
+) -> None:
+    tallies = clamp(read_charades_cd(mirror, test))[1]
+    assert [tallies[split].published for split in SPLITS] == [11071, 859, pairs]
+    assert [tallies[split].dropped for split in SPLITS] == [0, 0, dropped]

@@ -1,0 +1,234 @@
+"""Features computed from video by other people: one HDF5 file, or a folder of one .npy a video.
+
+They are placed by hand, as `<dataset>.hdf5` or as the folder `<dataset>`, where `folder` says.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import h5py
+import numpy as np
+from jaxtyping import Float32
+
+from mgsl.data import sources
+from mgsl.errors import UserError
+from mgsl.files import write_json
+
+RECORD = Path("features.json")
+
+_LISTED = 5  # how many videos a message names
+_OFFICIAL = "c3d_features"  # the dataset of each group in ActivityNet's own file
+
+
+class Archive(Protocol):
+    """The features of many videos, read one video at a time."""
+
+    def __contains__(self, video: str) -> bool:
+        """Whether it has this video."""
+
+    def read(self, video: str) -> np.ndarray:
+        """The array of a video, as stored."""
+
+
+def folder() -> Path:
+    """`MGSL_FEATURES`, or a folder of the cache."""
+    return Path(os.environ.get("MGSL_FEATURES") or sources.cache_folder() / "features")
+
+
+def locate(dataset: str, hint: str) -> Path:
+    """Where the features of a dataset stand.
+
+    Args:
+        dataset: its name.
+        hint: what is expected and where it comes from, for the message.
+
+    Raises:
+        UserError: there are none; the message names the file, its place and the next command.
+    """
+    candidates = [folder() / f"{dataset}.hdf5", folder() / dataset]
+    for path in candidates:
+        if path.exists():
+            return path
+    raise UserError(
+        f"the features of {dataset} are not at hand, and nobody may fetch them for you: {hint}.\n"
+        f"Place them in one of two ways (MGSL_FEATURES, another folder than {folder()}):\n"
+        f"  one HDF5 file with a dataset, or a group with one dataset, a video: {candidates[0]}\n"
+        f"  a folder with one VIDEO.npy a video: {candidates[1]}/\n"
+        f"Then go on: python -m mgsl download --dataset {dataset}, or dvc repro"
+    )
+
+
+def record(path: Path, raw: Path) -> None:
+    """Write which archive stands at a place, so that another one there is noticed.
+
+    The archive itself stays where it is: it may be larger than what is made of it.
+
+    Args:
+        path: what `locate` found.
+        raw: the folder of the published files; `features.json` is written there.
+
+    Raises:
+        UserError: the archive cannot be opened, or the folder has no array.
+    """
+    with open_archive(path):
+        write_json(raw / RECORD, _fingerprint(path) | {"sha256": _digest(path)})
+
+
+def check_recorded(path: Path, raw: Path) -> None:
+    """Make sure that an archive is the one recorded, by its size.
+
+    Raises:
+        UserError: it is another one, or none is recorded.
+    """
+    again = "run `python -m mgsl download` again, with `dvc repro --force` if DVC skips it"
+    try:
+        recorded = json.loads((raw / RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{raw / RECORD} is missing: {again}") from None
+    found = _fingerprint(path)
+    if met := {key: value for key, value in found.items() if recorded[key] != value}:
+        raise UserError(f"{path} is not what was downloaded, it has {met}: {again}")
+
+
+def read_stretched(
+    path: Path, videos: Sequence[str], *, num_clips: int, video_dim: int
+) -> Iterator[Float32[np.ndarray, "clips video_dim"]]:
+    """The features of each video, stretched to one length.
+
+    Args:
+        path: what `locate` found.
+        videos: in the order wanted. All of them are looked up before the first is read.
+        num_clips: clips of every video.
+        video_dim: length of a clip's feature.
+
+    Raises:
+        UserError: the archive cannot be read or lacks videos, or a video's array has no clips,
+            another width, or holds NaN or infinity.
+    """
+    with open_archive(path) as archive:
+        if missing := [video for video in videos if video not in archive]:
+            more = ", ..." if len(missing) > _LISTED else ""
+            raise UserError(
+                f"{path} lacks {len(missing)} of {len(videos)} videos: "
+                f"{', '.join(missing[:_LISTED])}{more}"
+            )
+        for video in videos:
+            try:
+                array = archive.read(video)
+            except (OSError, ValueError, EOFError, KeyError, RuntimeError) as error:
+                raise UserError(f"{path}: video {video!r} cannot be read ({error})") from None
+            yield stretch(_checked(array, video_dim, f"{path}: video {video!r}"), num_clips)
+
+
+def stretch(
+    clips: Float32[np.ndarray, "published video_dim"], num_clips: int
+) -> Float32[np.ndarray, "clips video_dim"]:
+    """Cut a video into `num_clips` bins and average in each; a short video repeats (Q14).
+
+    Bin i holds the published clips from floor(i n / T) to before floor((i + 1) n / T), and the
+    first of them where there is none.
+
+    Args:
+        clips: at least one.
+        num_clips: at least 1.
+    """
+    edges = np.arange(num_clips + 1) * len(clips) // num_clips
+    sizes = np.maximum(np.diff(edges), 1)
+    sums = np.add.reduceat(clips, edges[:-1], axis=0, dtype=np.float64)
+    return (sums / sizes[:, None]).astype(np.float32)
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Archive]:
+    """Open what `locate` found.
+
+    Raises:
+        UserError: it is neither a folder nor an HDF5 file, or that is truncated.
+    """
+    if path.is_dir():
+        yield _Arrays(path)
+        return
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise UserError(f"{path} is no whole HDF5 file ({error}): place it again") from None
+    with file:
+        yield _Hdf5(file)
+
+
+def _fingerprint(path: Path) -> dict[str, str | int]:
+    files = _files(path)
+    if not files:
+        raise UserError(f"{path} has no VIDEO.npy")
+    size = sum(file.stat().st_size for file in files)
+    return {"file": path.name, "files": len(files), "bytes": size}
+
+
+def _digest(path: Path) -> str:
+    """Of the file, or of the list of names and digests of a folder's arrays."""
+    if path.is_file():
+        return sources.sha256(path)
+    lines = [f"{sources.sha256(file)}  {file.name}\n" for file in _files(path)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.glob("*.npy")) if path.is_dir() else [path]
+
+
+class _Arrays:
+    """A folder of one .npy a video."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._names = {entry.name for entry in path.iterdir()}
+
+    def __contains__(self, video: str) -> bool:
+        return any(f"{name}.npy" in self._names for name in _names(video))
+
+    def read(self, video: str) -> np.ndarray:
+        found = [name for name in _names(video) if f"{name}.npy" in self._names]
+        return np.asarray(np.load(self._path / f"{found[0]}.npy", allow_pickle=False))
+
+
+class _Hdf5:
+    """One dataset a video, or one group a video with one dataset, or with `c3d_features`."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+
+    def __contains__(self, video: str) -> bool:
+        return any(name in self._file for name in _names(video))
+
+    def read(self, video: str) -> np.ndarray:
+        found = next(self._file[name] for name in _names(video) if name in self._file)
+        if isinstance(found, h5py.Group):
+            inside = [_OFFICIAL] if _OFFICIAL in found else list(found)
+            if len(inside) != 1 or not isinstance(found[inside[0]], h5py.Dataset):
+                raise ValueError(f"expected one dataset in the group, got {inside}")
+            found = found[inside[0]]
+        return np.asarray(found[()])
+
+
+def _names(video: str) -> tuple[str, ...]:
+    """As annotations name a video, and without the extension, which some releases leave out."""
+    return (video, video.removesuffix(".avi"))
+
+
+def _checked(
+    array: np.ndarray, video_dim: int, where: str
+) -> Float32[np.ndarray, "published video_dim"]:
+    between = array.shape[1:-1]  # spatial axes of size 1, which some releases keep
+    if array.ndim < 2 or set(between) - {1} or array.shape[-1] != video_dim or not len(array):
+        raise UserError(
+            f"{where} has features of shape {array.shape}, expected [clips, {video_dim}]: "
+            "correct video_dim in params.yaml, or place the right features"
+        )
+    if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
+        raise UserError(f"{where} has features that hold NaN, infinity or no floats")
+    return array.reshape(len(array), video_dim).astype(np.float32)

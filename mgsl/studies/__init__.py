@@ -1,0 +1,1 @@
+"""What annotations tell without a video: studies whose results are kept in reports/studies."""
