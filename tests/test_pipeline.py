@@ -14,6 +14,7 @@ from mgsl import paths, stages
 from mgsl.errors import UserError
 
 ROOT = Path(__file__).parents[1]
+NAMES = ("prior", "action_prior", "mgsl_net", "printed")
 VIDEOS = {"train": 24, "val": 8, "test": 12}
 
 
@@ -35,7 +36,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stages.configure()
         stages.download(dataset="embedded")
         stages.prepare(dataset="embedded")
-        for name in ("mgsl_net", "printed"):
+        for name in NAMES:
             stages.train(dataset="embedded", name=name, seed=0, device="cpu")
         stages.evaluate(dataset="embedded")
     torch.set_flush_denormal(False)
@@ -51,11 +52,11 @@ def inside(road: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_run_and_every_group_is_scored(inside: Path) -> None:
     metrics = pd.read_csv(paths.metrics("embedded"))
-    assert set(metrics["name"]) == {"mgsl_net", "printed"}
+    assert set(metrics["name"]) == set(NAMES)
     assert list(metrics["group"].unique())[:3] == ["all", "rare", "common"]
     assert metrics["value"].dropna().between(0, 1).all()
     headline = json.loads(paths.headline("embedded").read_text())
-    assert headline.keys() == {"mgsl_net", "printed"}
+    assert headline.keys() == set(NAMES)
 
 
 def test_a_training_leaves_its_curve_and_no_unfinished_state(inside: Path) -> None:

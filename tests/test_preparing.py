@@ -281,7 +281,7 @@ def test_stored_features_are_read_after_the_download_recorded_them(
 @pytest.mark.parametrize(
     ("dataset", "shares"),
     [
-        ("activitynet_planted", [31.0, 33.3, 16.4, 19.3]),
+        pytest.param("activitynet_planted", [31.0, 33.3, 16.4, 19.3], marks=pytest.mark.slow),
         ("tacos_planted", [24.3, 19.3, 18.5, 38.0]),
     ],
 )
