@@ -22,6 +22,7 @@ NonNegative = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Names = tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...]
+TextFile = Annotated[str, Field(pattern=r".\.txt$")]
 Scale = Literal["embedded", "paper"]
 
 
@@ -90,7 +91,7 @@ class PreparationParams(Frozen):
     """How annotations become queries with words, vectors and frequency groups."""
 
     word_dim: Positive
-    glove: str | None
+    glove: TextFile | None
     validation_share: Share
     validation_seed: NonNegative
     rare: RareParams

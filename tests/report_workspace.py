@@ -23,7 +23,7 @@ METRICS = [f"R@{n}, IoU={m}" for n in (1, 5) for m in (0.3, 0.5, 0.7)] + ["mIoU"
 
 def build(root: Path, datasets: list[str], *, seeds: tuple[int, ...] = (0,)) -> None:
     """Write all that a report of these datasets reads; the working folder must be `root`."""
-    for name in ("params.yaml", "notebooks"):
+    for name in ("params.yaml", "notebooks", "reports/studies"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, root / name)
     for dataset in datasets:

@@ -32,6 +32,11 @@ def show(drawing: Drawing) -> None:
     display(HTML(to_html(drawing)))
 
 
+def tell(text: str) -> None:
+    """Show a paragraph in a notebook."""
+    display(HTML(f"<p>{html.escape(text)}</p>"))
+
+
 def save(drawing: Drawing, stem: str) -> None:
     """Write STEM.svg, STEM.pdf and STEM.png, each atomically; the SVG carries the caption.
 

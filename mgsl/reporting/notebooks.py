@@ -20,6 +20,7 @@ from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.reporting import pages
+from mgsl.reporting.sources import Source
 
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -35,15 +36,21 @@ def run_exhibit(name: str, datasets: list[str]) -> None:
 
     Args:
         name: of the exhibit.
-        datasets: what it shows.
+        datasets: what it shows, if its notebook asks for datasets.
 
     Raises:
         UserError: there is no such notebook, or an artefact that it reads is missing.
     """
     pages.outline(name)
-    executed = execute(paths.NOTEBOOKS / f"{name}.ipynb", {"datasets": datasets})
+    notebook = paths.NOTEBOOKS / f"{name}.ipynb"
+    known = parameter_names(nbformat.read(notebook, as_version=4))
+    given = {"datasets": datasets} if "datasets" in known else {}
+    executed = execute(notebook, given)
     write_text(paths.REPORTS / "executed" / f"{name}.ipynb", nbformat.writes(executed) + "\n")
-    pages.write_page(name, to_html(executed), _code(executed), datasets)
+    studies = "studies" in known
+    shown = [name for name in given.get("datasets", []) if not studies or Source(name).benchmark]
+    made_from = pages.stamps(shown, studies=studies)
+    pages.write_page(name, to_html(executed), _code(executed), shown, made_from)
 
 
 def execute(notebook: Path, parameters: Mapping[str, Any]) -> NotebookNode:

@@ -19,6 +19,7 @@ from mgsl.evaluation import scoring
 from mgsl.files import write_text
 from mgsl.reporting import headline, tables
 from mgsl.reporting.sources import Source
+from mgsl.reporting.studies import Studies
 
 TITLE = "Temporal sentence grounding with rare words: reports"
 LEAD = (
@@ -42,7 +43,13 @@ class Exhibit:
     caption: str
 
 
-def write_page(name: str, body: str, code: str, datasets: Sequence[str]) -> None:
+def write_page(
+    name: str,
+    body: str,
+    code: str,
+    datasets: Sequence[str],
+    made_from: list[list[tuple[str, str]]],
+) -> None:
     """Write reports/NAME.html.
 
     Args:
@@ -50,11 +57,12 @@ def write_page(name: str, body: str, code: str, datasets: Sequence[str]) -> None
         body: the executed notebook as an HTML fragment.
         code: the notebook's code, shown on demand.
         datasets: what the notebook was run on.
+        made_from: what `stamps` returned for them.
     """
     exhibit = describe(name)
     page = _environment().get_template("exhibit.html").render(
         title=exhibit.title, name=name, body=body, code=code, files=exhibit.files,
-        sources=_sources(datasets), stamps=stamps(datasets),
+        sources=_sources(datasets), stamps=made_from,
     )  # fmt: skip
     write_text(paths.REPORTS / f"{name}.html", page)
 
@@ -120,9 +128,17 @@ def outline(name: str) -> tuple[str, str]:
     return lines[0].removeprefix("# "), lines[1].split("\n\n")[0].replace("\n", " ")
 
 
-def stamps(datasets: Sequence[str]) -> list[list[tuple[str, str]]]:
-    """What a page was made from: a list for each dataset, and one for the commit."""
-    return [*(_stamp(source) for source in _sources(datasets)), [("Commit", commit())]]
+def stamps(datasets: Sequence[str], *, studies: bool = False) -> list[list[tuple[str, str]]]:
+    """What a page was made from: a list for each dataset, for the studies, and for the commit.
+
+    Args:
+        datasets: what it was run on.
+        studies: whether it shows what annotations alone tell.
+    """
+    studied = [Studies(str(paths.STUDIES)).stamp()] if studies else []
+    return [
+        *(_stamp(source) for source in _sources(datasets)), *studied, [("Commit", commit())]
+    ]  # fmt: skip
 
 
 def commit() -> str:

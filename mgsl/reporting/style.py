@@ -14,14 +14,15 @@ WIDTH = 7.0  # inches: two columns of a paper, one of a page
 INK, MUTED, FAINT, GRID = "#1a1a1a", "#5f6368", "#b8bcc2", "#e6e8eb"
 MOMENT, DISTRACTOR, EVENT = "#E69F00", "#CC79A7", "#c9ced6"
 DIVERGING = "RdBu_r"
+PEOPLE = "#B26B00"
 
 METHODS = {
     "mgsl_net": "#0072B2",
     "printed": "#D55E00",
     "tan_2d": "#009E73",
     "drn": "#8c6bb1",
-    "prior": "#7f7f7f",
-    "action_prior": "#4d4d4d",
+    "prior": "#CC79A7",
+    "action_prior": "#882255",
 }
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#8c6bb1", "#E69F00", "#56B4E9")
 

@@ -101,7 +101,7 @@ def lowest_counts(
 
 
 def shares(
-    lowest: Float[np.ndarray, " sentences"], edges: Sequence[float], *, inclusive: bool
+    lowest: Float[np.ndarray, " sentences"], edges: Sequence[int], *, inclusive: bool
 ) -> Float[np.ndarray, " bins"]:
     """Share of sentences in each bin, the rarest first.
 
@@ -154,11 +154,11 @@ def fitting_edges(
             candidates = np.unique(lowest)
             below = np.searchsorted(np.sort(lowest), candidates) / len(lowest)
             wanted = printed.cumsum()[:-1, None]
-            edges = candidates[np.abs(below - wanted).argmin(axis=1)]
+            edges = candidates[np.abs(below - wanted).argmin(axis=1)].astype(int)
             found = shares(lowest, edges.tolist(), inclusive=False)
             rows.append(
                 {"form": form, "corpus": where}
-                | {f"edge_{place}": int(edge) for place, edge in enumerate(edges, start=1)}
+                | {f"edge_{place}": edge for place, edge in enumerate(edges.tolist(), start=1)}
                 | _as_columns(found)
                 | {"distance": distance(found, printed)}
             )
