@@ -52,6 +52,7 @@ def test_alignment_attends_over_words_and_over_clips() -> None:
 @pytest.mark.equation(12)
 @pytest.mark.equation(13)
 @pytest.mark.equation(14)
+@torch.no_grad()
 def test_the_losses_are_the_printed_sums_with_their_errata() -> None:
     net, batch = model().eval(), tiny.batch()
     predicted = net._predict(batch)
