@@ -126,12 +126,19 @@ def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
     assert pages.commit() == "unknown"
 
 
-def test_the_commit_has_its_own_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stamp_is_of_the_last_commit_that_changed_what_reports_are_made_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GIT_COMMITTER_DATE", "2001-02-03T04:05:06Z")
-    for command in ("init -q", "-c user.name=a -c user.email=a@b commit -q --allow-empty -m x"):
-        subprocess.run(["git", *command.split()], check=True)
-    assert re.fullmatch(r"[0-9a-f]{7,}, 2001-02-03", pages.commit())
+    subprocess.run(["git", "init", "-q"], check=True)
+    assert pages.commit() == "unknown"
+    for date, name in (("2001-02-03", "params.yaml"), ("2004-05-06", "reports.html")):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{date}T04:05:06Z")
+        Path(name).touch()
+        subprocess.run(["git", "add", name], check=True)
+        author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *author, "commit", "-q", "-m", "x"], check=True)
+    assert re.fullmatch(r"[0-9a-f]{10}, 2001-02-03", pages.commit())
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to open the pages in")

@@ -30,6 +30,8 @@ LEAD = (
 )
 DOWNLOADS = ("csv", "md", "tex", "svg", "pdf", "png")
 
+_MADE_FROM = ("mgsl", "notebooks", "params.yaml", "dvc.yaml", "data.dvc", "requirements.txt")
+
 
 @dataclass(frozen=True)
 class Exhibit:
@@ -142,13 +144,17 @@ def stamps(datasets: Sequence[str], *, studies: bool = False) -> list[list[tuple
 
 
 def commit() -> str:
-    """Id and date of the commit that is checked out; "unknown" where there is none."""
-    command = ["git", "log", "-1", "--format=%h, %cs"]
+    """Id and date of the last commit that changed what the reports are made from.
+
+    A commit of the reports themselves is none, so that building them again gives the same bytes.
+    "unknown" without git.
+    """
+    command = ["git", "log", "-1", "--abbrev=10", "--format=%h, %cs", "--", *_MADE_FROM]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return found.stdout.strip()
+    return found.stdout.strip() or "unknown"
 
 
 def _stamp(source: Source) -> list[tuple[str, str]]:
