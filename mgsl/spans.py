@@ -57,11 +57,6 @@ def nms(
     return kept
 
 
-def clip_centers(num_clips: int) -> Float[np.ndarray, " clips"]:
-    """Middles of `num_clips` equal clips, as fractions of the duration."""
-    return (np.arange(num_clips) + 0.5) / num_clips
-
-
 def to_seconds(
     fractions: Float[np.ndarray, "queries *proposals 2"], duration_s: Float[np.ndarray, " queries"]
 ) -> Float[np.ndarray, "queries *proposals 2"]:

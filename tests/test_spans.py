@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mgsl.spans import clip_centers, nms, tiou, to_seconds
+from mgsl.spans import nms, tiou, to_seconds
 from tests import evaluation_oracle as oracle
 
 TENTHS = st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted).map(tuple)
@@ -92,10 +92,6 @@ def test_nms_is_the_literal_one(lists: list, threshold: str, keep: int) -> None:
         exact = [(Fraction(start), Fraction(end)) for start, end in proposals]
         expected = oracle.nms(exact, Fraction(threshold), keep)
         assert kept[row].tolist() == expected + [-1] * (keep - len(expected))
-
-
-def test_clip_centers_are_the_middles_of_equal_clips() -> None:
-    np.testing.assert_allclose(clip_centers(4), [0.125, 0.375, 0.625, 0.875])
 
 
 @given(arrays(np.float64, (3, 4, 2), elements=st.floats(0, 1)))

@@ -145,14 +145,7 @@ def _draw_ends(axes: Axes, place: int, ends: Sequence[float] | None, ink: str, m
     if ends is None:
         axes.text(2, place, DASH, va="center", size=7, color=style.MUTED)
         return
-    rare, common = ends
-    axes.plot(ends, [place, place], color=ink, lw=0.9)
-    axes.plot(common, place, marker, ms=4, mfc="white", mec=ink, mew=0.9)
-    axes.plot(rare, place, marker, ms=4, mfc=ink, mec=ink, mew=0.9)
-    axes.annotate(
-        f"{rare:.1f} / {common:.1f}", (max(ends), place), (6, 0), textcoords="offset points",
-        va="center", size=5.8, color=ink,
-    )  # fmt: skip
+    style.dumbbell(axes, place, ends, ink, marker)
 
 
 def _printed(benchmark: str, name: str) -> tuple[float, float] | None:

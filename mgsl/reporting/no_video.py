@@ -121,10 +121,10 @@ def _rare(table: pd.DataFrame, part: SubFigure) -> None:
             ends = [value(table, benchmark, name, g, metric) for g in ("rare", "common")]
             if any(end is None for end in ends):
                 continue
-            _dumbbell(axes, len(labels), [end["value"] for end in ends], _INKS[name], "o")
+            style.dumbbell(axes, len(labels), [end["value"] for end in ends], _INKS[name], "o")
             labels.append((BLIND | PEOPLE)[name])
         for name, shares in printed.items() if benchmark == "activitynet" else ():
-            _dumbbell(axes, len(labels), list(shares), style.MUTED, "D")
+            style.dumbbell(axes, len(labels), list(shares), style.MUTED, "D")
             labels.append(_PRINTED_NAMES.get(name, name))
         axes.set_yticks(range(len(labels)), labels, size=6.3)
         axes.set_ylim(-0.7, 6.6)
@@ -132,17 +132,6 @@ def _rare(table: pd.DataFrame, part: SubFigure) -> None:
         axes.tick_params(axis="y", length=0, labelcolor=style.INK)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
-
-
-def _dumbbell(axes: Axes, place: int, ends: list[float], ink: str, marker: str) -> None:
-    rare, common = ends
-    axes.plot(ends, [place, place], color=ink, lw=0.9)
-    axes.plot(common, place, marker, ms=4, mfc="white", mec=ink, mew=0.9)
-    axes.plot(rare, place, marker, ms=4, mfc=ink, mec=ink, mew=0.9)
-    axes.annotate(
-        f"{rare:.1f} / {common:.1f}", (max(ends), place), (6, 0), textcoords="offset points",
-        va="center", size=5.8, color=ink,
-    )  # fmt: skip
 
 
 def _caption(studies: Studies, table: pd.DataFrame) -> str:
