@@ -79,6 +79,17 @@ def train(
 
 
 @app.command(rich_help_panel=STAGES)
+def ablate(
+    dataset: DatasetOption,
+    name: Annotated[str, typer.Option(help="An entry of `ablations`: an ablation, or a group.")],
+    seed: SeedOption,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Train an ablation of MGSL-Net, or each of a group, several at once."""
+    stages.ablate(dataset=dataset, name=name, seed=seed, device=device.value)
+
+
+@app.command(rich_help_panel=STAGES)
 def evaluate(dataset: DatasetOption) -> None:
     """Score every run's predictions, rare and common, with intervals."""
     stages.evaluate(dataset=dataset)

@@ -145,7 +145,7 @@ def parameters() -> Iterator[Finding]:
     except UserError as error:
         yield Finding("problem", f"{paths.PARAMS} is not usable", str(error))
         return
-    runs = len(chosen.datasets) * len(chosen.methods + chosen.ablations) * len(chosen.seeds)
+    runs = len(chosen.datasets) * len(chosen.names()) * len(chosen.seeds)
     what = f"{paths.PARAMS} is valid: {', '.join(chosen.datasets)}; {runs} trainings"
     yield Finding("ok", what)
 

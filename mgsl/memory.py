@@ -4,7 +4,7 @@ Two streams share it: for the video memory the encoded clips V and their textual
 memory the encoded words Q and their visual view. In training every batch records itself, then all
 of it is looked up; in evaluation the memory is only looked up.
 
-Notation   M    slots     slots dim           what is remembered: a buffer, not a parameter
+Notation   M    slots     slots dim           what is remembered
            x_i  features  batch steps dim     one stream: what is recorded and looked up
            k_i  key       batch steps dim     where: one map for reading, one for writing
            w_i  weights   batch steps slots   how much a feature belongs to a slot
@@ -13,54 +13,100 @@ Notation   M    slots     slots dim           what is remembered: a buffer, not 
            β    sharpness                     inverse temperature of the addressing; printed: 1
 
 Readings of what the paper leaves open are arguments: see Q2-Q9 and G in docs/open_questions.md.
-The joint write (Q3, Q4) lets all steps of all samples of a batch write at once: their pooled erase
-and add terms are divided by the number of samples, which for one write equals the mean over the
-samples of their own updated copies, and by Z_l = max(1, Σ w_l), which keeps a slot bounded where
-sharp addressing gives it more than one unit of weight. All of it runs in float32.
+All of it runs in float32, whatever the precision around it.
 """
 
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from einops import einsum
 from jaxtyping import Bool, Float, Int
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from mgsl.distributed import total
+from mgsl.params import Frozen
 
 Steps = Float[Tensor, "batch steps dim"]
 Mask = Bool[Tensor, "batch steps"]
 Slots = Float[Tensor, "slots dim"]
+Weights = Float[Tensor, "batch steps slots"]
+
+SERIES_TERMS = 4  # of the logarithm in the product form: an erase of 1/2 is right to 1.3 percent
+
+
+class MemoryReadings(Frozen):
+    """How the memory is read: what the paper leaves open of Eqs. 3-10.
+
+    Attributes:
+        beta: sharpness of the addressing, at least 1; where it starts if it is learned (Q2).
+        learn_beta: learn the sharpness of reading and of writing (Q2).
+        write: how all steps of a sample write one stream (Q3): `sum`, `product` or `sequential`.
+        pooling: how the samples of a batch write (Q4): their `mean`, or their `sum`.
+        readdress: the second stream addresses what the first has left, not what was before (Q8).
+        own_first: a domain's own stream writes before the view of the other domain (Q3).
+        learned_slots: the slots are learned by gradient and never written (Q5).
+        values: what is written (G): the value map of a step (`map`), or its write key (`key`).
+        centered_values: remove from the values of a write their mean over the batch (G).
+        unit_slots: bring each slot to unit length after each write (G).
+        write_slots: how many slots a step writes to, its nearest; 0: all, as printed (G).
+        residual: what is read is added to the stream instead of replacing it (Q9).
+    """
+
+    beta: Annotated[float, Field(ge=1)]
+    learn_beta: bool
+    write: Literal["sum", "product", "sequential"]
+    pooling: Literal["mean", "sum"]
+    readdress: bool
+    own_first: bool
+    learned_slots: bool
+    values: Literal["map", "key"]
+    centered_values: bool
+    unit_slots: bool
+    write_slots: Annotated[int, Field(ge=0)]
+    residual: bool
+
+    @model_validator(mode="after")
+    def _possible(self) -> "MemoryReadings":
+        if self.learn_beta and self.beta <= 1:
+            raise ValueError(
+                f"beta is softplus(b) + 1 if it is learned: more than 1, got {self.beta}"
+            )
+        if self.write == "sequential" and self.pooling != "mean":
+            raise ValueError("write: sequential keeps slots bounded with pooling: mean only")
+        return self
 
 
 class Stream(nn.Module):
-    """The four maps of one stream: read key, write key, erase and value.
+    """The maps of one stream: read key, write key, erase and value; only the first never writes.
 
     Args:
         dim: width of the stream.
-        beta: sharpness of the addressing, at least 1; where it starts if it is learned.
-        learn_beta: learn the sharpness of reading and of writing, each by softplus(b) + 1 (Q2).
+        readings: of them the sharpness, and whether and what the stream writes.
     """
 
-    def __init__(self, *, dim: int, beta: float, learn_beta: bool) -> None:
+    def __init__(self, *, dim: int, readings: MemoryReadings) -> None:
         super().__init__()
         self.read_key = nn.Linear(dim, dim)
-        self.write_key = nn.Linear(dim, dim)
-        self.erase = nn.Linear(dim, dim)
-        self.value = nn.Linear(dim, dim)
-        sharpness = inverse_softplus(torch.full((2,), beta - 1))
-        self.sharpness = nn.Parameter(sharpness, requires_grad=learn_beta)
+        count = 1
+        if not readings.learned_slots:
+            self.write_key = nn.Linear(dim, dim)
+            self.erase = nn.Linear(dim, dim)
+            if readings.values == "map":
+                self.value = nn.Linear(dim, dim)
+            count = 2
+        sharpness = inverse_softplus(torch.full((count,), readings.beta - 1))
+        self.sharpness = nn.Parameter(sharpness, requires_grad=readings.learn_beta)
 
-    def betas(self) -> Float[Tensor, "2"]:
-        """Sharpness of reading and of writing."""
+    def betas(self) -> Float[Tensor, " kinds"]:
+        """Sharpness of reading, and of writing where the stream writes."""
         return F.softplus(self.sharpness) + 1
 
 
 class Record(NamedTuple):
     """What one stream writes: weights w, erase e and value u of each step, and what is real."""
 
-    weights: Float[Tensor, "batch steps slots"]
+    weights: Weights
     erase: Steps
     value: Steps
     mask: Mask
@@ -73,35 +119,24 @@ class PersistentMemory(nn.Module):
         num_slots: how many slots; printed: 512 or 1024.
         dim: width of a slot.
         num_streams: how many streams share the slots.
-        beta: sharpness of the addressing (Q2).
-        learn_beta: whether the sharpness is learned (Q2).
-        centered_values: remove from the values of a write their mean over the batch (G).
-        unit_slots: bring each slot to unit length after each write (G).
+        readings: of what the paper leaves open.
     """
 
     slots: Slots
     initial: Slots
 
     def __init__(
-        self,
-        *,
-        num_slots: int,
-        dim: int,
-        num_streams: int,
-        beta: float,
-        learn_beta: bool,
-        centered_values: bool,
-        unit_slots: bool,
+        self, *, num_slots: int, dim: int, num_streams: int, readings: MemoryReadings
     ) -> None:
         super().__init__()
-        self.streams = nn.ModuleList(
-            Stream(dim=dim, beta=beta, learn_beta=learn_beta) for _ in range(num_streams)
-        )
-        self.centered_values = centered_values
-        self.unit_slots = unit_slots
+        self.readings = readings
+        self.streams = nn.ModuleList(Stream(dim=dim, readings=readings) for _ in range(num_streams))
         slots = self._settle(torch.randn(num_slots, dim) / dim**0.5)  # Q7
-        self.register_buffer("slots", slots)
-        self.register_buffer("initial", slots.clone())
+        self.register_buffer("initial", slots)
+        if readings.learned_slots:  # Q5
+            self.slots = nn.Parameter(slots.clone())
+        else:
+            self.register_buffer("slots", slots.clone())
         self._written: list[Slots] = []
 
     def forward(self, features: list[Steps], masks: list[Mask]) -> list[Steps]:
@@ -117,7 +152,7 @@ class PersistentMemory(nn.Module):
         with torch.autocast(features[0].device.type, enabled=False):
             features = [stream.float() for stream in features]
             slots = self.slots
-            if self.training:
+            if self.training and not self.readings.learned_slots:
                 slots = self.write(features, masks)
                 self._written.append(slots.detach())
             return [
@@ -127,27 +162,27 @@ class PersistentMemory(nn.Module):
 
     def write(self, features: list[Steps], masks: list[Mask]) -> Slots:
         """The memory after every stream has written; addressed as it was before (Q8)."""
-        slots = self.slots
-        records = [
-            self.record(stream, x, mask)
-            for stream, x, mask in zip(self._streams(), features, masks, strict=True)
-        ]
-        for record in records:
-            slots = self._settle(joint_write(slots, record))  # Eq. 5-8
-        return slots
+        before = after = self.slots
+        for stream, x, mask in zip(self._streams(), features, masks, strict=True):
+            addressed = after if self.readings.readdress else before
+            record = self.record(stream, x, mask, addressed)
+            after = self._settle(WRITES[self.readings.write](after, record, self.readings.pooling))
+        return after
 
-    def record(self, stream: Stream, features: Steps, mask: Mask) -> Record:
-        """What one stream is about to write."""
-        value = stream.value(features)
-        if self.centered_values:
+    def record(self, stream: Stream, features: Steps, mask: Mask, slots: Slots) -> Record:
+        """What one stream is about to write, addressed in `slots`."""
+        key = stream.write_key(features)
+        value = key if self.readings.values == "key" else stream.value(features)
+        if self.readings.centered_values:
             value = value - batch_mean(value, mask)
-        weights = address(stream.write_key(features), self.slots, stream.betas()[1])
+        weights = address(key, slots, stream.betas()[1])
+        if self.readings.write_slots:
+            weights = nearest(weights, self.readings.write_slots)
         return Record(weights, torch.sigmoid(stream.erase(features)), value, mask)
 
     def read(self, stream: Stream, features: Steps, slots: Slots) -> Steps:
         """Rebuild each feature from the slots that resemble its read key."""
-        weights = address(stream.read_key(features), slots, stream.betas()[0])
-        return einsum(weights, slots, "b s k, k d -> b s d")  # Eq. 9, 10
+        return address(stream.read_key(features), slots, stream.betas()[0]) @ slots  # Eq. 9, 10
 
     @torch.no_grad()
     def commit(self) -> None:
@@ -170,50 +205,104 @@ class PersistentMemory(nn.Module):
         }
         per_stream: dict[str, list[Tensor]] = {}
         for stream, x, mask in zip(self._streams(), features, masks, strict=True):
-            record = self.record(stream, x, mask)
             reading = address(stream.read_key(x), self.slots, stream.betas()[0])
-            read = einsum(reading, self.slots, "b s k, k d -> b s d")[mask]
-            written = record.weights * mask[..., None]
-            erased = einsum(written, record.erase, "b s k, b s d -> k d") / len(x)
-            for key, value in {
+            read = (reading @ self.slots)[mask]
+            seen = {
                 "read_entropy": entropy(reading)[mask].mean(),
-                "write_entropy": entropy(record.weights)[mask].mean(),
                 "used_slots": (reading[mask].mean(0) > 2 / count).float().mean(),
-                "kept": (1 - erased).abs().mean(),
                 "read_variation": read.std(dim=0).norm() / read.mean(dim=0).norm().clamp(min=1e-8),
                 "beta": stream.betas().mean(),
-            }.items():
+            }
+            if not self.readings.learned_slots:
+                record = self.record(stream, x, mask, self.slots)
+                weights, erase, _ = real(record)
+                seen |= {
+                    "write_entropy": entropy(record.weights)[mask].mean(),
+                    "kept": (1 - weights.T @ erase / len(x)).abs().mean(),
+                }
+            for key, value in seen.items():
                 per_stream.setdefault(key, []).append(value)
         return figures | {k: torch.stack(v).mean().item() for k, v in per_stream.items()}
 
     def _settle(self, slots: Slots) -> Slots:
-        return F.normalize(slots, dim=-1) if self.unit_slots else slots
+        return F.normalize(slots, dim=-1) if self.readings.unit_slots else slots
 
     def _streams(self) -> list[Stream]:
         return list(self.streams)  # type: ignore[arg-type]
 
 
-def address(
-    key: Steps, slots: Slots, beta: Float[Tensor, ""]
-) -> Float[Tensor, "batch steps slots"]:
+def address(key: Steps, slots: Slots, beta: Float[Tensor, ""]) -> Weights:
     """Soft assignment of each key to the slots by cosine; sums to 1 over them."""
-    cosine = einsum(F.normalize(key, dim=-1), F.normalize(slots, dim=-1), "b s d, k d -> b s k")
+    cosine = F.normalize(key, dim=-1) @ F.normalize(slots, dim=-1).T
     return (beta * cosine).softmax(dim=-1)  # Eq. 3, 4
 
 
-def joint_write(slots: Slots, record: Record) -> Slots:
-    """Let all steps of all samples, on every process, write one stream at once (Q3, Q4).
+def nearest(weights: Weights, count: int) -> Weights:
+    """The largest weights of each step, brought to the sum of 1; the others are 0."""
+    kept = weights.topk(min(count, weights.shape[-1]), dim=-1)
+    chosen = torch.zeros_like(weights).scatter(-1, kept.indices, kept.values)
+    return chosen / chosen.sum(dim=-1, keepdim=True)
 
-    The closed form of Eq. 5-8 to first order in the weights: exact where at most one step writes
-    to a slot; never materialises `batch slots dim`.
+
+def sum_write(slots: Slots, record: Record, pooling: str) -> Slots:
+    """All steps of all samples write at once: M (1 - Σ w e) + Σ w u (Q3, Q4).
+
+    Eq. 5-8 to first order in the weights, exact where one step writes to a slot. The mean over the
+    samples equals the mean of their own updated copies. Z_l = max(1, Σ w_l) keeps a slot bounded
+    where sharp addressing gives it more than one unit of weight. Never materialises
+    `batch slots dim`.
     """
+    weights, erase, value = real(record)
+    share, z = _shares(weights, record, pooling)
+    erased = total(weights.T @ erase) * share / z
+    added = total(weights.T @ value) * share / z
+    return slots * (1 - erased).clamp(0, 1) + added  # Eq. 5-8
+
+
+def product_write(slots: Slots, record: Record, pooling: str) -> Slots:
+    """The same, but every step erases from what the others left: M Π (1 - w e) + Σ w u (Q3).
+
+    ln(1 - w e) is taken to `SERIES_TERMS` powers, each a matrix product. The erasures of the
+    samples are pooled in the exponent: their geometric mean, where the sum form has the mean.
+    """
+    weights, erase, value = real(record)
+    share, z = _shares(weights, record, pooling)
+    powers = [(weights**n).T @ erase**n / n for n in range(1, SERIES_TERMS + 1)]
+    exponent = torch.stack(powers).sum(0)
+    added = total(weights.T @ value) * share / z
+    return slots * torch.exp(-total(exponent) * share) + added  # Eq. 5-8
+
+
+def sequential_write(slots: Slots, record: Record, pooling: str) -> Slots:
+    """The recurrence as printed: one step after the other, the samples' mean at each (Q3, Q4)."""
+    share = 1 / total(record.weights.new_tensor(float(len(record.weights))))
+    weights = record.weights * record.mask[..., None] * share
+    for w, e, u in zip(
+        weights.unbind(1), record.erase.unbind(1), record.value.unbind(1), strict=True
+    ):
+        slots = slots * (1 - total(w.T @ e)) + total(w.T @ u)  # Eq. 5-8
+    return slots
+
+
+WRITES = {"sum": sum_write, "product": product_write, "sequential": sequential_write}
+
+
+def real(
+    record: Record,
+) -> tuple[Float[Tensor, "real slots"], Float[Tensor, "real dim"], Float[Tensor, "real dim"]]:
+    """Weights, erase and value of the steps of all samples in one row; padding has no weight."""
     weights = record.weights * record.mask[..., None]
-    num_samples = total(weights.new_tensor(float(len(weights))))
-    weight = total(weights.sum(dim=(0, 1))) / num_samples
-    erase = total(einsum(weights, record.erase, "b s k, b s d -> k d")) / num_samples
-    add = total(einsum(weights, record.value, "b s k, b s d -> k d")) / num_samples
-    z = weight.clamp(min=1)[:, None]
-    return slots * (1 - erase / z).clamp(0, 1) + add / z
+    return weights.flatten(0, 1), record.erase.flatten(0, 1), record.value.flatten(0, 1)
+
+
+def _shares(
+    weights: Float[Tensor, "real slots"], record: Record, pooling: str
+) -> tuple[Float[Tensor, ""], Float[Tensor, "slots 1"]]:
+    """What one sample's write counts, and the bound Z of each slot."""
+    share = weights.new_ones(())
+    if pooling == "mean":
+        share = share / total(weights.new_tensor(float(len(record.weights))))
+    return share, (total(weights.sum(0)) * share).clamp(min=1)[:, None]
 
 
 def batch_mean(x: Steps, mask: Mask) -> Float[Tensor, " dim"]:

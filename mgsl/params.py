@@ -131,6 +131,7 @@ class Params(Frozen):
     datasets: Names
     methods: Names
     ablations: Names
+    groups: dict[str, Names]
     seeds: tuple[NonNegative, ...]
     scale: Scale
     exhibits: Names
@@ -144,23 +145,46 @@ class Params(Frozen):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Params":
+        ablations = {name for model in self.models.values() for name in model.ablations}
         known = {
             "datasets": set(self.data) & set(self.settings[self.scale]),
             "methods": set(self.models),
-            "ablations": {name for model in self.models.values() for name in model.ablations},
+            "ablations": ablations | set(self.groups),
         }
-        for key, names in known.items():
+        for group, members in self.groups.items():
+            if unknown := [name for name in members if name not in ablations]:
+                raise ValueError(f"groups.{group} names {unknown}, which no method has")
+            if group in ablations | set(self.models) or not members:
+                raise ValueError(f"groups.{group} is empty, or named like a method or an ablation")
+        for key, there in known.items():
             chosen = getattr(self, key)
             for name in chosen:
-                if name not in names:
-                    raise ValueError(f"{key} names {name!r}; there is: {', '.join(sorted(names))}")
+                if name not in there:
+                    raise ValueError(f"{key} names {name!r}; there is: {', '.join(sorted(there))}")
             if len(set(chosen)) < len(chosen):
                 raise ValueError(f"{key} names something twice: {list(chosen)}")
         if strangers := set(self.settings[self.scale]) - set(self.data):
             raise ValueError(f"settings has datasets that data has not: {sorted(strangers)}")
         if not self.datasets or not self.seeds or not (self.methods + self.ablations):
             raise ValueError("datasets, seeds, and methods or ablations must not be empty")
+        if idle := [cell for cell, members in self.cells().items() if not members]:
+            raise ValueError(
+                f"ablations names {idle[0]!r}, all of which is in another that it names"
+            )
         return self
+
+    def cells(self) -> dict[str, Names]:
+        """What each entry of `ablations` trains; an ablation of several groups is the first's."""
+        taken: set[str] = set()
+        cells = {}
+        for cell in self.ablations:
+            cells[cell] = tuple(n for n in self.groups.get(cell, (cell,)) if n not in taken)
+            taken |= set(cells[cell])
+        return cells
+
+    def names(self) -> Names:
+        """Every run: methods, then ablations with their groups opened."""
+        return self.methods + tuple(name for names in self.cells().values() for name in names)
 
 
 class PrepareConfig(Frozen):
@@ -189,12 +213,22 @@ class RunConfig(Frozen):
     model: dict[str, Any]
 
 
+class GroupConfig(Frozen):
+    """What the stage `ablate` is told: the trainings of one entry of `ablations`."""
+
+    runs: tuple[RunConfig, ...]
+
+
 class EvaluateConfig(Frozen):
-    """What the stages `evaluate` and `report` are told."""
+    """What the stages `evaluate` and `report` are told.
+
+    `groups` holds the entry of `ablations` under which an ablation was trained.
+    """
 
     dataset: str
     scale: Scale
     names: Names
+    groups: dict[str, str]
     seeds: tuple[NonNegative, ...]
     evaluation: EvaluationParams
 
@@ -255,7 +289,8 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
         "evaluate": EvaluateConfig(
             dataset=dataset,
             scale=params.scale,
-            names=params.methods + params.ablations,
+            names=params.names(),
+            groups={name: cell for cell, names in params.cells().items() for name in names},
             seeds=params.seeds,
             evaluation=params.evaluation,
         ),
@@ -269,16 +304,22 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
         "video_slots": slots or setting.video_slots,
         "query_slots": slots or setting.query_slots,
     }
-    for name in params.methods + params.ablations:
+    runs: dict[str, RunConfig] = {}
+    for name in params.names():
         method, overrides = _find(params, name)
         kind, block = configs[method], params.models[method]
         where = f"params.yaml: models.{method}" + (f".ablations.{name}" if overrides else "")
-        if unknown := set(overrides) - set(block.choices) - set(block.sizes[params.scale]):
+        if (
+            unknown := set(overrides)
+            - set(given)
+            - set(block.choices)
+            - set(block.sizes[params.scale])
+        ):
             raise UserError(f"{where} overrides what {method} does not have: {sorted(unknown)}")
         document = {key: value for key, value in given.items() if key in kind.model_fields}
         document |= block.sizes[params.scale] | block.choices | overrides
         model = parse(kind, document, where=where)
-        parts[name] = RunConfig(
+        runs[name] = RunConfig(
             dataset=dataset,
             name=name,
             method=method,
@@ -290,7 +331,11 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
             training=params.training,
             model=model.model_dump(mode="json"),
         )
-    return parts
+    groups = {
+        f"groups/{cell}": GroupConfig(runs=tuple(runs[name] for name in names))
+        for cell, names in params.cells().items()
+    }
+    return parts | runs | groups
 
 
 def read(kind: type[Model], path: Path) -> Model:

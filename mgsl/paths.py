@@ -12,7 +12,7 @@ NOTEBOOKS = Path("notebooks")
 
 
 def config(dataset: str, name: str) -> Path:
-    """The resolved parameters of one part: a method, an ablation, `prepare` or `evaluate`."""
+    """The resolved parameters of one part: `prepare`, `evaluate`, a run, or `groups/NAME`."""
     return ARTIFACTS / "configs" / dataset / f"{name}.json"
 
 
@@ -26,9 +26,11 @@ def prepared(dataset: str) -> Path:
     return ARTIFACTS / dataset / "prepared"
 
 
-def run(dataset: str, name: str, seed: int) -> Path:
-    """One training: `name` is a method or an ablation."""
-    return ARTIFACTS / dataset / "runs" / name / str(seed)
+def run(dataset: str, name: str, seed: int, group: str | None = None) -> Path:
+    """One training: a method, or an ablation and the group under which it was trained."""
+    if group is None:
+        return ARTIFACTS / dataset / "runs" / name / str(seed)
+    return ARTIFACTS / dataset / "runs" / group / str(seed) / name
 
 
 def unfinished(dataset: str, name: str, seed: int, fingerprint: str) -> Path:

@@ -4,13 +4,14 @@
 `artifacts/configs`. torch is imported by the stages that compute with it.
 """
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from mgsl import params, paths
 from mgsl.files import atomic_path, write_json
-from mgsl.params import EvaluateConfig, PrepareConfig, RunConfig
+from mgsl.params import EvaluateConfig, GroupConfig, PrepareConfig, RunConfig
 
 
 def configure() -> None:
@@ -45,37 +46,19 @@ def prepare(*, dataset: str) -> None:
 
 def train(*, dataset: str, name: str, seed: int, device: str) -> None:
     """Fit one method or ablation; keep its weights, its curve and its test predictions."""
-    import torch
+    _fit(name, dataset=dataset, seed=seed, device=device).unlink(missing_ok=True)
 
-    from mgsl.data.loading import load_splits
-    from mgsl.distributed import process_group, rank
-    from mgsl.models import build
-    from mgsl.models.base import BlindMethod
-    from mgsl.training.blind import fit_blind
-    from mgsl.training.checkpoint import fingerprint, save_checkpoint
-    from mgsl.training.devices import choose_device
-    from mgsl.training.loop import fit
-    from mgsl.training.seeding import seed_everything
 
-    config = params.read(RunConfig, paths.config(dataset, name))
-    folder, prepared = paths.run(dataset, name, seed), paths.prepared(dataset)
-    splits = load_splits(prepared, max_words=config.max_words)
-    state = paths.unfinished(dataset, name, seed, fingerprint(config, prepared, seed))
-    torch.set_flush_denormal(True)
-    where = choose_device(device, config.training.precision)
-    with process_group(where):
-        seed_everything(seed)
-        model = build(config)
-        train, val = splits["train"], splits["val"]
-        if isinstance(model, BlindMethod):
-            curve = fit_blind(model, train, val, config, seed=seed)
-        else:
-            curve = fit(model, train, val, config, seed=seed, device=where, state_path=state)
-        _write_predictions(model, splits["test"], config, where, folder / "predictions.jsonl")
-        if rank() == 0:
-            save_checkpoint(folder / "checkpoint.safetensors", model, config)
-            _write_csv(curve, folder / "curve.csv")
-            state.unlink(missing_ok=True)
+def ablate(*, dataset: str, name: str, seed: int, device: str) -> None:
+    """Do the same for an ablation, or for each of a group, several at once."""
+    from mgsl.training.parallel import in_parallel
+
+    config = params.read(GroupConfig, paths.config(dataset, f"groups/{name}"))
+    fit = partial(_fit, dataset=dataset, seed=seed, device=device)
+    # A training that is done keeps its state until all are: DVC empties the group's folder when it
+    # starts it again.
+    for state in in_parallel(fit, [run.name for run in config.runs], device):
+        state.unlink(missing_ok=True)
 
 
 def predict(*, dataset: str, name: str, seed: int, device: str, output: Path) -> None:
@@ -87,7 +70,7 @@ def predict(*, dataset: str, name: str, seed: int, device: str, output: Path) ->
     from mgsl.training.devices import choose_device
 
     config = params.read(RunConfig, paths.config(dataset, name))
-    model = load_checkpoint(paths.run(dataset, name, seed) / "checkpoint.safetensors", config)
+    model = load_checkpoint(_folder(dataset, name, seed) / "checkpoint.safetensors", config)
     splits = load_splits(paths.prepared(dataset), max_words=config.max_words)
     torch.set_flush_denormal(True)
     where = choose_device(device, config.training.precision)
@@ -101,7 +84,7 @@ def evaluate(*, dataset: str) -> None:
 
     config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
     runs = {
-        (name, seed): paths.run(dataset, name, seed) / "predictions.jsonl"
+        (name, seed): paths.run(dataset, name, seed, config.groups.get(name)) / "predictions.jsonl"
         for name in config.names
         for seed in config.seeds
     }
@@ -131,6 +114,46 @@ def study() -> None:
     from mgsl.studies.running import run
 
     run(params.load(paths.PARAMS), published.bin_shares())
+
+
+def _fit(name: str, *, dataset: str, seed: int, device: str) -> Path:
+    """Train one run and write all of it; returns the state from which it could go on."""
+    import torch
+
+    from mgsl.data.loading import load_splits
+    from mgsl.distributed import process_group, rank
+    from mgsl.models import build
+    from mgsl.models.base import BlindMethod
+    from mgsl.training.blind import fit_blind
+    from mgsl.training.checkpoint import fingerprint, save_checkpoint
+    from mgsl.training.devices import choose_device
+    from mgsl.training.loop import fit
+    from mgsl.training.seeding import seed_everything
+
+    config = params.read(RunConfig, paths.config(dataset, name))
+    folder, prepared = _folder(dataset, name, seed), paths.prepared(dataset)
+    splits = load_splits(prepared, max_words=config.max_words)
+    state = paths.unfinished(dataset, name, seed, fingerprint(config, prepared, seed))
+    torch.set_flush_denormal(True)
+    where = choose_device(device, config.training.precision)
+    with process_group(where):
+        seed_everything(seed)
+        model = build(config)
+        train, val = splits["train"], splits["val"]
+        if isinstance(model, BlindMethod):
+            curve = fit_blind(model, train, val, config, seed=seed)
+        else:
+            curve = fit(model, train, val, config, seed=seed, device=where, state_path=state)
+        _write_predictions(model, splits["test"], config, where, folder / "predictions.jsonl")
+        if rank() == 0:
+            save_checkpoint(folder / "checkpoint.safetensors", model, config)
+            _write_csv(curve, folder / "curve.csv")
+    return state
+
+
+def _folder(dataset: str, name: str, seed: int) -> Path:
+    groups = params.read(EvaluateConfig, paths.config(dataset, "evaluate")).groups
+    return paths.run(dataset, name, seed, groups.get(name))
 
 
 def _write_predictions(model, split, config, device, path) -> None:  # type: ignore[no-untyped-def]

@@ -39,7 +39,12 @@ def _configure(dataset: str, seeds: tuple[int, ...]) -> None:
     evaluation = params.parse(params.EvaluationParams, document["evaluation"], where="params")
     preparation = params.parse(params.PreparationParams, document["preparation"], where="params")
     evaluate = EvaluateConfig(
-        dataset=dataset, scale="embedded", names=names, seeds=seeds, evaluation=evaluation
+        dataset=dataset,
+        scale="embedded",
+        names=names,
+        seeds=seeds,
+        groups={},
+        evaluation=evaluation,
     )
     prepare = PrepareConfig(
         dataset=dataset, num_clips=32, max_words=20, video_dim=8, planted=None,

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgsl.memory import (
+    MemoryReadings,
     PersistentMemory,
     Record,
     address,
@@ -16,17 +17,22 @@ from mgsl.memory import (
     effective_rank,
     entropy,
     inverse_softplus,
-    joint_write,
+    sum_write,
 )
 
 BATCH, STEPS, SLOTS, DIM = 2, 5, 4, 3
+PRINTED = {
+    "beta": 1.0, "learn_beta": False, "write": "sum", "pooling": "mean", "readdress": False,
+    "own_first": True, "learned_slots": False, "values": "map", "centered_values": False,
+    "unit_slots": False, "write_slots": 0, "residual": False,
+}  # fmt: skip
 
 
 def memory(**readings: object) -> PersistentMemory:
     """A small memory of two streams, as printed but for the readings given."""
     torch.manual_seed(0)
-    printed = {"beta": 1.0, "learn_beta": False, "centered_values": False, "unit_slots": False}
-    return PersistentMemory(num_slots=SLOTS, dim=DIM, num_streams=2, **(printed | readings))
+    chosen = MemoryReadings(**(PRINTED | readings))
+    return PersistentMemory(num_slots=SLOTS, dim=DIM, num_streams=2, readings=chosen)
 
 
 def streams() -> tuple[list[torch.Tensor], list[torch.Tensor]]:
@@ -70,7 +76,7 @@ def test_one_step_of_one_sample_writes_as_printed() -> None:
     for k, d in itertools.product(range(SLOTS), range(DIM)):
         w, e, u = r.weights[0, 0, k], r.erase[0, 0, d], r.value[0, 0, d]
         expected[k, d] = w * u + slots[k, d] * (1 - w * e)
-    torch.testing.assert_close(joint_write(slots, r), expected)
+    torch.testing.assert_close(sum_write(slots, r, "mean"), expected)
 
 
 @pytest.mark.equation(5)
@@ -89,7 +95,7 @@ def test_many_steps_write_the_mean_of_the_samples_own_updates() -> None:
                 add += w * float(r.value[b, i, d]) / BATCH
         z = max(1.0, weight)
         expected[k, d] = slots[k, d] * min(1.0, max(0.0, 1 - erase / z)) + add / z
-    torch.testing.assert_close(joint_write(slots, r), expected)
+    torch.testing.assert_close(sum_write(slots, r, "mean"), expected)
 
 
 @pytest.mark.equation(6)
@@ -98,13 +104,13 @@ def test_the_second_stream_writes_on_what_the_first_left_addressed_as_before() -
     m = memory().train()
     features, masks = streams()
     first, second = (
-        m.record(stream, x, mask)
+        m.record(stream, x, mask, m.slots)
         for stream, x, mask in zip(m.streams, features, masks, strict=True)
     )
     torch.testing.assert_close(
         second.weights, address(m.streams[1].write_key(features[1]), m.slots, torch.tensor(1.0))
     )
-    expected = joint_write(joint_write(m.slots, first), second)
+    expected = sum_write(sum_write(m.slots, first, "mean"), second, "mean")
     torch.testing.assert_close(m.write(features, masks), expected)
 
 
@@ -130,7 +136,7 @@ def test_a_slot_stays_bounded_however_many_steps_write_to_it() -> None:
         torch.ones(1, 1000, DIM),
         torch.ones(1, 1000, dtype=torch.bool),
     )
-    written = joint_write(torch.full((SLOTS, DIM), 5.0), r)
+    written = sum_write(torch.full((SLOTS, DIM), 5.0), r, "mean")
     torch.testing.assert_close(written[0], torch.ones(DIM))
     torch.testing.assert_close(written[1:], torch.full((SLOTS - 1, DIM), 5.0))
 
@@ -191,7 +197,7 @@ def test_unit_slots_stay_on_the_sphere() -> None:
 def test_centred_values_have_no_mean_over_what_is_real() -> None:
     m = memory(centered_values=True)
     (features, _), (mask, _) = streams()
-    value = m.record(m.streams[0], features, mask).value
+    value = m.record(m.streams[0], features, mask, m.slots).value
     torch.testing.assert_close(batch_mean(value, mask), torch.zeros(DIM), atol=1e-6, rtol=0)
 
 

@@ -113,7 +113,7 @@ def test_clip_centres_count_the_real_clips_only() -> None:
 
 def test_heterogeneous_attention_is_what_its_figure_says() -> None:
     torch.manual_seed(0)
-    layer, d = HeterogeneousAttention(4, calibration="attention"), 4
+    layer, d = HeterogeneousAttention(4, self_attention=True, calibration="attention"), 4
     video, words = torch.randn(1, 3, 8), torch.randn(1, 2, 8)
     context = torch.randn(1, 3, 4)
     every = torch.ones(1, 3, dtype=torch.bool), torch.ones(1, 2, dtype=torch.bool)
@@ -142,22 +142,22 @@ def test_as_printed_a_stream_is_replaced_by_what_is_read_of_it() -> None:
 
 def test_the_probes_put_the_memory_back() -> None:
     net = model().eval()
-    kept, batch = net.video_memory.slots.clone(), tiny.batch()
+    kept, batch = net.memories()[0].slots.clone(), tiny.batch()
     before = net(batch).scores
     for name, damage in net.probes():
         with damage:
             assert name == "memory_initial" or not torch.equal(net(batch).scores, before)
-    assert torch.equal(net.video_memory.slots, kept)
+    assert torch.equal(net.memories()[0].slots, kept)
     assert torch.equal(net(batch).scores, before)
 
 
 def test_a_step_moves_the_memory_and_evaluation_does_not() -> None:
     net, batch = model().train(), tiny.batch()
-    before = net.video_memory.slots.clone(), net.query_memory.slots.clone()
+    before = net.memories()[0].slots.clone(), net.memories()[1].slots.clone()
     sum(net.losses(batch).values()).backward()  # type: ignore[union-attr]
     net.after_step()
-    assert not torch.equal(net.video_memory.slots, before[0])
-    assert not torch.equal(net.query_memory.slots, before[1])
+    assert not torch.equal(net.memories()[0].slots, before[0])
+    assert not torch.equal(net.memories()[1].slots, before[1])
 
 
 def test_micro_batches_keep_the_mean_of_what_they_wrote() -> None:
@@ -166,9 +166,9 @@ def test_micro_batches_keep_the_mean_of_what_they_wrote() -> None:
     written = []
     for part in parts:
         net.losses(part)
-        written.append(net.video_memory._written[-1])
+        written.append(net.memories()[0]._written[-1])
     net.after_step()
-    torch.testing.assert_close(net.video_memory.slots, torch.stack(written).mean(0))
+    torch.testing.assert_close(net.memories()[0].slots, torch.stack(written).mean(0))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import copy
 import datetime
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 
 from mgsl import params, paths
 from mgsl.errors import UserError
+from mgsl.files import write_text
 from mgsl.models import MODELS
 from mgsl.params import EvaluateConfig, Params, PrepareConfig, RunConfig
 
 DOCUMENT = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
-RUNS = {*DOCUMENT["methods"], *DOCUMENT["ablations"]}
+CHOSEN = params.Params.model_validate_json(json.dumps(DOCUMENT))
+RUNS = {*CHOSEN.names(), *(f"groups/{cell}" for cell in CHOSEN.cells())}
 CONFIGS = {name: kind.Config for name, kind in MODELS.items()}
 
 
@@ -83,6 +86,8 @@ def test_an_unknown_key_is_named_with_what_was_meant(
 
 @given(st.sampled_from(leaves({k: v for k, v in DOCUMENT.items() if k != "models"})))
 def test_a_key_left_out_is_named(key: tuple[str, ...]) -> None:
+    if key[0] == "groups":
+        return  # a group has whatever name its user gives it
     document = changed(None, *key)
     target = document
     for part in key[:-1]:
@@ -209,9 +214,10 @@ def test_the_one_number_of_slots_changes_both_memories_and_nothing_else() -> Non
     users = {name for name in after if after[name].get("method") == "mgsl_net"}
     assert {"mgsl_net", "printed"} <= users
     for name, part in after.items():
-        if name in users:
-            assert part["model"].pop("video_slots") == part["model"].pop("query_slots") == 77
-            del before[name]["model"]["video_slots"], before[name]["model"]["query_slots"]
+        runs = part.get("runs", [part] if name in users else [])
+        for run, run_before in zip(runs, before[name].get("runs", [before[name]]), strict=False):
+            assert run["model"].pop("video_slots") == run["model"].pop("query_slots") == 77
+            del run_before["model"]["video_slots"], run_before["model"]["query_slots"]
         assert part == before[name]
 
 
@@ -222,7 +228,11 @@ def test_the_one_number_of_slots_changes_both_memories_and_nothing_else() -> Non
         (("preparation", "rare", "threshold"), 5, {"prepare"}),
         (("data", "embedded", "planted", "noise"), 0.1, {"prepare"}),
         (("training", "clip_norm"), 0.5, RUNS),
-        (("models", "mgsl_net", "ablations", "printed", "beta"), 2.0, {"printed"}),
+        (
+            ("models", "mgsl_net", "ablations", "printed", "beta"),
+            2.0,
+            {"printed", "groups/printed"},
+        ),
         (("settings", "embedded", "charades_actions", "epochs"), 99, set()),
         (("exhibits",), ["table_1"], set()),
     ],
@@ -264,7 +274,7 @@ def test_a_method_checks_its_own_block(key: str, value: Any, message: str) -> No
 def test_a_resolved_part_is_read_back_as_it_was(tmp_path: Path) -> None:
     parts = params.resolve(parse(DOCUMENT), "embedded", CONFIGS)
     for name, part in parts.items():
-        (tmp_path / name).write_text(part.model_dump_json())
+        write_text(tmp_path / name, part.model_dump_json())
         assert params.read(type(part), tmp_path / name) == part
 
 
@@ -276,3 +286,26 @@ def test_a_part_that_was_not_resolved_says_how_to(tmp_path: Path) -> None:
 def test_parameters_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         parse(DOCUMENT).scale = "paper"  # type: ignore[misc]
+
+
+def test_an_ablation_of_two_groups_is_trained_under_the_first_that_is_named() -> None:
+    both = parse(changed(["table_5", "table_3"], "ablations"))
+    assert "memory_only" in both.cells()["table_5"]
+    assert "memory_only" not in both.cells()["table_3"]
+    assert sorted(both.names()) == sorted({*both.names()})
+    alone = parse(changed(["table_3"], "ablations"))
+    assert "memory_only" in alone.cells()["table_3"]
+
+
+def test_an_entry_of_which_nothing_is_left_to_train_is_refused() -> None:
+    with pytest.raises(UserError, match=r"'memory_only', all of which is in another"):
+        parse(changed(["table_3", "memory_only"], "ablations"))
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [([], r"groups\.mine is empty"), (["imaginary"], r"groups\.mine names \['imaginary'\]")],
+)
+def test_a_group_that_cannot_be_trained_is_refused(members: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse(changed(DOCUMENT["groups"] | {"mine": members}, "groups"))

@@ -14,7 +14,9 @@ from mgsl import paths, stages
 from mgsl.errors import UserError
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("prior", "action_prior", "mgsl_net", "printed")
+METHODS = ("prior", "action_prior", "mgsl_net")
+GROUP = ("memory_only", "no_calibration")
+NAMES = (*METHODS, "printed", *GROUP)
 VIDEOS = {"train": 24, "val": 8, "test": 12}
 
 
@@ -29,6 +31,8 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
         params["settings"]["embedded"]["embedded"] |= {
             "epochs": 2, "width": 8, "video_slots": 80, "query_slots": 80
         }  # fmt: skip
+        params["methods"], params["ablations"] = list(METHODS), ["printed", "table_5"]
+        params["groups"]["table_5"] = list(GROUP)
         params["exhibits"] = ["table_1", "figure_1b"]
         params["evaluation"]["resamples"] = 50
         (folder / "params.yaml").write_text(yaml.safe_dump(params))
@@ -36,8 +40,10 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stages.configure()
         stages.download(dataset="embedded")
         stages.prepare(dataset="embedded")
-        for name in NAMES:
+        for name in METHODS:
             stages.train(dataset="embedded", name=name, seed=0, device="cpu")
+        for name in ("printed", "table_5"):
+            stages.ablate(dataset="embedded", name=name, seed=0, device="cpu")
         stages.evaluate(dataset="embedded")
     torch.set_flush_denormal(False)
     return folder
@@ -60,7 +66,7 @@ def test_every_run_and_every_group_is_scored(inside: Path) -> None:
 
 
 def test_a_training_leaves_its_curve_and_no_unfinished_state(inside: Path) -> None:
-    curve = pd.read_csv(paths.run("embedded", "printed", 0) / "curve.csv")
+    curve = pd.read_csv(paths.run("embedded", "printed", 0, "printed") / "curve.csv")
     assert list(curve["epoch"]) == [1, 2]
     assert not list((inside / "artifacts/unfinished").glob("*"))
 
@@ -70,6 +76,22 @@ def test_training_again_gives_the_same_bytes(inside: Path) -> None:
     before = {file.name: file.read_bytes() for file in run.iterdir()}
     stages.train(dataset="embedded", name="mgsl_net", seed=0, device="cpu")
     assert {file.name: file.read_bytes() for file in run.iterdir()} == before
+
+
+def test_a_group_leaves_each_of_its_trainings_and_takes_up_those_that_are_done(
+    inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = paths.run("embedded", "table_5", 0)
+    assert {folder.name for folder in group.iterdir()} == set(GROUP)
+    kept = (group / GROUP[0] / "predictions.jsonl").read_bytes()
+    state = stages._fit(GROUP[0], dataset="embedded", seed=0, device="cpu")
+    shutil.rmtree(group)  # as DVC does before it starts a stage again
+    capsys.readouterr()
+    assert stages._fit(GROUP[0], dataset="embedded", seed=0, device="cpu") == state
+    assert "resuming after epoch 2" in capsys.readouterr().out
+    assert (group / GROUP[0] / "predictions.jsonl").read_bytes() == kept
+    stages.ablate(dataset="embedded", name="table_5", seed=0, device="cpu")
+    assert not state.exists()
 
 
 def test_a_checkpoint_predicts_what_training_predicted(inside: Path, tmp_path: Path) -> None:

@@ -33,8 +33,9 @@ PARAMS = params.load(paths.PARAMS)
 NUM_EQUATIONS = 14
 LONGEST = 300  # lines of a file
 LONGER = {  # and why: each is one whole that is read from top to bottom
-    "mgsl/params.py": 350,  # the types of params.yaml
-    "mgsl/models/mgsl_net.py": 400,  # a method is complete in its file
+    "mgsl/params.py": 420,  # the types of params.yaml
+    "mgsl/models/mgsl_net.py": 460,  # a method is complete in its file
+    "mgsl/memory.py": 350,  # the memory is read beside the paper
     "mgsl/data/synthetic.py": 310,  # a dataset is generated in its file
 }
 LARGEST_MB = 2
@@ -243,7 +244,10 @@ def test_no_code_but_the_models_asks_for_a_method_by_name() -> None:
 
 
 def test_everything_that_params_name_exists() -> None:
-    listed = pd.read_csv("mgsl/reporting/published/methods.csv")["name"]
+    folder = Path("mgsl/reporting/published")
+    listed = pd.concat(pd.read_csv(folder / file) for file in ("methods.csv", "ablations.csv"))[
+        "name"
+    ]
     assert listed.is_unique
     assert set(PARAMS.data) == set(DATASETS)
     assert set(PARAMS.models) == set(MODELS)

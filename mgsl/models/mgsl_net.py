@@ -21,20 +21,20 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import pairwise
-from typing import Annotated, Literal, NamedTuple, final
+from typing import Literal, NamedTuple, final
 
 import torch
 import torch.nn.functional as F
 from einops import einsum
 from jaxtyping import Bool, Float
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import Tensor, nn
 
-from mgsl.memory import PersistentMemory, entropy
+from mgsl.memory import Mask, MemoryReadings, PersistentMemory, Steps, entropy
 from mgsl.models.base import GroundingModel
 from mgsl.models.layers import BiLSTM, SelfAttention, attend, masked_softmax
 from mgsl.models.per_clip import clip_centers, distance_iou, inside
-from mgsl.params import Frozen, Positive, Probability
+from mgsl.params import Positive, Probability
 from mgsl.records import Batch, Moments
 
 Clips = Float[Tensor, "batch clips dim"]
@@ -43,12 +43,29 @@ ClipMask = Bool[Tensor, "batch clips"]
 WordMask = Bool[Tensor, "batch words"]
 PerClip = Float[Tensor, "batch clips"]
 
+MemoryOf = Literal["none", "own", "separate", "shared"]
+Calibration = Literal["none", "attention", "reverse", "gate"]
+
 INITIAL_DISTANCE = 0.2  # Q15: where exp(·) starts, a share of the duration
 LARGEST_EXPONENT = 5.0  # Q15: guards exp(·) against overflow
 
 
-class MGSLNetConfig(Frozen):
-    """Sizes, and the readings of what the paper leaves open."""
+class MGSLNetConfig(MemoryReadings):
+    """Sizes, the parts that Tables 3-5 take away, and the readings of what the paper leaves open.
+
+    Attributes:
+        video_memory: what clips remember in: `none`; `own`, a memory of V; `separate`, one of V and
+            one of the textual view; `shared`, one of both (Table 4).
+        query_memory: the same of words and their visual view.
+        self_attention: clips attend to clips, words to words (Table 5).
+        calibration: `none` (Table 5); `attention`, V looks the memory's content up; `reverse`, that
+            content looks V up; `gate`, V scales it (Q10).
+        normalized_alignment: clips and words are layer-normalised before they are compared (Q11).
+        distance_unit: of the L1 term of Eq. 11: share of the duration, or clips (Q16).
+        confidence_norm: what Eq. 12 divides by: the positive clips, or all (Q17).
+        iou_gradient: let the target of the IoU head learn too (Q18).
+        score: what moments are ranked by (Q19).
+    """
 
     video_dim: Positive
     word_dim: Positive
@@ -60,20 +77,18 @@ class MGSLNetConfig(Frozen):
     attention_layers: Positive
     head_channels: Positive
     dropout: Probability
-    beta: Annotated[float, Field(ge=1)]
-    learn_beta: bool
-    centered_values: bool
-    unit_slots: bool
-    residual: bool
+    video_memory: MemoryOf
+    query_memory: MemoryOf
+    self_attention: bool
     normalized_alignment: bool
-    calibration: Literal["attention", "gate"]
+    calibration: Calibration
+    distance_unit: Literal["share", "clips"]
+    confidence_norm: Literal["positives", "clips"]
+    iou_gradient: bool
+    score: Literal["product", "confidence", "iou"]
 
     @model_validator(mode="after")
-    def _learnable(self) -> "MGSLNetConfig":
-        if self.learn_beta and self.beta <= 1:
-            raise ValueError(
-                f"beta is softplus(b) + 1 if it is learned: more than 1, got {self.beta}"
-            )
+    def _divisible(self) -> "MGSLNetConfig":
         for key in ("input_dim", "word_dim"):
             if getattr(self, key) % self.heads:
                 raise ValueError(f"{key} must be a multiple of heads={self.heads}")
@@ -107,28 +122,24 @@ class MGSLNet(GroundingModel):
         self.video_encoder = encoder(config.video_dim, input_dim=config.input_dim)
         self.query_encoder = encoder(config.word_dim, input_dim=config.word_dim)
         self.alignment = Alignment(dim, normalized=config.normalized_alignment)
-        memory = partial(
-            PersistentMemory,
-            dim=dim,
-            num_streams=2,
-            beta=config.beta,
-            learn_beta=config.learn_beta,
-            centered_values=config.centered_values,
-            unit_slots=config.unit_slots,
+        memory = partial(DomainMemory, dim=dim, readings=config)
+        self.video_memory = memory(kind=config.video_memory, num_slots=config.video_slots)
+        self.query_memory = memory(kind=config.query_memory, num_slots=config.query_slots)
+        self.attention = HeterogeneousAttention(
+            dim, self_attention=config.self_attention, calibration=config.calibration
         )
-        self.video_memory = memory(num_slots=config.video_slots)
-        self.query_memory = memory(num_slots=config.query_slots)
-        self.residual = config.residual
-        self.attention = HeterogeneousAttention(dim, calibration=config.calibration)
-        self.heads = Heads(3 * dim, channels=config.head_channels)
+        self.heads = Heads(self.attention.fused_dim, channels=config.head_channels)
+        self.config = config
 
     def forward(self, batch: Batch) -> Moments:
-        """Rank the moments that the clips propose by confidence times IoU (Q19)."""
+        """Rank the moments that the clips propose."""
         predicted = self._predict(batch)
         centers = clip_centers(batch.video_mask)
         starts, ends = centers - predicted.distances[..., 0], centers + predicted.distances[..., 1]
         spans = torch.stack([starts, ends], dim=-1).clamp(0, 1)
-        scores = predicted.confidence.sigmoid() * predicted.iou * batch.video_mask
+        parts = {"confidence": predicted.confidence.sigmoid(), "iou": predicted.iou}
+        parts["product"] = parts["confidence"] * parts["iou"]
+        scores = parts[self.config.score] * batch.video_mask  # Q19
         scores, order = scores.sort(dim=1, descending=True, stable=True)
         return Moments(spans.gather(1, order[..., None].expand_as(spans)), scores)
 
@@ -141,14 +152,19 @@ class MGSLNet(GroundingModel):
         centers = clip_centers(real)
         truth = torch.stack([centers - batch.target[:, :1], batch.target[:, 1:] - centers], dim=-1)
         iou = distance_iou(truth, predicted.distances)
-        l1 = F.smooth_l1_loss(predicted.distances, truth.clamp(min=0), reduction="none").sum(-1)
+        unit = real.sum(1)[:, None, None] if self.config.distance_unit == "clips" else 1  # Q16
+        l1 = F.smooth_l1_loss(
+            unit * predicted.distances, unit * truth.clamp(min=0), reduction="none"
+        ).sum(-1)
         log_iou = iou.clamp(min=1e-6).log()
         boundary = ((l1 - log_iou) * positive).sum(1) / num_positive  # Eq. 11
         confidence = F.binary_cross_entropy_with_logits(
             predicted.confidence, positive.to(predicted.confidence.dtype), reduction="none"
         )
-        confidence = (confidence * real).sum(1) / num_positive  # Eq. 12
-        error = F.smooth_l1_loss(predicted.iou, iou.detach(), reduction="none")
+        count = num_positive if self.config.confidence_norm == "positives" else real.sum(1)  # Q17
+        confidence = (confidence * real).sum(1) / count  # Eq. 12
+        goal = iou if self.config.iou_gradient else iou.detach()  # Q18
+        error = F.smooth_l1_loss(predicted.iou, goal, reduction="none")
         iou_loss = (error * real).sum(1) / real.sum(1)  # Eq. 13
         return {  # Eq. 14
             "boundary": boundary.mean(),
@@ -156,21 +172,24 @@ class MGSLNet(GroundingModel):
             "iou": iou_loss.mean(),
         }
 
+    def memories(self) -> list[PersistentMemory]:
+        """Every memory there is, those of the video first."""
+        return [*self.video_memory.all(), *self.query_memory.all()]
+
     def after_step(self) -> None:
         """Keep what the batch wrote."""
-        self.video_memory.commit()
-        self.query_memory.commit()
+        for memory in self.memories():
+            memory.commit()
 
     def _predict(self, batch: Batch) -> Predicted:
         video, query, views = self._align(batch)
         clips, words = batch.video_mask, batch.query_mask
-        video_read = self.video_memory([video, views.textual], [clips, clips])
-        query_read = self.query_memory([query, views.visual], [words, words])
-        if self.residual:  # Q9
-            video_read = [video_read[0] + video, video_read[1] + views.textual]
-            query_read = [query_read[0] + query, query_read[1] + views.visual]
         fused = self.attention(
-            torch.cat(video_read, dim=-1), torch.cat(query_read, dim=-1), video, clips, words
+            torch.cat(self.video_memory([video, views.textual], clips), dim=-1),
+            torch.cat(self.query_memory([query, views.visual], words), dim=-1),
+            video,
+            clips,
+            words,
         )
         return self.heads(fused, clips)
 
@@ -192,26 +211,74 @@ class MGSLNet(GroundingModel):
             ("video", self.video_memory, [video, views.textual], clips),
             ("query", self.query_memory, [query, views.visual], words),
         ):
-            seen = memory.diagnostics(features, [mask, mask])
+            seen = memory.diagnostics(features, mask)
             figures |= {f"{name}_{key}": value for key, value in seen.items()}
         return figures
 
     def probes(self) -> Iterator[tuple[str, AbstractContextManager[None]]]:
         """What the memories are worth: read them as zeros, or as they were before training."""
-        yield "memory_zeroed", self._reading(lambda memory: torch.zeros_like(memory.slots))
-        yield "memory_initial", self._reading(lambda memory: memory.initial)
+        if self.memories():
+            yield "memory_zeroed", self._reading(lambda memory: torch.zeros_like(memory.slots))
+            yield "memory_initial", self._reading(lambda memory: memory.initial)
 
     @contextmanager
     def _reading(self, replace: Callable[[PersistentMemory], Tensor]) -> Iterator[None]:
-        memories = (self.video_memory, self.query_memory)
-        kept = [memory.slots for memory in memories]
+        kept = [memory.slots.detach().clone() for memory in self.memories()]
         try:
-            for memory in memories:
-                memory.slots = replace(memory)
+            for memory in self.memories():
+                memory.slots.data.copy_(replace(memory))
             yield
         finally:
-            for memory, slots in zip(memories, kept, strict=True):
-                memory.slots = slots
+            for memory, slots in zip(self.memories(), kept, strict=True):
+                memory.slots.data.copy_(slots)
+
+
+class DomainMemory(nn.Module):
+    """What one domain remembers: its own stream and the other domain's view of it.
+
+    Args:
+        kind: which of the streams remember, and whether they share the slots (`MGSLNetConfig`).
+        num_slots: of each memory.
+        dim: width of the streams.
+        readings: of what the paper leaves open.
+    """
+
+    def __init__(
+        self, *, kind: MemoryOf, num_slots: int, dim: int, readings: MemoryReadings
+    ) -> None:
+        super().__init__()
+        order = [0, 1] if readings.own_first else [1, 0]  # which stream writes first
+        self.members = {
+            "none": [], "own": [[0]], "separate": [[0], [1]], "shared": [order]
+        }[kind]  # fmt: skip
+        self.memories = nn.ModuleList(
+            PersistentMemory(
+                num_slots=num_slots, dim=dim, num_streams=len(members), readings=readings
+            )
+            for members in self.members
+        )
+        self.residual = readings.residual
+
+    def forward(self, streams: list[Steps], mask: Mask) -> list[Steps]:
+        """Both streams, with what is remembered of them in their place or added (Q9)."""
+        enhanced = list(streams)  # a stream without a memory stays as it is (A4)
+        for members, memory in zip(self.members, self.memories, strict=True):
+            read = memory([streams[i] for i in members], [mask for _ in members])
+            for i, remembered in zip(members, read, strict=True):
+                enhanced[i] = streams[i] + remembered if self.residual else remembered
+        return enhanced
+
+    def all(self) -> list[PersistentMemory]:
+        """The memories, in order."""
+        return list(self.memories)  # type: ignore[arg-type]
+
+    def diagnostics(self, streams: list[Steps], mask: Mask) -> dict[str, float]:
+        """Means over the memories of this domain (F)."""
+        seen = [
+            memory.diagnostics([streams[i] for i in members], [mask for _ in members])
+            for members, memory in zip(self.members, self.all(), strict=True)
+        ]
+        return {key: sum(one[key] for one in seen) / len(seen) for key in (seen or [{}])[0]}
 
 
 class Encoder(nn.Module):
@@ -282,19 +349,23 @@ class Alignment(nn.Module):
 class HeterogeneousAttention(nn.Module):
     """Self, inter and calibrating attention; residual and layer normalisation in each (Q10).
 
-    Calibration by `attention` lets the encoded video look the memory's content up; by `gate` it
-    scales that content, the only place where clips and words meet in a product.
+    Calibration by `attention` lets the encoded video look the memory's content up, and `reverse`
+    the other way round; by `gate` it scales that content, the only place where clips and words meet
+    in a product. Without self-attention the mapped streams stand in for what it returns, and what
+    is concatenated lacks it (Table 5).
     """
 
-    def __init__(self, dim: int, *, calibration: str) -> None:
+    def __init__(self, dim: int, *, self_attention: bool, calibration: Calibration) -> None:
         super().__init__()
-        self.gated = calibration == "gate"
+        self.self_attention, self.calibration = self_attention, calibration
         self.video = nn.Linear(2 * dim, dim)
         self.query = nn.Linear(2 * dim, dim)
-        self.context = nn.Linear(dim, dim)
-        self.norms = nn.ModuleDict(
-            {name: nn.LayerNorm(dim) for name in ("clips", "words", "inter", "calibration")}
-        )
+        names = ["inter"] + ["clips", "words"] * self_attention
+        if calibration != "none":
+            self.context = nn.Linear(dim, dim)
+            names.append("calibration")
+        self.norms = nn.ModuleDict({name: nn.LayerNorm(dim) for name in names})
+        self.fused_dim = dim * (1 + self_attention + (calibration != "none"))
 
     def forward(
         self,
@@ -305,15 +376,23 @@ class HeterogeneousAttention(nn.Module):
         words: WordMask,
     ) -> Float[Tensor, "batch clips fused"]:
         """Concatenate what each unit makes of the clips."""
-        x, y, context = self.video(video_pair), self.query(query_pair), self.context(video)
-        self_x = self.norms["clips"](x + attend(x, x, clips))
-        self_y = self.norms["words"](y + attend(y, y, words))
-        inter = self.norms["inter"](self_x + attend(self_x, self_y, words))
-        calibrated = (
-            context.sigmoid() * self_x if self.gated else context + attend(context, self_x, clips)
-        )
-        calibration = self.norms["calibration"](calibrated)
-        return torch.cat([self_x, inter, calibration], dim=-1)
+        x, y = self.video(video_pair), self.query(query_pair)
+        units = []
+        if self.self_attention:
+            x = self.norms["clips"](x + attend(x, x, clips))
+            y = self.norms["words"](y + attend(y, y, words))
+            units.append(x)
+        units.append(self.norms["inter"](x + attend(x, y, words)))
+        if self.calibration != "none":
+            units.append(self.norms["calibration"](self._calibrate(x, self.context(video), clips)))
+        return torch.cat(units, dim=-1)
+
+    def _calibrate(self, x: Clips, context: Clips, clips: ClipMask) -> Clips:
+        if self.calibration == "attention":
+            return context + attend(context, x, clips)
+        if self.calibration == "reverse":
+            return x + attend(x, context, clips)
+        return context.sigmoid() * x
 
 
 class Heads(nn.Module):

@@ -25,7 +25,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
         datasets: names of evaluated datasets.
     """
     sources = [Source(dataset) for dataset in datasets]
-    heights = [_HEAD + _ROW * (len(s.config.names) + len(_PRINTED_NAMES) + 1) for s in sources]
+    heights = [_HEAD + _ROW * (len(s.names) + len(_PRINTED_NAMES) + 1) for s in sources]
     figure = figures.compose(heights, [partial(_part, s) for s in sources], width=style.WIDTH)
     rule = scoring.rule(sources[0].config.evaluation)
     caption = (
@@ -69,7 +69,7 @@ def _draw_shares(source: Source, axes: Axes) -> None:
 
 
 def _draw_recall(source: Source, axes: Axes) -> None:
-    names, printed = source.config.names, published.rare_and_common()
+    names, printed = source.names, published.rare_and_common()
     top = len(names) + len(printed) - 0.2
     rows = []
     for row, name in enumerate(names):

@@ -37,7 +37,7 @@ def draw(datasets: Sequence[str], folder: str) -> Drawing:
     """
     studies = Studies(folder)
     sources = [source for source in map(Source, datasets) if source.benchmark]
-    runs = [(source, name) for source in sources for name in source.config.names]
+    runs = [(source, name) for source in sources for name in source.names]
     most = max(sum(s.benchmark == b for s, _ in runs) for b in BENCHMARKS) if runs else 0
     rows = most + len(BLIND) + len(_PRINTED)
     figure = figures.compose(

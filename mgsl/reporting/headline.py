@@ -21,7 +21,7 @@ def build(datasets: Sequence[str]) -> Table:
         datasets: names of evaluated datasets.
     """
     sources = [Source(dataset) for dataset in datasets]
-    names = dict.fromkeys(name for source in sources for name in source.config.names)
+    names = dict.fromkeys(name for source in sources for name in source.names)
     numbers: list[dict[Any, Any]] = []
     rows = []
     for name in names:

@@ -41,7 +41,8 @@ def methods() -> list[Method]:
 
 def title(name: str) -> str:
     """What a method or ablation is called in reports; its own name if it has no title."""
-    return next((method.title for method in methods() if method.name == name), name)
+    rows = pd.concat([_read("methods"), _read("ablations")])
+    return str(dict(zip(rows["name"], rows["title"], strict=True)).get(name, name))
 
 
 def table_1() -> dict[tuple[str, str, str], float]:

@@ -17,6 +17,7 @@ from mgsl.errors import UserError
 from mgsl.evaluation import scoring
 from mgsl.params import EvaluateConfig, PrepareConfig, RunConfig
 from mgsl.queries import Query, read_queries, read_summary
+from mgsl.reporting import published
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ class Source:
     def heading(self) -> str:
         """The dataset's title, and that it is simulated where it is."""
         return f"{self.summary['title']}{' (simulated)' * self.simulated}"
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The runs that stand beside the paper's methods: all but those of Tables 3-5."""
+        known = {method.name for method in published.methods()}
+        return [name for name in self.config.names if name in known]
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -136,13 +143,17 @@ class Source:
     def _generated_events(self) -> dict[str, list[Event]]:
         return synthetic.read_events(paths.raw(self.dataset))
 
+    def folder(self, name: str, seed: int) -> Path:
+        """What one training left."""
+        return paths.run(self.dataset, name, seed, self.config.groups.get(name))
+
     def predictions(self, name: str, seed: int, qid: str) -> list[list[float]]:
         """The answers of one run to one query: [start_s, end_s, score], best first.
 
         Raises:
             UserError: the run is missing, or did not answer this query.
         """
-        path = paths.run(self.dataset, name, seed) / "predictions.jsonl"
+        path = self.folder(name, seed) / "predictions.jsonl"
         for line in _lines(path):
             answer = json.loads(line)
             if answer["qid"] == qid:
@@ -155,7 +166,7 @@ class Source:
         Raises:
             UserError: the run is missing.
         """
-        path = paths.run(self.dataset, name, seed) / "curve.csv"
+        path = self.folder(name, seed) / "curve.csv"
         try:
             return pd.read_csv(path)
         except FileNotFoundError:

@@ -35,7 +35,7 @@ def build(datasets: Sequence[str]) -> Table:
         blocks.append((Columns(head, tuple(published.metrics(name)), ours=False), None, name))
         blocks += [_ours(s) for s in sources if s.comparable and s.benchmark == name]
     blocks += [_ours(source) for source in sources if not source.comparable]
-    run = {name for source in sources for name in source.config.names}
+    run = {name for source in sources for name in source.names}
     numbers: list[dict[str, Any]] = []
     rows: list[tuple[str, tuple[Cell, ...]]] = []
     above = ""

@@ -62,7 +62,7 @@ def answers(source: Source, query: Query) -> list[Bar]:
     """The best-ranked moment of every run's first seed."""
     bars = []
     target = np.array([query.start_s, query.end_s])
-    for name in source.config.names:
+    for name in source.names:
         start_s, end_s, *_ = source.predictions(name, source.config.seeds[0], query.qid)[0]
         overlap = f"tIoU {float(tiou(np.array([start_s, end_s]), target)):.2f}"
         bars.append(Bar(start_s, end_s, published.title(name), overlap, style.color(name)))

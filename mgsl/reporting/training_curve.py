@@ -53,7 +53,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
 def _trained(source: Source) -> list[str]:
     """The runs that have a loss."""
     seed = source.config.seeds[0]
-    return [name for name in source.config.names if "loss" in source.curve(name, seed)]
+    return [name for name in source.names if "loss" in source.curve(name, seed)]
 
 
 def _part(
@@ -96,7 +96,7 @@ def _scaled(curve: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _iou(source: Source) -> float:
-    return source.run(source.config.names[0]).training.select_iou
+    return source.run(source.names[0]).training.select_iou
 
 
 def _panels(source: Source) -> list[tuple[str, str]]:

@@ -73,7 +73,7 @@ def fit(
         scaler.load_state_dict(state["scaler"])
         restore_random_state(state["random"][rank() % len(state["random"])])
         progress = state["progress"]
-        say(f"resuming after epoch {len(progress['rows'])}")
+        say(f"{config.name}: resuming after epoch {len(progress['rows'])}")
     started, first = time.monotonic(), len(progress["rows"])
     for epoch in range(first, config.epochs):
         order = np.random.default_rng([seed, epoch]).permutation(len(train))
@@ -83,7 +83,7 @@ def fit(
         shown = with_progress(
             ahead(steps),
             total=-(-len(train) // config.batch_size),
-            title=f"epoch {epoch + 1}/{config.epochs}",
+            title=f"{config.name}, epoch {epoch + 1}/{config.epochs}",
         )
         row = train_one_epoch(model, shown, optimizer, scaler, settings, device)
         row |= validate(model, val, config, device)
@@ -94,7 +94,7 @@ def fit(
             progress["best_weights"] = {k: v.cpu().clone() for k, v in model.state_dict().items()}
         left = (time.monotonic() - started) / (epoch + 1 - first) * (config.epochs - epoch - 1)
         say(
-            f"epoch {epoch + 1}/{config.epochs}  loss {row['loss']:.3f}  "
+            f"{config.name}: epoch {epoch + 1}/{config.epochs}  loss {row['loss']:.3f}  "
             f"validation R@1 IoU={settings.select_iou} {chosen:.1%}  {left:.0f} s left"
         )
         randoms = gather(random_state())

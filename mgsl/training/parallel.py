@@ -1,0 +1,51 @@
+"""Several trainings at once, where one alone would leave processors idle."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+import torch
+
+from mgsl.errors import UserError
+
+Result = TypeVar("Result")
+
+
+def in_parallel(work: Callable[[str], Result], names: Sequence[str], device: str) -> list[Result]:
+    """Call `work` for each name, in processes that share the processors out among them.
+
+    Args:
+        work: a picklable function.
+        names: what it is called for.
+        device: as of the command line; on CUDA one follows the other.
+
+    Returns:
+        What each call returned, in the order of the names.
+
+    Raises:
+        UserError: one of the calls raised it, or a process was killed.
+    """
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    on_cuda = device != "cpu" and torch.cuda.is_available()
+    jobs = 1 if on_cuda else min(len(names), processors)
+    if jobs == 1:
+        return [work(name) for name in names]
+    with ProcessPoolExecutor(
+        jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=torch.set_num_threads,
+        initargs=(max(1, processors // jobs),),
+    ) as pool:
+        try:
+            return list(pool.map(work, names))
+        except BrokenProcessPool:
+            raise UserError(
+                f"one of the trainings {', '.join(names)} was killed, perhaps for want of memory; "
+                "run it again: those that are done, and each epoch that is, are kept"
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
