@@ -24,6 +24,7 @@ Probability = Annotated[float, Field(ge=0, lt=1)]
 Names = tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...]
 TextFile = Annotated[str, Field(pattern=r".\.txt$")]
 Scale = Literal["embedded", "paper"]
+NmsRule = Literal["per_metric", "fixed", "none"]
 
 
 class Frozen(BaseModel):
@@ -103,19 +104,54 @@ class EvaluationParams(Frozen):
     recall_at: tuple[Positive, ...]
     iou: tuple[Share, ...]
     strict: bool
-    nms: Literal["per_metric", "fixed", "none"]
+    nms: NmsRule
     nms_threshold: Share
     keep: Positive
     resamples: Positive
     confidence: Share
     bootstrap_seed: NonNegative
 
+    @model_validator(mode="after")
+    def _kept(self) -> "EvaluationParams":
+        if max(self.recall_at, default=1) > self.keep:
+            raise ValueError(f"keep must be at least {max(self.recall_at)}, got {self.keep}")
+        return self
+
+
+class ScheduleParams(Frozen):
+    """What a method changes of a dataset's schedule."""
+
+    epochs: Positive | None = None
+    batch_size: Positive | None = None
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+
+class NmsParams(Frozen):
+    """The rule for NMS that a method brings along in place of the common one (Q20)."""
+
+    rule: NmsRule
+    threshold: Share | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "NmsParams":
+        if (self.rule == "fixed") != (self.threshold is not None):
+            raise ValueError(f"a threshold belongs to the rule fixed, got {self.threshold}")
+        return self
+
 
 class ModelParams(Frozen):
-    """One method's numbers; checked in full by the method's own Config."""
+    """One method's numbers; checked in full by the method's own Config.
+
+    `by_dataset` and `nms_by_dataset` are for datasets whose name is the key or begins with it and
+    an underscore: `tacos` is for `tacos_c3d` and `tacos_planted`.
+    """
 
     sizes: dict[Scale, dict[str, Any]]
     choices: dict[str, Any]
+    by_dataset: dict[Scale, dict[str, dict[str, Any]]] = {}
+    schedule: dict[Scale, ScheduleParams] = {}
+    nms: NmsParams | None = None
+    nms_by_dataset: dict[str, NmsParams] = {}
     ablations: dict[str, dict[str, Any]] = {}
 
 
@@ -163,6 +199,11 @@ class Params(Frozen):
                     raise ValueError(f"{key} names {name!r}; there is: {', '.join(sorted(there))}")
             if len(set(chosen)) < len(chosen):
                 raise ValueError(f"{key} names something twice: {list(chosen)}")
+        for name, model in self.models.items():
+            parts = {*model.nms_by_dataset, *(key for t in model.by_dataset.values() for key in t)}
+            for key in sorted(parts):
+                if not any(f"{dataset}_".startswith(f"{key}_") for dataset in self.data):
+                    raise ValueError(f"models.{name} names no dataset, nor its beginning: {key!r}")
         if strangers := set(self.settings[self.scale]) - set(self.data):
             raise ValueError(f"settings has datasets that data has not: {sorted(strangers)}")
         if not self.datasets or not self.seeds or not (self.methods + self.ablations):
@@ -231,6 +272,15 @@ class EvaluateConfig(Frozen):
     groups: dict[str, str]
     seeds: tuple[NonNegative, ...]
     evaluation: EvaluationParams
+    nms: dict[str, NmsParams] = {}  # of the names that bring a rule of their own
+
+    def scoring_of(self, name: str) -> EvaluationParams:
+        """How one method or ablation is scored."""
+        own = self.nms.get(name)
+        if own is None:
+            return self.evaluation
+        threshold = own.threshold or self.evaluation.nms_threshold
+        return self.evaluation.model_copy(update={"nms": own.rule, "nms_threshold": threshold})
 
 
 def load(path: Path) -> Params:
@@ -250,6 +300,7 @@ def load(path: Path) -> Params:
 
 
 Model = TypeVar("Model", bound=BaseModel)
+Found = TypeVar("Found")
 
 
 def parse(kind: type[Model], document: Any, *, where: str) -> Model:
@@ -293,6 +344,7 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
             groups={name: cell for cell, names in params.cells().items() for name in names},
             seeds=params.seeds,
             evaluation=params.evaluation,
+            nms=_own_nms(params, dataset),
         ),
     }
     slots = params.memory.slots
@@ -317,15 +369,17 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
         ):
             raise UserError(f"{where} overrides what {method} does not have: {sorted(unknown)}")
         document = {key: value for key, value in given.items() if key in kind.model_fields}
-        document |= block.sizes[params.scale] | block.choices | overrides
-        model = parse(kind, document, where=where)
+        document |= block.sizes[params.scale] | block.choices
+        differing = _for_dataset(block.by_dataset.get(params.scale, {}), dataset) or {}
+        model = parse(kind, document | differing | overrides, where=where)
+        schedule = {key: getattr(setting, key) for key in ScheduleParams.model_fields}
+        if own := block.schedule.get(params.scale):
+            schedule |= own.model_dump(exclude_none=True)
         runs[name] = RunConfig(
             dataset=dataset,
             name=name,
             method=method,
-            epochs=setting.epochs,
-            batch_size=setting.batch_size,
-            learning_rate=setting.learning_rate,
+            **schedule,
             max_words=setting.max_words,
             keep=params.evaluation.keep,
             training=params.training,
@@ -362,6 +416,22 @@ def _find(params: Params, name: str) -> tuple[str, dict[str, Any]]:
         for method, block in params.models.items()
         if name in block.ablations
     )
+
+
+def _own_nms(params: Params, dataset: str) -> dict[str, NmsParams]:
+    """The rules for NMS that methods and ablations bring along, by their names."""
+    rules = {}
+    for name in params.methods + params.ablations:
+        block = params.models[_find(params, name)[0]]
+        if rule := _for_dataset(block.nms_by_dataset, dataset) or block.nms:
+            rules[name] = rule
+    return rules
+
+
+def _for_dataset(table: dict[str, Found], dataset: str) -> Found | None:
+    """What a table holds for a dataset: under its name, or the longest beginning of it."""
+    keys = [key for key in table if f"{dataset}_".startswith(f"{key}_")]
+    return table[max(keys, key=len)] if keys else None
 
 
 def _explain(kind: type[BaseModel], problem: Any) -> str:

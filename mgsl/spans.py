@@ -1,5 +1,7 @@
 """The geometry of time, on NumPy alone. A span is (start, end); both ends in the same unit."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -55,6 +57,28 @@ def nms(
             alive &= tiou(spans, spans[rows, best][:, None]) <= threshold
             alive[rows, best] = False  # a span of no length does not overlap itself
     return kept
+
+
+def leaders(
+    spans: Float[np.ndarray, "queries proposals 2"], *, thresholds: Sequence[float], keep: int
+) -> Bool[np.ndarray, "queries proposals"]:
+    """The proposals that decide whatever NMS at one of the thresholds leaves first.
+
+    NMS among them alone leaves the same first `keep` as NMS among all: what a proposal suppresses,
+    and what suppresses it, does not change when others that are suppressed are absent.
+
+    Args:
+        spans: proposals of each query, best first.
+        thresholds: each as `nms` takes it; 1 suppresses nothing.
+        keep: how many survivors matter, at least 1.
+    """
+    chosen = np.zeros(spans.shape[:2], bool)
+    everything = np.ones_like(chosen)
+    for threshold in thresholds:
+        kept = nms(spans, everything, threshold=threshold, keep=keep)
+        rows, ranks = np.nonzero(kept >= 0)
+        chosen[rows, kept[rows, ranks]] = True
+    return chosen
 
 
 def to_seconds(

@@ -13,6 +13,7 @@ from mgsl.errors import UserError
 from mgsl.models import build
 from mgsl.models.base import GroundingModel
 from mgsl.params import RunConfig
+from mgsl.records import Batch, Moments
 from mgsl.training import loop
 from mgsl.training.seeding import seed_everything
 from tests import joint, tiny
@@ -86,6 +87,96 @@ def test_a_killed_training_ends_with_the_same_weights(
     monkeypatch.setattr(loop, "validate", validate)
     torch.rand(17)
     assert_same_weights(train(config, tmp_path / "killed.pt"), whole)
+
+
+class InSteps(torch.nn.Linear, GroundingModel):
+    """Learns where moments start, then where they end; notes how each epoch is trained."""
+
+    def __init__(self) -> None:
+        super().__init__(tiny.VIDEO_DIM * tiny.CLIPS, 2)
+        self.entered: list[tuple[int, float]] = []
+        self.register_buffer("step", torch.zeros(()))
+
+    def stage(self, progress: float) -> int:
+        return int(progress >= 0.5)
+
+    def enter(self, stage: int) -> float:
+        self.entered.append((stage, self.weight.detach().sum().item()))
+        self.step.fill_(stage)
+        self.bias.requires_grad_(stage == 1)
+        return 0.1**stage
+
+    def forward(self, batch: Batch) -> Moments:
+        spans = super().forward(batch.video.flatten(1)).sigmoid().sort().values
+        return Moments(spans[:, None], spans[:, :1])
+
+    def losses(self, batch: Batch) -> dict[str, torch.Tensor]:
+        error = (super().forward(batch.video.flatten(1)).sigmoid() - batch.target).square()
+        return {"error": error.mean()}
+
+
+def train_in_steps(state: Path) -> InSteps:
+    seed_everything(0)
+    model = InSteps()
+    config = tiny.run_config(epochs=6, learning_rate=0.05)
+    data = tiny.split(24), tiny.split(10, seed=1)
+    loop.fit(model, *data, config, seed=0, device=CPU, state_path=state)
+    return model
+
+
+def test_a_new_stage_starts_from_the_best_weights_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recalls, sums = iter([0.2, 0.8, 0.4, 0.5, 0.9, 0.6]), []
+
+    def validate(model: InSteps, *_: object) -> dict[str, float]:
+        sums.append(model.weight.detach().sum().item())
+        return {"val_R@1, IoU=0.5": next(recalls)}
+
+    monkeypatch.setattr(loop, "validate", validate)
+    model = train_in_steps(tmp_path / "s.pt")
+    stages, at_start = zip(*model.entered, strict=True)
+    assert stages == (0, 0, 0, 1, 1, 1)
+    assert at_start[2] == sums[1]
+    assert at_start[3] == sums[1] != sums[2]
+    assert model.weight.detach().sum().item() == sums[4]
+    assert model.step == 1
+
+
+def test_a_stage_freezes_and_scales_the_learning_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def train_one_epoch(
+        model: InSteps, _: object, optimizer: torch.optim.Optimizer, *__: object
+    ) -> dict[str, float]:
+        seen.append((optimizer.param_groups[0]["lr"], model.bias.requires_grad))
+        return {"loss": 0.0}
+
+    monkeypatch.setattr(loop, "train_one_epoch", train_one_epoch)
+    train_in_steps(tmp_path / "s.pt")
+    assert seen == [(0.05, False)] * 3 + [(pytest.approx(0.005), True)] * 3
+
+
+@pytest.mark.parametrize("epoch", [2, 3, 4])
+def test_a_training_killed_in_any_stage_ends_with_the_same_weights(
+    epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_in_steps(tmp_path / "whole.pt")
+    validate, calls = loop.validate, []
+
+    def killed(*arguments: object) -> dict[str, float]:
+        calls.append(1)
+        if len(calls) > epoch:
+            raise KeyboardInterrupt
+        return validate(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "validate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_in_steps(tmp_path / "killed.pt")
+    monkeypatch.setattr(loop, "validate", validate)
+    assert_same_weights(train_in_steps(tmp_path / "killed.pt"), whole)
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_terms(tmp_path: Path) -> None:

@@ -309,3 +309,57 @@ def test_an_entry_of_which_nothing_is_left_to_train_is_refused() -> None:
 def test_a_group_that_cannot_be_trained_is_refused(members: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         parse(changed(DOCUMENT["groups"] | {"mine": members}, "groups"))
+
+
+def test_a_method_may_change_the_schedule_of_one_scale() -> None:
+    document = changed({"embedded": {"learning_rate": 0.5}}, "models", "mgsl_net", "schedule")
+    before, after = resolve(DOCUMENT)["printed"], resolve(document)["printed"]
+    assert after == before | {"learning_rate": 0.5}
+    paper = document | {"scale": "paper"}
+    assert resolve(paper)["mgsl_net"]["learning_rate"] != 0.5
+
+
+def test_sizes_and_nms_may_differ_by_dataset_and_the_longest_name_wins() -> None:
+    document = changed(
+        {"embedded": {"charades": {"beta": 2.0}, "charades_cd": {"beta": 3.0}}},
+        *("models", "mgsl_net", "by_dataset"),
+    )
+    document["models"]["mgsl_net"]["nms"] = {"rule": "none"}
+    document["models"]["mgsl_net"]["nms_by_dataset"] = {
+        "charades": {"rule": "fixed", "threshold": 0.4}
+    }
+    found = {
+        name: params.resolve(parse(document), name, CONFIGS)
+        for name in ("embedded", "charades_actions", "charades_cd_ood_actions")
+    }
+    betas = [parts["mgsl_net"].model["beta"] for parts in found.values()]  # type: ignore[attr-defined]
+    assert betas == [DOCUMENT["models"]["mgsl_net"]["choices"]["beta"], 2.0, 3.0]
+    for name, rule, threshold in (("embedded", "none", 0.45), ("charades_actions", "fixed", 0.4)):
+        evaluate = found[name]["evaluate"]
+        assert isinstance(evaluate, EvaluateConfig)
+        assert evaluate.scoring_of("prior") == evaluate.evaluation
+        for run in ("mgsl_net", "printed"):
+            assert evaluate.scoring_of(run).nms == rule
+            assert evaluate.scoring_of(run).nms_threshold == threshold
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "message"),
+    [
+        ({"embedded": {"epoch": 3}}, ("schedule",), "schedule.embedded.epoch: unknown key"),
+        ({"rule": "fixed"}, ("nms",), "a threshold belongs to the rule fixed"),
+        ({"rule": "none", "threshold": 0.5}, ("nms",), "a threshold belongs to the rule fixed"),
+        ({"charade": {"rule": "none"}}, ("nms_by_dataset",), "no dataset, .*: 'charade'"),
+        ({"embedded": {"taco": {}}}, ("by_dataset",), "no dataset, .*: 'taco'"),
+    ],
+)
+def test_a_wrong_exception_of_a_method_is_named(
+    value: Any, key: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        parse(changed(value, "models", "mgsl_net", *key))
+
+
+def test_a_prediction_file_keeps_enough_for_the_recall_asked_for() -> None:
+    with pytest.raises(UserError, match=r"evaluation: keep must be at least 9, got 5"):
+        parse(changed([1, 9], "evaluation", "recall_at"))

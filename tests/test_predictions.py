@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgsl.errors import UserError
-from mgsl.evaluation.predictions import read_predictions, write_predictions
-from tests.evaluation_oracle import ask
+from mgsl.evaluation.metrics import per_query
+from mgsl.evaluation.predictions import Predictions, read_predictions, write_predictions
+from tests.evaluation_oracle import ask, evaluation
 
 QUERIES = [ask(0), ask(1)]
 GOOD = {"qid": "video0-0", "pred_relevant_windows": [[1, 2, 0.5]]}
@@ -61,6 +62,24 @@ def test_a_file_keeps_the_best_proposals_only(tmp_path: Path) -> None:
     predictions = read_predictions(path, QUERIES)
     np.testing.assert_array_equal(predictions.spans_s, spans_s[:, :2])
     assert predictions.real.all()
+
+
+@pytest.mark.parametrize("rule", ["per_metric", "fixed", "none"])
+def test_what_a_file_leaves_out_changes_no_recall(tmp_path: Path, rule: str) -> None:
+    rng = np.random.default_rng(0)
+    starts = 3 + rng.normal(size=(2, 400, 1))  # one crowd, so that NMS leaves few of the best
+    spans_s = np.concatenate([starts, starts + 2 + rng.random((2, 400, 1))], axis=-1).round(4)
+    spans_s[:, 300:] += rng.uniform(0, 20, (2, 100, 1)).round(4)
+    scores = np.tile(np.linspace(1, 0, 400), (2, 1))
+    write_predictions(tmp_path / "p", QUERIES, spans_s, scores, keep=5)
+    kept = read_predictions(tmp_path / "p", QUERIES)
+    assert kept.real.sum() < 250
+    params = evaluation(nms=rule, nms_threshold=0.3)
+    whole = Predictions(spans_s, scores, np.ones((2, 400), bool))
+    for target in ([[2.0, 6.0]] * 2, [[9.0, 12.0]] * 2, [[5.0, 8.0], [16.0, 18.5]]):
+        expected = per_query(whole, np.array(target), params)
+        for name, values in per_query(kept, np.array(target), params).items():
+            np.testing.assert_array_equal(values, expected[name])
 
 
 @given(st.data())

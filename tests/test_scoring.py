@@ -22,7 +22,7 @@ from mgsl.evaluation.scoring import (
     score,
     summary,
 )
-from mgsl.params import EvaluateConfig
+from mgsl.params import EvaluateConfig, NmsParams
 from mgsl.queries import Query, write_queries
 from tests.evaluation_oracle import BINS, ask, evaluation
 
@@ -241,3 +241,17 @@ def test_scoring_needs_no_torch() -> None:
 
     code = "import sys, mgsl.evaluation.scoring; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_method_with_a_rule_of_its_own_is_scored_by_it(prepared: Path, tmp_path: Path) -> None:
+    paths = {(name, 0): predict(tmp_path / name, 0, proposals=40) for name in ("a", "b")}
+    own = config(nms={"b": NmsParams(rule="fixed", threshold=0.1)})
+    table = evaluate(prepared, paths, own)
+    a, b = (table[table["name"] == name].reset_index(drop=True) for name in ("a", "b"))
+    alone = score(QUERIES, paths["b", 0], BINS, evaluation(nms="fixed", nms_threshold=0.1))
+    common = score(QUERIES, paths["a", 0], BINS, PARAMS)
+    np.testing.assert_array_equal(a["value"], common["value"].round(6))
+    np.testing.assert_array_equal(b["value"], alone["value"].round(6))
+    assert not a["value"].equals(b["value"])
+    told = rule(own.evaluation, {"B": own.scoring_of("b")})
+    assert "after NMS at m - 0.05 (B after NMS at 0.1); [low, high]" in told

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mgsl.spans import nms, tiou, to_seconds
+from mgsl.spans import leaders, nms, tiou, to_seconds
 from tests import evaluation_oracle as oracle
 
 TENTHS = st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted).map(tuple)
@@ -101,3 +101,20 @@ def test_seconds_scale_each_query_by_its_video(fractions: np.ndarray) -> None:
     for row in range(3):
         np.testing.assert_array_equal(seconds[row], fractions[row] * duration_s[row])
     np.testing.assert_array_equal(to_seconds(fractions[:, 0], duration_s), seconds[:, 0])
+
+
+@given(
+    st.lists(st.lists(TENTHS, min_size=12, max_size=12), min_size=1, max_size=3),
+    st.sampled_from([0.25, 0.45, 0.65]),
+)
+def test_nms_among_the_leaders_leaves_what_nms_among_all_leaves(
+    lists: list, threshold: float
+) -> None:
+    spans = np.array(lists) / 10
+    chosen = leaders(spans, thresholds=[0.25, 0.45, 0.65, 1.0], keep=3)
+    assert chosen[:, :3].all()
+    everything = np.ones(spans.shape[:2], bool)
+    np.testing.assert_array_equal(
+        nms(spans, chosen, threshold=threshold, keep=3),
+        nms(spans, everything, threshold=threshold, keep=3),
+    )

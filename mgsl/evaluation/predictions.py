@@ -24,9 +24,12 @@ from jaxtyping import Bool, Float, Int
 from mgsl.errors import UserError
 from mgsl.files import write_json_lines
 from mgsl.queries import Query
+from mgsl.spans import leaders
 
 _SECONDS_DECIMALS = 4
 _SCORE_DECIMALS = 6
+_THRESHOLDS = [k / 20 for k in range(1, 21)]  # of NMS; the last suppresses nothing
+_PART = 256  # queries
 _LISTED = 10  # how many ids an error names
 _FORMATS = 'JSON lines with "qid" and "pred_relevant_windows", or {"results": {qid: [...]}}'
 
@@ -54,14 +57,17 @@ def write_predictions(
     scores: Float[np.ndarray, "queries proposals"],
     keep: int,
 ) -> None:
-    """Write the best proposals of each query, atomically; equal inputs give equal bytes.
+    """Write the proposals that matter, atomically; equal inputs give equal bytes.
+
+    Of each query the file has those that NMS at any multiple of 0.05 leaves first, and the best
+    without NMS. So R@n, for n up to `keep`, is what it would be if the file had all.
 
     Args:
         path: the JSON lines written.
         queries: what was asked, in the order of the rows of `spans_s`.
         spans_s: proposals, best first, in seconds.
         scores: the higher the better, so falling or level along a row.
-        keep: how many proposals of a query are kept, at least 1.
+        keep: how many of those that each NMS leaves, at least 1.
 
     Raises:
         ValueError: a number is not finite, a span is reversed, or a score is above the one before
@@ -69,7 +75,7 @@ def write_predictions(
     """
     if len(queries) != len(spans_s):
         raise ValueError(f"{len(queries)} queries but proposals for {len(spans_s)}")
-    windows = np.concatenate([spans_s, scores[..., None]], axis=-1).astype(np.float64)[:, :keep]
+    windows = np.concatenate([spans_s, scores[..., None]], axis=-1).astype(np.float64)
     for query, rows in zip(queries, windows, strict=True):
         if problem := _problem(rows):
             raise ValueError(f"{path} is not written: query {query.qid} has {problem}")
@@ -80,6 +86,10 @@ def write_predictions(
     windows[..., :2] = windows[..., :2].round(_SECONDS_DECIMALS)
     windows[..., 2] = windows[..., 2].round(_SCORE_DECIMALS)
     windows += 0.0  # turns negative zeros into zeros
+    kept = [  # a part at a time, since there may be thousands of proposals a query
+        leaders(windows[first : first + _PART, :, :2], thresholds=_THRESHOLDS, keep=keep)
+        for first in range(0, len(windows), _PART)
+    ]
     write_json_lines(
         path,
         (
@@ -87,9 +97,9 @@ def write_predictions(
                 "qid": query.qid,
                 "query": query.sentence,
                 "vid": query.video,
-                "pred_relevant_windows": rows.tolist(),
+                "pred_relevant_windows": rows[chosen].tolist(),
             }
-            for query, rows in zip(queries, windows, strict=True)
+            for query, rows, chosen in zip(queries, windows, np.concatenate(kept), strict=True)
         ),
     )
 

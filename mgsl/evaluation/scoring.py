@@ -97,12 +97,11 @@ def evaluate(
         UserError: the dataset is not prepared, or a file does not answer its test queries.
     """
     queries, summary = read_test(prepared)
-    params = config.evaluation
-    values = {run: _values(queries, path, params) for run, path in runs.items()}
+    values = {run: _values(queries, path, config.scoring_of(run[0])) for run, path in runs.items()}
     table = metrics_table(
         pd.concat(values, axis="columns", names=["name", "seed"]),
         groups(queries, summary["bins"]),
-        params,
+        config.evaluation,
     )
     by_run = table.groupby(["name", "seed"])
     table = pd.concat([by_run.get_group(run) for run in runs], ignore_index=True)
@@ -154,19 +153,31 @@ def headline(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     return numbers
 
 
-def rule(params: EvaluationParams) -> str:
-    """How a table was counted, in one sentence."""
+def rule(params: EvaluationParams, others: Mapping[str, EvaluationParams] | None = None) -> str:
+    """How a table was counted, in one sentence.
+
+    Args:
+        params: the common rules.
+        others: by title, the rules of methods that have their own rule for NMS.
+    """
     hit = "tIoU > m" if params.strict else "tIoU >= m"
-    suppression = {
-        "per_metric": f"after NMS at m - {NMS_MARGIN:g}",
-        "fixed": f"after NMS at {params.nms_threshold:g}",
-        "none": "without NMS",
-    }[params.nms]
+    suppression = _suppression(params)
+    if others:
+        own = "; ".join(f"{title} {_suppression(theirs)}" for title, theirs in others.items())
+        suppression += f" ({own})"
     return (
         f"A hit is {hit} in seconds, {suppression}; [low, high] is the {params.confidence:.0%} "
         f"bootstrap interval over queries ({params.resamples} resamples, "
         f"seed {params.bootstrap_seed})."
     )
+
+
+def _suppression(params: EvaluationParams) -> str:
+    return {
+        "per_metric": f"after NMS at m - {NMS_MARGIN:g}",
+        "fixed": f"after NMS at {params.nms_threshold:g}",
+        "none": "without NMS",
+    }[params.nms]
 
 
 def as_text(table: pd.DataFrame, dataset: Mapping[str, Any], params: EvaluationParams) -> str:

@@ -31,6 +31,25 @@ class GroundingModel(nn.Module, ABC):
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """Weighted terms by name, each a mean over the batch; training minimises their sum."""
 
+    def stage(self, progress: float) -> int:
+        """The stage that an epoch belongs to, from 0: some methods are trained in several.
+
+        A new stage starts from the weights that did best on validation so far, with a fresh
+        optimiser.
+
+        Args:
+            progress: share of the epochs that are done, in [0, 1).
+        """
+        return 0
+
+    def enter(self, stage: int) -> float:
+        """Freeze and thaw what a stage asks for, before each of its epochs.
+
+        Returns:
+            A factor on the learning rate.
+        """
+        return 1.0
+
     def after_step(self) -> None:
         """Called once after each step of the optimiser."""
 

@@ -8,10 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.evaluation import scoring
 from mgsl.reporting import figures, published, style
 from mgsl.reporting.figures import Drawing
-from mgsl.reporting.sources import Source
+from mgsl.reporting.sources import Source, rule
 
 METRIC = "R@1, IoU=0.5"
 _PRINTED_NAMES = {"2DTAN": "tan_2d", "DRN": "drn", "MGSL-Net": "mgsl_net"}
@@ -27,14 +26,13 @@ def draw(datasets: Sequence[str]) -> Drawing:
     sources = [Source(dataset) for dataset in datasets]
     heights = [_HEAD + _ROW * (len(s.names) + len(_PRINTED_NAMES) + 1) for s in sources]
     figure = figures.compose(heights, [partial(_part, s) for s in sources], width=style.WIDTH)
-    rule = scoring.rule(sources[0].config.evaluation)
     caption = (
         "Figure 1b. Left: share of test pairs by the training frequency of their rarest noun, verb "
         f"or adjective. Right: {METRIC} of rare (filled) and common pairs (open). Diamonds are "
         "the numbers that the paper prints for ActivityNet Captions; they rest on other data than "
         "ours and are no reference for them. "
         + " ".join(source.caption for source in sources)
-        + f" {rule}"
+        + f" {rule(sources)}"
     )
     return Drawing(figure, "Figure 1b. Word frequency and recall on rare and common pairs", caption)
 

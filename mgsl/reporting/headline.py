@@ -5,9 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from mgsl.evaluation import scoring
 from mgsl.reporting import published
-from mgsl.reporting.sources import Source
+from mgsl.reporting.sources import Source, rule
 from mgsl.reporting.tables import DASH, Cell, Columns, Table
 
 METRIC = "R@1, IoU=0.5"
@@ -38,7 +37,7 @@ def build(datasets: Sequence[str]) -> Table:
             f"{METRIC} in percent on the test split: all queries, those with a rare word, and the "
             "others.",
             *(source.caption for source in sources),
-            scoring.rule(sources[0].config.evaluation),
+            rule(sources),
             f"The interval stands beside the number. {DASH} : not run, or does not apply.",
         ]
     )

@@ -15,10 +15,9 @@ import jinja2
 
 from mgsl import paths
 from mgsl.errors import UserError
-from mgsl.evaluation import scoring
 from mgsl.files import write_text
 from mgsl.reporting import headline, tables
-from mgsl.reporting.sources import Source
+from mgsl.reporting.sources import Source, rule
 from mgsl.reporting.studies import Studies
 
 TITLE = "Temporal sentence grounding with rare words: reports"
@@ -181,7 +180,7 @@ def _stamp(source: Source) -> list[tuple[str, str]]:
             f"a word tagged {', '.join(rare.tags)} seen {bound} {rare.threshold} times "
             f"(counted in: {rare.corpus})",
         ),
-        ("Scored", scoring.rule(config.evaluation)),
+        ("Scored", rule([source])),
     ]
 
 

@@ -1,6 +1,7 @@
 """What a report is made of: one dataset's results, and what has to be said beside them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -187,6 +188,16 @@ class Source:
             f"{self.summary['title']} ({self.dataset}): {kind}; features: "
             f"{self.summary['features']}; {queries:,} test queries; {self.seeds_text}."
         )
+
+
+def rule(sources: Sequence[Source]) -> str:
+    """How the runs of some datasets were scored, in one sentence; at least one dataset."""
+    own = {}
+    for source in sources:
+        where = f" on {source.dataset}" if len(sources) > 1 else ""
+        for name in source.config.nms:
+            own[f"{published.title(name)}{where}"] = source.config.scoring_of(name)
+    return scoring.rule(sources[0].config.evaluation, own)
 
 
 def _lines(path: Path) -> list[str]:

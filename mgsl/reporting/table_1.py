@@ -5,11 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from mgsl.evaluation import scoring
 from mgsl.evaluation.metrics import metric_names
 from mgsl.reporting import published
 from mgsl.reporting.published import BENCHMARKS, Method
-from mgsl.reporting.sources import Source
+from mgsl.reporting.sources import Source, rule
 from mgsl.reporting.tables import DITTO, Cell, Columns, Table
 
 _FIELDS = [
@@ -140,8 +139,7 @@ def _caption(sources: Sequence[Source]) -> str:
             parts.append("Simulated features have no gap: the paper's methods saw real ones.")
         else:
             parts.append("It has no counterpart in the paper and is compared with none of it.")
-    evaluation = sources[0].config.evaluation
     spread = "; ± is the standard deviation over seeds" if len(sources[0].config.seeds) > 1 else ""
-    parts.append(f"{scoring.rule(evaluation)} The interval stands beside the number{spread}.")
+    parts.append(f"{rule(sources)} The interval stands beside the number{spread}.")
     parts.append(f"– : not printed, or not run. {DITTO} : the printed number of the row above.")
     return " ".join(parts)

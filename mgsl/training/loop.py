@@ -64,9 +64,9 @@ def fit(
     settings = config.training
     model.to(device)
     broadcast_weights(model)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+    optimizer = fresh_optimizer(model, config)
     scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "float16")
-    progress: dict[str, Any] = {"rows": [], "best": -1.0, "best_weights": None}
+    progress: dict[str, Any] = {"rows": [], "stage": 0, "best": -1.0, "best_weights": None}
     if state := load_state(state_path):
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
@@ -76,6 +76,13 @@ def fit(
         say(f"{config.name}: resuming after epoch {len(progress['rows'])}")
     started, first = time.monotonic(), len(progress["rows"])
     for epoch in range(first, config.epochs):
+        stage = model.stage(epoch / config.epochs)
+        if stage != progress["stage"]:
+            model.load_state_dict(progress["best_weights"])
+            optimizer, progress["stage"] = fresh_optimizer(model, config), stage
+        factor = model.enter(stage)
+        for group in optimizer.param_groups:
+            group["lr"] = factor * config.learning_rate
         order = np.random.default_rng([seed, epoch]).permutation(len(train))
         steps = batches(
             train, order, batch_size=config.batch_size, rank=rank(), world_size=world_size()
@@ -109,6 +116,11 @@ def fit(
             save_state(state_path, state)
     model.load_state_dict(progress["best_weights"])
     return pd.DataFrame(progress["rows"])
+
+
+def fresh_optimizer(model: GroundingModel, config: RunConfig) -> torch.optim.Optimizer:
+    """Adam, which knows nothing yet."""
+    return torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
 
 
 def train_one_epoch(
@@ -196,14 +208,19 @@ def first_tiou(
     model: GroundingModel, split: Split, config: RunConfig, device: torch.device
 ) -> Float[np.ndarray, " queries"]:
     """How well the best-ranked moment of each query overlaps its target."""
-    spans, _ = predict(model, split, config, device)
+    spans, _ = predict(model, split, config, device, keep=1)
     return tiou(spans[:, 0], split.targets.astype(np.float64))
 
 
 def predict(
-    model: GroundingModel, split: Split, config: RunConfig, device: torch.device
+    model: GroundingModel,
+    split: Split,
+    config: RunConfig,
+    device: torch.device,
+    *,
+    keep: int | None = None,
 ) -> tuple[Float[np.ndarray, "queries proposals 2"], Float[np.ndarray, "queries proposals"]]:
-    """The best `config.keep` moments of each query, as fractions of the duration, and their scores.
+    """The best `keep` moments of each query, or all, and their scores; fractions of the duration.
 
     The processes share the work; each returns all of it.
     """
@@ -216,8 +233,8 @@ def predict(
         for batch in ahead(mine):
             with autocast(config.training.precision, device):
                 moments = model(batch.to(device))
-            spans.append(moments.spans[:, : config.keep].double().cpu().numpy())
-            scores.append(moments.scores[:, : config.keep].double().cpu().numpy())
+            spans.append(moments.spans[:, :keep].double().cpu().numpy())
+            scores.append(moments.scores[:, :keep].double().cpu().numpy())
     parts = gather((np.concatenate(spans), np.concatenate(scores)))
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
