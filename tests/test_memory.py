@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,9 @@ from mgsl.memory import (
     effective_rank,
     entropy,
     inverse_softplus,
+    nearest,
+    product_write,
+    sequential_write,
     sum_write,
 )
 
@@ -125,6 +129,107 @@ def test_reading_is_the_weighted_sum_of_slots() -> None:
     for b, i, k in itertools.product(range(BATCH), range(STEPS), range(SLOTS)):
         expected[b, i] += weights[b, i, k] * m.slots[k]
     torch.testing.assert_close(m.read(stream, features, m.slots), expected)
+
+
+def literal(slots: torch.Tensor, r: Record) -> torch.Tensor:
+    """Eqs. 5-8 step by step, each slot and each number by itself; one sample."""
+    slots = slots.clone()
+    for i, k, d in itertools.product(range(STEPS), range(SLOTS), range(DIM)):
+        if r.mask[0, i]:
+            w, e, u = r.weights[0, i, k], r.erase[0, i, d], r.value[0, i, d]
+            slots[k, d] = w * u + slots[k, d] * (1 - w * e)
+    return slots
+
+
+@pytest.mark.equation(5)
+@pytest.mark.equation(7)
+def test_the_sequential_write_is_the_recurrence_as_printed() -> None:
+    slots, r = torch.randn(SLOTS, DIM), record(batch=1)
+    torch.testing.assert_close(sequential_write(slots, r, "mean"), literal(slots, r))
+
+
+def one_slot_a_step() -> Record:
+    """Every step writes to a slot of its own, hard: nothing that is written meets another write."""
+    r = record(steps=SLOTS, batch=1)
+    return r._replace(weights=torch.eye(SLOTS)[None], mask=torch.ones(1, SLOTS, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("form", [sum_write, sequential_write])
+def test_where_writes_do_not_meet_the_sum_form_is_the_recurrence(form: Any) -> None:
+    slots, r = torch.randn(SLOTS, DIM), one_slot_a_step()
+    torch.testing.assert_close(form(slots, r, "mean"), slots * (1 - r.erase[0]) + r.value[0])
+
+
+@given(st.floats(0, 0.5), st.integers(0, 10**6))
+def test_the_product_form_erases_as_the_recurrence_does_to_the_stated_error(
+    strength: float, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    slots, r = torch.ones(SLOTS, DIM), record(batch=1)
+    r = r._replace(erase=strength * r.erase, value=torch.zeros_like(r.value))
+    exact = literal(slots, r)
+    steps = int(r.mask.sum())
+    error = (product_write(slots, r, "mean") - exact) / exact
+    assert error.min() >= -1e-5  # a series cut off erases too little
+    assert error.max() <= steps * 0.013 + 1e-5
+
+
+def test_the_sum_form_is_off_by_what_writes_to_one_slot_have_in_common() -> None:
+    """To second order in the weights: halving them quarters the error."""
+    slots, r = torch.randn(SLOTS, DIM), record(batch=1)
+    errors = []
+    for scale in (0.1, 0.05):
+        small = r._replace(weights=scale * r.weights)
+        errors.append((sum_write(slots, small, "mean") - literal(slots, small)).abs().max())
+    assert errors[1] / errors[0] == pytest.approx(0.25, rel=0.1)
+
+
+def test_pooling_by_the_sum_of_one_sample_is_its_mean() -> None:
+    slots, r = torch.randn(SLOTS, DIM), record(batch=1)
+    for form in (sum_write, product_write):
+        torch.testing.assert_close(form(slots, r, "sum"), form(slots, r, "mean"))
+
+
+def test_pooling_by_the_sum_writes_as_if_all_were_steps_of_one_sample() -> None:
+    slots, r = torch.randn(SLOTS, DIM), record()
+    joined = Record(*(x.reshape(1, -1, *x.shape[2:]) for x in r))
+    torch.testing.assert_close(sum_write(slots, r, "sum"), sum_write(slots, joined, "mean"))
+
+
+def test_a_step_writes_to_its_nearest_slots_only() -> None:
+    weights = torch.tensor([[[0.1, 0.6, 0.3, 0.0]]])
+    torch.testing.assert_close(nearest(weights, 2), torch.tensor([[[0, 2 / 3, 1 / 3, 0]]]))
+    torch.testing.assert_close(nearest(weights, 1), torch.tensor([[[0.0, 1, 0, 0]]]))
+    torch.testing.assert_close(nearest(weights, 9), weights)
+
+
+def test_readdressing_lets_the_second_stream_find_what_the_first_has_left() -> None:
+    m = memory(readdress=True, beta=20.0).train()
+    features, masks = streams()
+    first = m.record(m.streams[0], features[0], masks[0], m.slots)
+    between = sum_write(m.slots, first, "mean")
+    second = m.record(m.streams[1], features[1], masks[1], between)
+    torch.testing.assert_close(m.write(features, masks), sum_write(between, second, "mean"))
+    assert not torch.allclose(m.write(features, masks), memory(beta=20.0).write(features, masks))
+
+
+def test_learned_slots_are_never_written_and_get_a_gradient() -> None:
+    m = memory(learned_slots=True).train()
+    before = m.slots.detach().clone()
+    torch.stack([x.square().sum() for x in m(*streams())]).sum().backward()
+    m.commit()
+    assert torch.equal(m.slots, before)
+    assert m.slots.grad is not None
+    assert all(p.grad is not None for p in m.parameters() if p.requires_grad)
+
+
+def test_as_a_value_a_step_may_write_its_key() -> None:
+    m = memory(values="key", centered_values=True)
+    (features, _), (mask, _) = streams()
+    key = m.streams[0].write_key(features)
+    value = m.record(m.streams[0], features, mask, m.slots).value
+    torch.testing.assert_close(value, key - batch_mean(key, mask))
+    assert not hasattr(m.streams[0], "value")
 
 
 def test_a_slot_stays_bounded_however_many_steps_write_to_it() -> None:
