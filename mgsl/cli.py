@@ -97,15 +97,20 @@ def evaluate(dataset: DatasetOption) -> None:
 
 @app.command(rich_help_panel=STAGES)
 def report(
-    exhibit: Annotated[str, typer.Option(help="A notebook of notebooks/, without .ipynb.")],
+    exhibit: Annotated[
+        str | None, typer.Option(help="A notebook of notebooks/, without .ipynb; else all.")
+    ] = None,
 ) -> None:
-    """Run one exhibit's notebook: its tables, figures and page go to reports/."""
+    """Run the notebooks of all exhibits and write the front page, reports/index.html.
+
+    Tables, figures and pages go to reports/exhibits.
+    """
     stages.report(exhibit=exhibit)
 
 
-@app.command(rich_help_panel=STAGES)
+@app.command(rich_help_panel=TOOLS)
 def index() -> None:
-    """Write the front page, reports/index.html."""
+    """Write the front page alone, from the pages that stand."""
     stages.index()
 
 

@@ -6,6 +6,7 @@ PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc
 ARTIFACTS = Path("artifacts")
 REPORTS = Path("reports")
+EXHIBITS = REPORTS / "exhibits"  # pages, tables and figures: all of it is built
 STUDIES = REPORTS / "studies"  # what annotations alone tell: numbers, kept in git
 STUDIED = ARTIFACTS / "studied"  # the annotations they were counted in
 NOTEBOOKS = Path("notebooks")

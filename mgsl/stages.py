@@ -93,11 +93,16 @@ def evaluate(*, dataset: str) -> None:
     write_json(paths.headline(dataset), headline(summary(metrics)))
 
 
-def report(*, exhibit: str) -> None:
-    """Run one exhibit's notebook; write its tables, figures and page."""
+def report(*, exhibit: str | None = None) -> None:
+    """Run the notebooks of all exhibits and write the front page; or run one notebook alone."""
+    from mgsl.reporting.building import build
     from mgsl.reporting.notebooks import run_exhibit
 
-    run_exhibit(exhibit, list(params.load(paths.PARAMS).datasets))
+    chosen = params.load(paths.PARAMS)
+    if exhibit is None:
+        build(list(chosen.exhibits), list(chosen.datasets))
+    else:
+        run_exhibit(exhibit, list(chosen.datasets))
 
 
 def index() -> None:

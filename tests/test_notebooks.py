@@ -43,7 +43,7 @@ def test_a_notebook_is_thin_and_holds_no_output(path: Path) -> None:
             assert cell.outputs == []
             assert cell.execution_count is None
             assert not any(isinstance(n, forbidden) for n in ast.walk(ast.parse(cell.source)))
-    assert f'output = "reports/{path.stem}"' in notebook.cells[1].source
+    assert f'output = "reports/exhibits/{path.stem}"' in notebook.cells[1].source
 
 
 def test_a_misspelt_parameter_is_refused_by_name(tmp_path: Path) -> None:

@@ -10,12 +10,15 @@ from urllib.parse import urlparse
 
 import pytest
 
+from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.reporting import pages
 from mgsl.reporting.notebooks import run_exhibit
 from tests import report_workspace
 
 EXHIBITS = ["table_1", "figure_1b"]
+PAGES = {name: paths.EXHIBITS / f"{name}.html" for name in EXHIBITS}
+PAGES["index"] = paths.REPORTS / "index.html"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -50,9 +53,9 @@ def _inside(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
 
 
-@pytest.fixture(params=["index", *EXHIBITS])
+@pytest.fixture(params=PAGES)
 def page(request: pytest.FixtureRequest, root: Path) -> Path:
-    return root / "reports" / f"{request.param}.html"
+    return root / PAGES[request.param]
 
 
 def test_every_link_and_image_stands_beside_the_page(page: Path) -> None:
@@ -88,7 +91,7 @@ def test_building_twice_gives_the_same_bytes(root: Path) -> None:
 
 def test_the_readme_shows_the_figures_and_the_results(root: Path) -> None:
     text = (root / "reports/README.md").read_text(encoding="utf-8")
-    assert "![Figure 1b. Word frequency, and what rarity costs](figure_1b.svg)" in text
+    assert "![Figure 1b. Word frequency, and what rarity costs](exhibits/figure_1b.svg)" in text
     assert "SIMULATED data" in text
     assert "| MGSL-Net (recommended reading) | 55.0 (52.0–58.0)" in text
     for target in re.findall(r"\]\(([^)]+)\)", text):

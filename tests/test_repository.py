@@ -210,7 +210,7 @@ def test_every_import_is_a_dependency() -> None:
     listed = [Requirement(line).name for line in pyproject()["project"]["dependencies"]]
     may = {names.get(name, name.replace("-", "_")) for name in listed}
     may |= {"mgsl", *sys.stdlib_module_names}
-    may |= {"nbformat", "jupyter_client", "IPython"}  # what nbconvert and ipykernel stand on
+    may |= {"nbformat", "jupyter_client", "traitlets", "IPython"}  # below nbconvert, ipykernel
     for path in CODE:
         assert not {name.partition(".")[0] for name in imports_of(path)} - may, path
 

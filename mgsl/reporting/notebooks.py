@@ -8,13 +8,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
+from traitlets import default
 
 from mgsl import paths
 from mgsl.errors import UserError
@@ -22,6 +23,11 @@ from mgsl.files import write_text
 from mgsl.reporting import pages
 from mgsl.reporting.sources import Source
 
+if TYPE_CHECKING:
+    from papermill import PapermillExecutionError
+
+_TRACEBACK_LINES = 15
+_START_TIMEOUT_S = 300  # a busy machine is no failure
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -30,25 +36,33 @@ class _LocalKernel(AsyncKernelManager):
 
     transport = "ipc"
 
+    @default("ip")
+    def _ip_default(self) -> str:
+        """In the folder of this run alone: kernels that start together must not share a name."""
+        return str(Path(os.environ["IPYTHONDIR"], "kernel"))
+
 
 def run_exhibit(name: str, datasets: list[str]) -> None:
-    """Run notebooks/NAME.ipynb, which writes its tables and figures; write reports/NAME.html.
+    """Run notebooks/NAME.ipynb, which writes its tables and figures; write its page beside them.
 
     Args:
         name: of the exhibit.
         datasets: what it shows, if its notebook asks for datasets.
 
     Raises:
-        UserError: there is no such notebook, or an artefact that it reads is missing.
+        UserError: there is no such notebook, an artefact that it reads is missing, or a cell of it
+            failed.
     """
     pages.outline(name)
     notebook = paths.NOTEBOOKS / f"{name}.ipynb"
     known = parameter_names(nbformat.read(notebook, as_version=4))
-    given = {"datasets": datasets} if "datasets" in known else {}
+    values = {"datasets": datasets, "output": (paths.EXHIBITS / name).as_posix()}
+    given = {key: value for key, value in values.items() if key in known}
     executed = execute(notebook, given)
     write_text(paths.REPORTS / "executed" / f"{name}.ipynb", nbformat.writes(executed) + "\n")
     studies = "studies" in known
-    shown = [name for name in given.get("datasets", []) if not studies or Source(name).benchmark]
+    asked = datasets if "datasets" in known else []
+    shown = [name for name in asked if not studies or Source(name).benchmark]
     made_from = pages.stamps(shown, studies=studies)
     pages.write_page(name, to_html(executed), _code(executed), shown, made_from)
 
@@ -64,7 +78,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any]) -> NotebookNode:
         The notebook with its outputs, without times, random ids and addresses.
 
     Raises:
-        UserError: a parameter is unknown, or the notebook stopped with a UserError of its own.
+        UserError: a parameter is unknown, or a cell failed; the message has the cell's error.
     """
     from papermill import PapermillExecutionError, execute_notebook  # slow to import
 
@@ -74,13 +88,21 @@ def execute(notebook: Path, parameters: Mapping[str, Any]) -> NotebookNode:
             executed = execute_notebook(
                 notebook, None, dict(parameters), kernel_name=_KERNEL["name"], cwd=Path.cwd(),
                 progress_bar=False, record_timing=False, kernel_manager_class=_LocalKernel,
-                extra_arguments=["--log-level=CRITICAL"],
+                extra_arguments=["--log-level=CRITICAL"], start_timeout=_START_TIMEOUT_S,
             )  # fmt: skip
     except PapermillExecutionError as error:
-        if error.ename == UserError.__name__:
-            raise UserError(f"{notebook}: {error.evalue}") from None
-        raise
+        raise UserError(_failure(notebook, error)) from None
     return normalize(executed)
+
+
+def _failure(notebook: Path, error: "PapermillExecutionError") -> str:
+    """Which line of which notebook failed, and how; where too, unless it explains itself."""
+    if error.ename == UserError.__name__:
+        return f"{notebook}: {error.evalue}"
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+    tail = "\n".join(plain.rstrip().splitlines()[-_TRACEBACK_LINES:])
+    start = error.source.strip().partition("\n")[0]
+    return f"{notebook}, cell `{start}`: {error.ename}: {error.evalue}\n{_scrub(tail)}"
 
 
 def parameter_names(notebook: NotebookNode) -> list[str]:
@@ -133,9 +155,9 @@ def _check(notebook: Path, parameters: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _own_settings(folder: str) -> Iterator[None]:
-    """Start kernels without the user's own start-up files, and log nothing of theirs."""
+    """Start kernels without the user's own start-up files, with one thread: they run abreast."""
     before = dict(os.environ)
-    os.environ |= {"IPYTHONDIR": folder, "MPLBACKEND": "agg"}
+    os.environ |= {"IPYTHONDIR": folder, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
     try:
         yield
     finally:

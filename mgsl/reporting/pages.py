@@ -51,7 +51,7 @@ def write_page(
     datasets: Sequence[str],
     made_from: list[list[tuple[str, str]]],
 ) -> None:
-    """Write reports/NAME.html.
+    """Write the page of one exhibit, beside its tables and figures.
 
     Args:
         name: of the exhibit.
@@ -65,7 +65,7 @@ def write_page(
         title=exhibit.title, name=name, body=body, code=code, files=exhibit.files,
         sources=_sources(datasets), stamps=made_from,
     )  # fmt: skip
-    write_text(paths.REPORTS / f"{name}.html", page)
+    write_text(paths.EXHIBITS / f"{name}.html", page)
 
 
 def build_index(exhibits: list[str], datasets: list[str]) -> None:
@@ -79,7 +79,7 @@ def build_index(exhibits: list[str], datasets: list[str]) -> None:
         UserError: the page of an exhibit is missing.
     """
     for name in exhibits:
-        if not (page := paths.REPORTS / f"{name}.html").is_file():
+        if not (page := paths.EXHIBITS / f"{name}.html").is_file():
             raise UserError(f"{page} is missing: run `python -m mgsl report --exhibit {name}`")
     results = headline.build(datasets)
     known = {
@@ -106,9 +106,9 @@ def describe(name: str) -> Exhibit:
     """
     title, claim = outline(name)
     names = [f"{name}.{suffix}" for suffix in DOWNLOADS]
-    files = tuple(file for file in names if (paths.REPORTS / file).is_file())
+    files = tuple(file for file in names if (paths.EXHIBITS / file).is_file())
     image = f"{name}.svg" if f"{name}.svg" in files else None
-    caption = _caption(paths.REPORTS / image) if image else ""
+    caption = _caption(paths.EXHIBITS / image) if image else ""
     return Exhibit(name, title, claim, files, image, caption)
 
 
