@@ -16,6 +16,7 @@ Readings of what the paper leaves open are arguments: see Q2-Q9 and G in docs/op
 All of it runs in float32, whatever the precision around it.
 """
 
+from functools import partial
 from typing import Annotated, Literal, NamedTuple
 
 import torch
@@ -32,6 +33,7 @@ Mask = Bool[Tensor, "batch steps"]
 Slots = Float[Tensor, "slots dim"]
 Weights = Float[Tensor, "batch steps slots"]
 
+RUNNING = 0.1  # weight of a batch in a running mean
 SERIES_TERMS = 4  # of the logarithm in the product form: an erase of 1/2 is right to 1.3 percent
 
 
@@ -47,6 +49,7 @@ class MemoryReadings(Frozen):
         own_first: a domain's own stream writes before the view of the other domain (Q3).
         learned_slots: the slots are learned by gradient and never written (Q5).
         values: what is written (G): the value map of a step (`map`), or its write key (`key`).
+        centered_keys: remove from the keys of a stream their mean, a running one in evaluation (G).
         centered_values: remove from the values of a write their mean over the batch (G).
         unit_slots: bring each slot to unit length after each write (G).
         write_slots: how many slots a step writes to, its nearest; 0: all, as printed (G).
@@ -61,6 +64,7 @@ class MemoryReadings(Frozen):
     own_first: bool
     learned_slots: bool
     values: Literal["map", "key"]
+    centered_keys: bool
     centered_values: bool
     unit_slots: bool
     write_slots: Annotated[int, Field(ge=0)]
@@ -87,10 +91,11 @@ class Stream(nn.Module):
 
     def __init__(self, *, dim: int, readings: MemoryReadings) -> None:
         super().__init__()
-        self.read_key = nn.Linear(dim, dim)
+        key = partial(Key, dim, centered=readings.centered_keys)
+        self.read_key = key()
         count = 1
         if not readings.learned_slots:
-            self.write_key = nn.Linear(dim, dim)
+            self.write_key = key()
             self.erase = nn.Linear(dim, dim)
             if readings.values == "map":
                 self.value = nn.Linear(dim, dim)
@@ -101,6 +106,33 @@ class Stream(nn.Module):
     def betas(self) -> Float[Tensor, " kinds"]:
         """Sharpness of reading, and of writing where the stream writes."""
         return F.softplus(self.sharpness) + 1
+
+
+class Key(nn.Linear):
+    """A key map; `centered`, its keys have no mean over the batch, nor over training (G).
+
+    In training the mean is that of the batch; in evaluation it is the running one, so that an
+    answer depends on no other query.
+    """
+
+    mean: Float[Tensor, " dim"]
+
+    def __init__(self, dim: int, *, centered: bool) -> None:
+        super().__init__(dim, dim)
+        self.centered = centered
+        if centered:
+            self.register_buffer("mean", torch.zeros(dim))
+
+    def forward(self, x: Steps, mask: Mask) -> Steps:  # type: ignore[override]
+        """The key of each step."""
+        key = super().forward(x)
+        if not self.centered:
+            return key
+        if not self.training:
+            return key - self.mean
+        mean = batch_mean(key, mask)
+        self.mean.lerp_(mean.detach(), RUNNING)
+        return key - mean
 
 
 class Record(NamedTuple):
@@ -156,8 +188,8 @@ class PersistentMemory(nn.Module):
                 slots = self.write(features, masks)
                 self._written.append(slots.detach())
             return [
-                self.read(stream, x, slots)
-                for stream, x in zip(self._streams(), features, strict=True)
+                self.read(stream, x, mask, slots)
+                for stream, x, mask in zip(self._streams(), features, masks, strict=True)
             ]
 
     def write(self, features: list[Steps], masks: list[Mask]) -> Slots:
@@ -171,7 +203,7 @@ class PersistentMemory(nn.Module):
 
     def record(self, stream: Stream, features: Steps, mask: Mask, slots: Slots) -> Record:
         """What one stream is about to write, addressed in `slots`."""
-        key = stream.write_key(features)
+        key = stream.write_key(features, mask)
         value = key if self.readings.values == "key" else stream.value(features)
         if self.readings.centered_values:
             value = value - batch_mean(value, mask)
@@ -180,9 +212,13 @@ class PersistentMemory(nn.Module):
             weights = nearest(weights, self.readings.write_slots)
         return Record(weights, torch.sigmoid(stream.erase(features)), value, mask)
 
-    def read(self, stream: Stream, features: Steps, slots: Slots) -> Steps:
+    def look(self, stream: Stream, features: Steps, mask: Mask, slots: Slots) -> Weights:
+        """How much each step belongs to each slot when it is looked up."""
+        return address(stream.read_key(features, mask), slots, stream.betas()[0])
+
+    def read(self, stream: Stream, features: Steps, mask: Mask, slots: Slots) -> Steps:
         """Rebuild each feature from the slots that resemble its read key."""
-        return address(stream.read_key(features), slots, stream.betas()[0]) @ slots  # Eq. 9, 10
+        return self.look(stream, features, mask, slots) @ slots  # Eq. 9, 10
 
     @torch.no_grad()
     def commit(self) -> None:
@@ -205,7 +241,7 @@ class PersistentMemory(nn.Module):
         }
         per_stream: dict[str, list[Tensor]] = {}
         for stream, x, mask in zip(self._streams(), features, masks, strict=True):
-            reading = address(stream.read_key(x), self.slots, stream.betas()[0])
+            reading = self.look(stream, x, mask, self.slots)
             read = (reading @ self.slots)[mask]
             seen = {
                 "read_entropy": entropy(reading)[mask].mean(),

@@ -50,10 +50,11 @@ def test_eq_2_the_graph_convolution_is_one_linear_step() -> None:
 def test_eq_3_to_10_reading_and_writing_have_keys_of_their_own() -> None:
     memory = model().memories()[0].train()
     stream, x = memory.streams[0], torch.randn(1, 3, 16)
-    before = memory.read(stream, x, memory.slots), memory.record(stream, x, *masks(3), memory.slots)
+    seen = stream, x, *masks(3), memory.slots
+    before = memory.read(*seen), memory.record(*seen)
     with torch.no_grad():
         stream.read_key.weight.mul_(-1)
-    after = memory.read(stream, x, memory.slots), memory.record(stream, x, *masks(3), memory.slots)
+    after = memory.read(*seen), memory.record(*seen)
     assert not torch.allclose(before[0], after[0])  # with one key, as printed, both would move
     torch.testing.assert_close(before[1].weights, after[1].weights)
 

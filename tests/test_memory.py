@@ -27,8 +27,8 @@ from mgsl.memory import (
 BATCH, STEPS, SLOTS, DIM = 2, 5, 4, 3
 PRINTED = {
     "beta": 1.0, "learn_beta": False, "write": "sum", "pooling": "mean", "readdress": False,
-    "own_first": True, "learned_slots": False, "values": "map", "centered_values": False,
-    "unit_slots": False, "write_slots": 0, "residual": False,
+    "own_first": True, "learned_slots": False, "values": "map", "centered_keys": False,
+    "centered_values": False, "unit_slots": False, "write_slots": 0, "residual": False,
 }  # fmt: skip
 
 
@@ -112,7 +112,8 @@ def test_the_second_stream_writes_on_what_the_first_left_addressed_as_before() -
         for stream, x, mask in zip(m.streams, features, masks, strict=True)
     )
     torch.testing.assert_close(
-        second.weights, address(m.streams[1].write_key(features[1]), m.slots, torch.tensor(1.0))
+        second.weights,
+        address(m.streams[1].write_key(features[1], masks[1]), m.slots, torch.tensor(1.0)),
     )
     expected = sum_write(sum_write(m.slots, first, "mean"), second, "mean")
     torch.testing.assert_close(m.write(features, masks), expected)
@@ -122,13 +123,13 @@ def test_the_second_stream_writes_on_what_the_first_left_addressed_as_before() -
 @pytest.mark.equation(10)
 def test_reading_is_the_weighted_sum_of_slots() -> None:
     m = memory().eval()
-    (features, _), _ = streams()
+    (features, _), (mask, _) = streams()
     stream = m.streams[0]
-    weights = address(stream.read_key(features), m.slots, torch.tensor(1.0))
+    weights = address(stream.read_key(features, mask), m.slots, torch.tensor(1.0))
     expected = torch.zeros(BATCH, STEPS, DIM)
     for b, i, k in itertools.product(range(BATCH), range(STEPS), range(SLOTS)):
         expected[b, i] += weights[b, i, k] * m.slots[k]
-    torch.testing.assert_close(m.read(stream, features, m.slots), expected)
+    torch.testing.assert_close(m.read(stream, features, mask, m.slots), expected)
 
 
 def literal(slots: torch.Tensor, r: Record) -> torch.Tensor:
@@ -226,7 +227,7 @@ def test_learned_slots_are_never_written_and_get_a_gradient() -> None:
 def test_as_a_value_a_step_may_write_its_key() -> None:
     m = memory(values="key", centered_values=True)
     (features, _), (mask, _) = streams()
-    key = m.streams[0].write_key(features)
+    key = m.streams[0].write_key(features, mask)
     value = m.record(m.streams[0], features, mask, m.slots).value
     torch.testing.assert_close(value, key - batch_mean(key, mask))
     assert not hasattr(m.streams[0], "value")
@@ -304,6 +305,19 @@ def test_centred_values_have_no_mean_over_what_is_real() -> None:
     (features, _), (mask, _) = streams()
     value = m.record(m.streams[0], features, mask, m.slots).value
     torch.testing.assert_close(batch_mean(value, mask), torch.zeros(DIM), atol=1e-6, rtol=0)
+
+
+def test_centred_keys_have_no_mean_and_in_evaluation_depend_on_no_other_query() -> None:
+    m = memory(centered_keys=True).train()
+    features, (mask, _) = streams()
+    key = m.streams[0].write_key
+    for _ in range(100):
+        found = key(features[0], mask)
+    torch.testing.assert_close(batch_mean(found, mask), torch.zeros(DIM), atol=1e-6, rtol=0)
+    m.eval()
+    torch.testing.assert_close(key(features[0], mask), found, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(key(features[0][:1], mask[:1]), key(features[0], mask)[:1])
+    assert "mean" in key.state_dict()
 
 
 def test_beta_starts_where_it_is_told() -> None:
