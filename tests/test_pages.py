@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,7 +18,6 @@ from tests import report_workspace
 EXHIBITS = ["table_1", "figure_1b"]
 PAGES = {name: paths.EXHIBITS / f"{name}.html" for name in EXHIBITS}
 PAGES["index"] = paths.REPORTS / "index.html"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 class Links(HTMLParser):
@@ -142,28 +140,3 @@ def test_the_stamp_is_of_the_last_commit_that_changed_what_reports_are_made_from
         author = ["-c", "user.name=a", "-c", "user.email=a@b"]
         subprocess.run(["git", *author, "commit", "-q", "-m", "x"], check=True)
     assert re.fullmatch(r"[0-9a-f]{10}, 2001-02-03", pages.commit())
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to open the pages in")
-def test_a_browser_opens_the_page_without_a_request_or_an_error(page: Path, tmp_path: Path) -> None:
-    assert CHROMIUM is not None
-    log = tmp_path / "net.json"
-    flags = [
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={tmp_path / 'profile'}", f"--log-net-log={log}",
-        "--enable-logging=stderr", "--dump-dom",
-    ]  # fmt: skip
-    opened = subprocess.run(
-        [CHROMIUM, *flags, page.as_uri()], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert "What this page was made from" in opened.stdout
-    assert "CONSOLE" not in opened.stderr, opened.stderr
-    asked = [event.get("params", {}) for event in json.loads(log.read_text())["events"]]
-    of_the_browser = "not an origin"  # such as what time it is
-    assert not [
-        request["url"]
-        for request in asked
-        if request.get("initiator", of_the_browser) != of_the_browser
-        and urlparse(request["url"]).scheme != "file"
-    ]
