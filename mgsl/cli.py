@@ -96,6 +96,15 @@ def evaluate(dataset: DatasetOption) -> None:
 
 
 @app.command(rich_help_panel=STAGES)
+def inspect(dataset: DatasetOption, device: DeviceOption = Device.auto) -> None:
+    """Look into trained memories: what their slots hold, and what damage to them costs.
+
+    Of which methods and ablations, params.yaml says under `inspected`.
+    """
+    stages.inspect(dataset=dataset, device=device.value)
+
+
+@app.command(rich_help_panel=STAGES)
 def report(
     exhibit: Annotated[
         str | None, typer.Option(help="A notebook of notebooks/, without .ipynb; else all.")

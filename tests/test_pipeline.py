@@ -71,6 +71,20 @@ def test_a_training_leaves_its_curve_and_no_unfinished_state(inside: Path) -> No
     assert not list((inside / "artifacts/unfinished").glob("*"))
 
 
+def test_memories_are_inspected_to_the_same_bytes_each_time(inside: Path) -> None:
+    folder = paths.inspected("embedded", "mgsl_net", 0)
+    stages.inspect(dataset="embedded", device="cpu")
+    first = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert first.keys() == {"slots.csv", "pairs.csv", "scatter.csv", "probes.csv", "summary.json"}
+    stages.inspect(dataset="embedded", device="cpu")
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == first
+    probes = pd.read_csv(folder / "probes.csv").set_index(["probe", "group", "metric"])["value"]
+    metrics = pd.read_csv(paths.metrics("embedded")).query("name == 'mgsl_net'")
+    scored = metrics.set_index(["group", "metric"])["value"]
+    for key in [("all", "R@1, IoU=0.5"), ("rare", "R@1, IoU=0.7")]:
+        assert probes["intact", *key] == pytest.approx(scored[key], abs=1e-6)
+
+
 def test_training_again_gives_the_same_bytes(inside: Path) -> None:
     run = paths.run("embedded", "mgsl_net", 0)
     before = {file.name: file.read_bytes() for file in run.iterdir()}
