@@ -12,6 +12,7 @@ import yaml
 
 from mgsl import paths, stages
 from mgsl.errors import UserError
+from mgsl.reporting import notebooks
 
 ROOT = Path(__file__).parents[1]
 METHODS = ("prior", "action_prior", "mgsl_net")
@@ -132,6 +133,13 @@ def test_a_checkpoint_of_another_configuration_is_refused(inside: Path, tmp_path
 def test_a_run_that_params_do_not_list_is_named(inside: Path) -> None:
     with pytest.raises(UserError, match=r"no_such\.json is missing: see that params.yaml"):
         stages.train(dataset="embedded", name="no_such", seed=0, device="cpu")
+
+
+def test_the_notebook_asks_a_checkpoint_about_an_example(inside: Path) -> None:
+    executed = notebooks.execute(Path("notebooks/ground.ipynb"), {})
+    told = [o["text"] for c in executed.cells for o in c.get("outputs", ()) if "text" in o]
+    assert "mgsl_net, trained on embedded (SIMULATED features)" in told[0]
+    assert Path("reports/ground.svg").is_file()
 
 
 def test_the_reports_are_built_twice_to_the_same_bytes(inside: Path) -> None:

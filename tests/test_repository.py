@@ -44,6 +44,7 @@ NO_TORCH = [  # what computes nothing with it starts without it
     "mgsl.stages",
     "mgsl.params",
     "mgsl.doctor",
+    "mgsl.grounding",
     "mgsl.splits",
     *(
         ".".join(path.with_suffix("").parts)

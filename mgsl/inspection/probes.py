@@ -124,7 +124,8 @@ def _writing(model: GroundingModel) -> Iterator[None]:
             handle.remove()
         for name, memory in memories(model).items():
             memory.eval()
-            memory.slots = kept[name]
+            with torch.no_grad():
+                memory.slots.copy_(kept[name])
 
 
 def _hits(
