@@ -59,11 +59,10 @@ class _Tally:
 
 
 def memories(model: torch.nn.Module) -> dict[str, PersistentMemory]:
-    """The memories of a model by the name of what they remember."""
-    found = model.named_modules()
+    """The memories of a model by what they remember: a domain, or the other one's view of it."""
     return {
-        name.rpartition(".")[2].removesuffix("_memory"): module
-        for name, module in found
+        name.replace("_memory.memories.0", "").replace("_memory.memories.1", "_view"): module
+        for name, module in model.named_modules()
         if isinstance(module, PersistentMemory)
     }
 
