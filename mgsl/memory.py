@@ -266,6 +266,13 @@ class PersistentMemory(nn.Module):
     def _streams(self) -> list[Stream]:
         return list(self.streams)  # type: ignore[arg-type]
 
+    def reading_weights(self, features: list[Steps]) -> list[Float[Tensor, "batch steps slots"]]:
+        """How much each step of each stream belongs to each slot when it is looked up."""
+        return [
+            address(stream.read_key(x.float()), self.slots, stream.betas()[0])
+            for stream, x in zip(self._streams(), features, strict=True)
+        ]
+
 
 def address(key: Steps, slots: Slots, beta: Float[Tensor, ""]) -> Weights:
     """Soft assignment of each key to the slots by cosine; sums to 1 over them."""

@@ -168,6 +168,7 @@ class Params(Frozen):
     methods: Names
     ablations: Names
     groups: dict[str, Names]
+    inspected: Names
     seeds: tuple[NonNegative, ...]
     scale: Scale
     exhibits: Names
@@ -187,6 +188,7 @@ class Params(Frozen):
             "methods": set(self.models),
             "ablations": ablations | set(self.groups),
         }
+        known["inspected"] = set(self.models) | ablations
         for group, members in self.groups.items():
             if unknown := [name for name in members if name not in ablations]:
                 raise ValueError(f"groups.{group} names {unknown}, which no method has")
@@ -283,6 +285,15 @@ class EvaluateConfig(Frozen):
         return self.evaluation.model_copy(update={"nms": own.rule, "nms_threshold": threshold})
 
 
+class InspectConfig(Frozen):
+    """What the stage `inspect` is told: whose memories are looked into, and by what rules."""
+
+    names: Names
+    seeds: tuple[NonNegative, ...]
+    evaluation: EvaluationParams
+    rare: RareParams
+
+
 def load(path: Path) -> Params:
     """Read and check params.yaml.
 
@@ -347,6 +358,12 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
             nms=_own_nms(params, dataset),
         ),
     }
+    parts["inspect"] = InspectConfig(
+        names=tuple(name for name in params.inspected if name in params.names()),
+        seeds=params.seeds,
+        evaluation=params.evaluation,
+        rare=params.preparation.rare,
+    )
     slots = params.memory.slots
     given = {
         "num_clips": setting.num_clips,
