@@ -45,6 +45,15 @@ def title(name: str) -> str:
     return str(dict(zip(rows["name"], rows["title"], strict=True)).get(name, name))
 
 
+def ablations(number: int) -> pd.DataFrame:
+    """The rows of Table 3, 4 or 5 by the name of their configuration here.
+
+    Its switches are 0 or 1; `r1_iou0.5` and `r1_iou0.7` are the printed recall in percent on
+    ActivityNet Captions.
+    """
+    return _read(f"table{number}").set_index("name")
+
+
 def table_1() -> dict[tuple[str, str, str], float]:
     """Recall in percent by (printed method, benchmark, metric); what is not printed is left out."""
     rows = _read("table1").dropna(subset="recall_percent")

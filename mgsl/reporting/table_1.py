@@ -43,7 +43,7 @@ def build(datasets: Sequence[str]) -> Table:
             continue  # a row of ours alone, and not run
         cells: list[Cell] = []
         for columns, source, benchmark in blocks:
-            if source is None and method.printed == above:
+            if source is None and method.printed and method.printed == above:
                 cells += [Cell(DITTO)] * len(columns.names)
                 continue
             for metric in _metrics(source, benchmark):
