@@ -64,6 +64,11 @@ def table_1() -> dict[tuple[str, str, str], float]:
     }
 
 
+def table_2() -> pd.DataFrame:
+    """Run time in seconds and model size in MB of each method, by its printed name (TACoS)."""
+    return _read("table2").set_index("method")
+
+
 def metrics(benchmark: str) -> list[str]:
     """The metrics that the paper's Table 1 prints for a benchmark, in its order."""
     rows = _read("table1").query("dataset == @benchmark")
@@ -80,6 +85,11 @@ def rare_and_common() -> dict[str, tuple[float, float]]:
     rows = _read("figure1b_recall").set_index(["method", "case_group"])["r1_iou0.5"]
     names = dict.fromkeys(rows.index.get_level_values("method"))
     return {name: (float(rows[name, "rare"]), float(rows[name, "common"])) for name in names}
+
+
+def claims() -> pd.DataFrame:
+    """What the paper says that can be tested, one statement a row, in our words."""
+    return _read("claims").fillna({"a": "", "b": "", "group": "", "margin": 0.0})
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -19,6 +19,7 @@ DASH = "–"  # not printed, or not run: never a zero
 DITTO = "″"  # the printed number in the row above
 CHECK = "✓"
 
+_LONG = 40  # letters of a row's name above which its column is made wider
 _WIDE = 60  # letters of a row's name that a page of LaTeX can hold on one line
 
 
@@ -143,8 +144,9 @@ def to_html(table: Table) -> str:
         for name, cells in table.rows
     )
     stub = f'<th rowspan="2" scope="col">{html.escape(table.stub)}</th>'
+    wide = any(len(name) > _LONG for name, _ in table.rows)
     return (
-        '<figure class="table">\n'
+        f'<figure class="table{" wide" * wide}">\n'
         f"<figcaption>{html.escape(table.caption)}</figcaption>\n"
         '<div class="scroll" tabindex="0" role="region" aria-label="Table, scrolls sideways">\n'
         f"<table>\n<thead>\n<tr>{stub}{groups}</tr>\n"
@@ -184,6 +186,7 @@ def _join(cell: Cell, space: str, escape: Callable[[str], str], note: str) -> st
 _TEX: Sequence[tuple[str, str]] = (
     (r"([%&_#$])", r"\\\1"),
     ("–", "--"),
+    ("×", r"$\\times$"),
     ("−", "$-$"),
     ("±", r"$\\pm$"),
     (">=", r"$\\geq$"),
