@@ -82,7 +82,7 @@ def test_use_is_what_loops_over_the_streams_find() -> None:
     seen: dict[str, torch.Tensor] = {}
     for name, memory in memories(model).items():
         memory.register_forward_hook(
-            lambda m, i, _, name=name: seen.update({name: sum(m.reading_weights(i[0])) / 2})
+            lambda m, i, _, name=name: seen.update({name: sum(m.reading_weights(*i)) / 2})
         )
     model(batch)
     chosen = inside(batch.target, batch.video_mask)

@@ -93,7 +93,7 @@ def _reading_from(model: GroundingModel, values: Values) -> Iterator[None]:
         content = values(memory)
         return [
             einsum(weights, content, "b s k, k d -> b s d")
-            for weights in memory.reading_weights(inputs[0])
+            for weights in memory.reading_weights(*inputs)
         ]
 
     handles = [memory.register_forward_hook(look) for memory in memories(model).values()]
@@ -107,7 +107,7 @@ def _reading_from(model: GroundingModel, values: Values) -> Iterator[None]:
 @contextmanager
 def _writing(model: GroundingModel) -> Iterator[None]:
     """Let the memories, and nothing else of the model, behave as in training."""
-    kept = {name: memory.slots.clone() for name, memory in memories(model).items()}
+    kept = {name: memory.slots.detach().clone() for name, memory in memories(model).items()}
 
     def wake(*_: object) -> None:
         for memory in memories(model).values():

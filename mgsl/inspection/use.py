@@ -147,7 +147,7 @@ def _watching(model: GroundingModel) -> Iterator[dict[str, tuple[Weights, Mask]]
 
     def look(name: str, memory: PersistentMemory, inputs: tuple[Any, ...], _: object) -> None:
         features, masks = inputs
-        seen[name] = torch.stack(memory.reading_weights(features)).mean(0), masks[0]
+        seen[name] = torch.stack(memory.reading_weights(features, masks)).mean(0), masks[0]
 
     handles = [
         memory.register_forward_hook(partial(look, name))
