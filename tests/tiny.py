@@ -34,6 +34,7 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "video_slots": 40,
         "query_slots": 40,
         "input_dim": 8,
+        "word_input_dim": 8,
         "dim": 16,
         "heads": 2,
         "head_channels": 16,
