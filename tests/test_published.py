@@ -56,6 +56,17 @@ def test_both_configurations_of_mgsl_net_share_a_printed_row() -> None:
     }
 
 
+def test_the_ablations_are_eleven_and_coinciding_rows_print_the_same_numbers() -> None:
+    tables = [published.ablations(number) for number in (3, 4, 5)]
+    printed: dict[str, set[tuple[float, float]]] = {}
+    for table in tables:
+        for name, *numbers in table[["r1_iou0.5", "r1_iou0.7"]].itertuples():
+            printed.setdefault(name, set()).add((numbers[0], numbers[1]))
+    assert {name: len(numbers) for name, numbers in printed.items()} == dict.fromkeys(printed, 1)
+    assert len(printed) == 11
+    assert all(published.title(name) != name for name in printed)
+
+
 def test_a_method_without_a_title_keeps_its_name() -> None:
     assert published.title("tan_2d") == "2D-TAN"
     assert published.title("something_new") == "something_new"

@@ -15,8 +15,8 @@ _CHUNK = 2**20  # draws held in memory at once
 
 
 @dataclass(frozen=True)
-class PairedDifference:
-    """The mean of one method less that of another, over the same queries, for each column.
+class Difference:
+    """One mean less another, for each column.
 
     `p` is two-sided: twice the smaller share of resamples on either side of zero, each share with
     one resample more on either side, so that it is never 0.
@@ -47,7 +47,7 @@ def paired_difference(
     a: Float[np.ndarray, "queries columns"],
     b: Float[np.ndarray, "queries columns"],
     params: EvaluationParams,
-) -> PairedDifference:
+) -> Difference:
     """Compare two methods on the same queries.
 
     Args:
@@ -58,13 +58,28 @@ def paired_difference(
     Returns:
         a - b; NaN where there are no queries or a column holds NaN.
     """
-    difference = a - b
-    value = difference.mean(axis=0) if len(difference) else np.full(difference.shape[1], np.nan)
-    means = resampled_means(difference, params)
-    low, high = _percentiles(means, params.confidence)
-    side = np.minimum((means <= 0).sum(axis=0), (means >= 0).sum(axis=0))
-    p = np.minimum(2 * (side + 1) / (len(means) + 1), 1)
-    return PairedDifference(value, low, high, np.where(np.isnan(value), np.nan, p))
+    return _difference(*_means(a - b, params), params.confidence)
+
+
+def unpaired_difference(
+    a: Float[np.ndarray, "queries columns"],
+    b: Float[np.ndarray, "others columns"],
+    params: EvaluationParams,
+) -> Difference:
+    """Compare two groups of queries that have none in common; each is drawn for itself.
+
+    Args:
+        a: what each query of the one group scored, one column for each metric.
+        b: the same of the other group.
+        params: the number of resamples, the confidence and the seed; the other group's is one more.
+
+    Returns:
+        a - b; NaN where a group is empty or a column holds NaN.
+    """
+    value, means = _means(a, params)
+    seed = params.bootstrap_seed + 1
+    other, others = _means(b, params.model_copy(update={"bootstrap_seed": seed}))
+    return _difference(value - other, means - others, params.confidence)
 
 
 def resampled_means(
@@ -102,3 +117,22 @@ def _percentiles(
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail], axis=0)
     return low, high
+
+
+def _means(
+    values: Float[np.ndarray, "queries columns"], params: EvaluationParams
+) -> tuple[Float[np.ndarray, " columns"], Float[np.ndarray, "resamples columns"]]:
+    """The mean of each column, NaN where there are no queries, and those of its resamples."""
+    mean = values.mean(axis=0) if len(values) else np.full(values.shape[1], np.nan)
+    return mean, resampled_means(values, params)
+
+
+def _difference(
+    value: Float[np.ndarray, " columns"],
+    means: Float[np.ndarray, "resamples columns"],
+    confidence: float,
+) -> Difference:
+    low, high = _percentiles(means, confidence)
+    side = np.minimum((means <= 0).sum(axis=0), (means >= 0).sum(axis=0))
+    p = np.minimum(2 * (side + 1) / (len(means) + 1), 1)
+    return Difference(value, low, high, np.where(np.isnan(value), np.nan, p))

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mgsl.errors import UserError
-from mgsl.evaluation.bootstrap import paired_difference
+from mgsl.evaluation.comparing import differences
 from mgsl.evaluation.metrics import NMS_MARGIN, groups, metrics_table, per_query, targets
 from mgsl.evaluation.predictions import read_predictions
 from mgsl.params import EvaluateConfig, EvaluationParams
@@ -31,6 +31,12 @@ def read_test(prepared: Path) -> tuple[list[Query], dict[str, Any]]:
     return queries, summary
 
 
+def query_scores(queries: Sequence[Query], path: Path, params: EvaluationParams) -> pd.DataFrame:
+    """What each query scores by each metric: a row for each query; the arguments are `score`'s."""
+    scores = per_query(read_predictions(path, queries), targets(queries), params)
+    return pd.DataFrame(scores).rename_axis(columns="metric")
+
+
 def score(
     queries: Sequence[Query], path: Path, bin_labels: Sequence[str], params: EvaluationParams
 ) -> pd.DataFrame:
@@ -48,7 +54,7 @@ def score(
     Raises:
         UserError: the file does not answer these queries (`read_predictions`).
     """
-    values = _values(queries, path, params)
+    values = query_scores(queries, path, params)
     return metrics_table(values, groups(queries, bin_labels), params)
 
 
@@ -68,13 +74,9 @@ def compare(
     Raises:
         UserError: a file does not answer these queries (`read_predictions`).
     """
-    a, b = _values(queries, path, params), _values(queries, other, params)
-    tables = {}
-    for group, mask in groups(queries, bin_labels).items():
-        found = paired_difference(a.to_numpy()[mask], b.to_numpy()[mask], params)
-        columns = {"value": found.value, "low": found.low, "high": found.high, "p": found.p}
-        tables[group] = pd.DataFrame({**columns, "queries": mask.sum()}, index=a.columns)
-    return pd.concat(tables, names=["group"]).reset_index()
+    a, b = query_scores(queries, path, params), query_scores(queries, other, params)
+    table = differences([a], [b], groups(queries, bin_labels), params)
+    return table[["group", "metric", "value", "low", "high", "p", "queries"]]
 
 
 def evaluate(
@@ -97,7 +99,9 @@ def evaluate(
         UserError: the dataset is not prepared, or a file does not answer its test queries.
     """
     queries, summary = read_test(prepared)
-    values = {run: _values(queries, path, config.scoring_of(run[0])) for run, path in runs.items()}
+    values = {
+        run: query_scores(queries, path, config.scoring_of(run[0])) for run, path in runs.items()
+    }
     table = metrics_table(
         pd.concat(values, axis="columns", names=["name", "seed"]),
         groups(queries, summary["bins"]),
@@ -233,12 +237,6 @@ def _caption(dataset: Mapping[str, Any]) -> list[str]:
         f"{dataset['title']} ({dataset['dataset']}), test split, in percent",
         f"Features: {dataset['features']} ({seen}).",
     ]
-
-
-def _values(queries: Sequence[Query], path: Path, params: EvaluationParams) -> pd.DataFrame:
-    """One row for each query, one column for each metric."""
-    scores = per_query(read_predictions(path, queries), targets(queries), params)
-    return pd.DataFrame(scores).rename_axis(columns="metric")
 
 
 def _percent(fraction: float) -> str:

@@ -45,6 +45,15 @@ def title(name: str) -> str:
     return str(dict(zip(rows["name"], rows["title"], strict=True)).get(name, name))
 
 
+def ablations(number: int) -> pd.DataFrame:
+    """The rows of Table 3, 4 or 5 by the name of their configuration here.
+
+    Its switches are 0 or 1; `r1_iou0.5` and `r1_iou0.7` are the printed recall in percent on
+    ActivityNet Captions.
+    """
+    return _read(f"table{number}").set_index("name")
+
+
 def table_1() -> dict[tuple[str, str, str], float]:
     """Recall in percent by (printed method, benchmark, metric); what is not printed is left out."""
     rows = _read("table1").dropna(subset="recall_percent")
@@ -53,6 +62,11 @@ def table_1() -> dict[tuple[str, str, str], float]:
         (method, benchmark, f"R@{n}, IoU={iou:g}"): float(percent)
         for method, benchmark, n, iou, percent in zip(*columns, strict=True)
     }
+
+
+def table_2() -> pd.DataFrame:
+    """Run time in seconds and model size in MB of each method, by its printed name (TACoS)."""
+    return _read("table2").set_index("method")
 
 
 def metrics(benchmark: str) -> list[str]:
@@ -71,6 +85,11 @@ def rare_and_common() -> dict[str, tuple[float, float]]:
     rows = _read("figure1b_recall").set_index(["method", "case_group"])["r1_iou0.5"]
     names = dict.fromkeys(rows.index.get_level_values("method"))
     return {name: (float(rows[name, "rare"]), float(rows[name, "common"])) for name in names}
+
+
+def claims() -> pd.DataFrame:
+    """What the paper says that can be tested, one statement a row, in our words."""
+    return _read("claims").fillna({"a": "", "b": "", "group": "", "margin": 0.0})
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -111,6 +111,11 @@ class Source:
         """All queries of the dataset."""
         return read_queries(paths.prepared(self.dataset) / "queries.jsonl")
 
+    @property
+    def test(self) -> list[Query]:
+        """What was asked: the test split, in the order of its file."""
+        return [query for query in self.queries if query.split == "test"]
+
     @cached_property
     def word_counts(self) -> pd.Series:
         """How often each noun, verb and adjective occurs in the counting corpus, most first."""

@@ -17,14 +17,19 @@ from mgsl.files import atomic_path, write_text
 
 DASH = "–"  # not printed, or not run: never a zero
 DITTO = "″"  # the printed number in the row above
+CHECK = "✓"
+
+_LONG = 40  # letters of a row's name above which its column is made wider
+_WIDE = 60  # letters of a row's name that a page of LaTeX can hold on one line
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number as it is read, and how sure it is."""
+    """One number as it is read, how sure it is, and why it is a dash where it is one."""
 
     text: str = DASH
     note: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,14 @@ class Table:
     """What a table shows.
 
     `rows` pairs the name of each row with its cells, in the order of all `columns`; `tidy` holds
-    the same numbers one a row.
+    the same numbers one a row; `stub` heads the names of the rows.
     """
 
     caption: str
     columns: tuple[Columns, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     tidy: pd.DataFrame
+    stub: str = "Method"
 
     def __post_init__(self) -> None:
         width = sum(len(block.names) for block in self.columns)
@@ -77,7 +83,7 @@ def save(table: Table, stem: str) -> None:
 def to_markdown(table: Table) -> str:
     """A pipe table with one heading for each column, under its caption."""
     heads = [f"{block.title}: {name}" for block in table.columns for name in block.names]
-    lines = [["Method", *heads], [":--", *["--:"] * len(heads)]]
+    lines = [[table.stub, *heads], [":--", *["--:"] * len(heads)]]
     lines += [
         [name, *(_join(cell, " ", str, "(%s)") for cell in cells)] for name, cells in table.rows
     ]
@@ -87,6 +93,8 @@ def to_markdown(table: Table) -> str:
 
 def to_latex(table: Table) -> str:
     """A `table*` that needs the packages booktabs and graphicx."""
+    longest = max((len(name) for name, _ in table.rows), default=0)
+    stub = "l" if longest <= _WIDE else r"p{0.45\textwidth}"
     groups, rules, first = [], [], 2
     for block in table.columns:
         last = first + len(block.names) - 1
@@ -104,11 +112,11 @@ def to_latex(table: Table) -> str:
             r"\centering",
             rf"\caption{{{_tex(table.caption)}}}",
             r"\resizebox{\textwidth}{!}{%",
-            rf"\begin{{tabular}}{{l{'r' * len(heads)}}}",
+            rf"\begin{{tabular}}{{{stub}{'r' * len(heads)}}}",
             r"\toprule",
             rf"{' & '.join(['', *groups])} \\",
             " ".join(rules),
-            rf"{' & '.join(['Method', *heads])} \\",
+            rf"{' & '.join([_tex(table.stub), *heads])} \\",
             r"\midrule",
             *(rf"{line} \\" for line in body),
             r"\bottomrule",
@@ -128,37 +136,47 @@ def to_html(table: Table) -> str:
     )
     kinds = [_kind(b, place) for b in table.columns for place in range(len(b.names))]
     names = [name for block in table.columns for name in block.names]
-    heads = _row("th", zip(kinds, map(_heading, names), strict=True), ' scope="col"')
+    heads = "".join(map(_heading, kinds, names))
     body = "\n".join(
         f'<tr><th scope="row">{html.escape(name)}</th>'
-        + _row("td", zip(kinds, map(_html_cell, cells), strict=True))
+        + "".join(map(_html_cell, kinds, cells))
         + "</tr>"
         for name, cells in table.rows
     )
+    stub = f'<th rowspan="2" scope="col">{html.escape(table.stub)}</th>'
+    wide = any(len(name) > _LONG for name, _ in table.rows)
     return (
-        '<figure class="table">\n'
+        f'<figure class="table{" wide" * wide}">\n'
         f"<figcaption>{html.escape(table.caption)}</figcaption>\n"
         '<div class="scroll" tabindex="0" role="region" aria-label="Table, scrolls sideways">\n'
-        f'<table>\n<thead>\n<tr><th rowspan="2" scope="col">Method</th>{groups}</tr>\n'
+        f"<table>\n<thead>\n<tr>{stub}{groups}</tr>\n"
         f"<tr>{heads}</tr>\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>\n</figure>\n"
     )
+
+
+def signed(points: float, digits: int = 2) -> str:
+    """A difference as it is read: always with its sign."""
+    return f"{points:+.{digits}f}".replace("-", "−")
+
+
+def interval(low: float, high: float, *, sign: bool = False) -> str:
+    """Two ends as they are read, those of a difference with their signs."""
+    return f"[{signed(low, 1)}, {signed(high, 1)}]" if sign else f"{low:.1f}–{high:.1f}"
 
 
 def _kind(block: Columns, place: int = 0) -> str:
     return ("ours" if block.ours else "printed") + ("" if place else " first")
 
 
-def _row(tag: str, cells: "zip[tuple[str, str]]", more: str = "") -> str:
-    return "".join(f'<{tag} class="{kind}"{more}>{text}</{tag}>' for kind, text in cells)
+def _heading(kind: str, name: str) -> str:
+    text = html.escape(name).replace(", IoU=", "<br>")
+    return f'<th class="{kind}" scope="col">{text}</th>'
 
 
-def _heading(name: str) -> str:
-    return html.escape(name).replace(", IoU=", "<br>")
-
-
-def _html_cell(cell: Cell) -> str:
+def _html_cell(kind: str, cell: Cell) -> str:
     note = f"<small>{html.escape(cell.note)}</small>" if cell.note else ""
-    return f"{html.escape(cell.text)}{note}"
+    reason = f' title="{html.escape(cell.reason)}"' if cell.reason else ""
+    return f'<td class="{kind}"{reason}>{html.escape(cell.text)}{note}</td>'
 
 
 def _join(cell: Cell, space: str, escape: Callable[[str], str], note: str) -> str:
@@ -168,12 +186,14 @@ def _join(cell: Cell, space: str, escape: Callable[[str], str], note: str) -> st
 _TEX: Sequence[tuple[str, str]] = (
     (r"([%&_#$])", r"\\\1"),
     ("–", "--"),
+    ("×", r"$\\times$"),
     ("−", "$-$"),
     ("±", r"$\\pm$"),
     (">=", r"$\\geq$"),
     (">", "$>$"),
     ("<", "$<$"),
     (DITTO, "''"),
+    (CHECK, r"$\\surd$"),
 )
 
 

@@ -1,0 +1,284 @@
+"""The claims: their printed effects by hand, the rule, and each kind of test on made-up results."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mgsl import params, paths
+from mgsl.reporting import claim_tests, claims, claims_figure, claims_table, published
+from mgsl.reporting.claims import Effect, Finding
+from mgsl.reporting.comparisons import Comparisons
+from mgsl.reporting.sources import Source
+from tests import report_workspace
+
+CLAIMS = {claim.claim: claim for claim in claims.read()}
+FIVE, SEVEN = "R@1, IoU=0.5", "R@1, IoU=0.7"
+RUN = ("mgsl_net", "attention_only", "tan_2d")  # the second misses the common query
+
+
+def effect(
+    value: float,
+    low: float,
+    high: float,
+    agree: float = 1,
+    seeds: int = 1,
+    queries: int | None = None,
+) -> Effect:
+    return Effect(float(value), float(low), float(high), float(agree), seeds, queries)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("root")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        report_workspace.build(folder, ["embedded"], names=RUN)
+    return folder
+
+
+@pytest.fixture
+def runs(root: Path, monkeypatch: pytest.MonkeyPatch) -> Comparisons:
+    monkeypatch.chdir(root)
+    return Comparisons(Source("embedded"))
+
+
+@pytest.fixture
+def written(root: Path) -> Iterator[Callable[[Path, pd.DataFrame], None]]:
+    """Writes tables below the root, for one test."""
+    kept = []
+
+    def write(path: Path, table: pd.DataFrame) -> None:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(root / path, index=False)
+        kept.append(root / path)
+
+    yield write
+    for path in kept:
+        path.unlink()
+
+
+def approximately(expected: Effect) -> Any:
+    return pytest.approx(list(vars(expected).values()), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "measure", "expected"),
+    [
+        ("memory_alone", FIVE, 49.24 - 43.65),
+        ("memory_full", SEVEN, 31.42 - 25.73),
+        ("query_shared", FIVE, 51.87 - 51.20),
+        ("self_larger", SEVEN, 30.56 - 28.98),
+        ("loss_drn", FIVE, 22.46 - 48.29),
+        ("rare_tan_2d", FIVE, 46.51 - 19.35),
+        ("lead_tan_2d", FIVE, (46.51 - 19.35) - (52.53 - 47.62)),
+        ("beats_cbln", SEVEN, 31.42 - 27.60),
+        ("tacos_drn", FIVE, 32.27 - 23.17),
+        ("tacos_larger", FIVE, (32.27 - 27.65) - (51.87 - 48.12)),
+        ("charades_smaller", FIVE, (63.98 - 61.13) - (51.87 - 48.12)),
+        ("faster_drn", "run time", 0.10 / 0.15),
+        ("smaller_tan_2d", "model size", 203 / 232),
+        ("rare_share", "share of test pairs, %", 11.01),
+    ],
+)
+def test_printed_effects_are_those_of_the_printed_numbers(
+    name: str, measure: str, expected: float
+) -> None:
+    assert claims.printed(CLAIMS[name], measure) == pytest.approx(expected, abs=1e-9)
+
+
+def test_what_the_paper_gives_no_number_for_has_no_printed_effect() -> None:
+    silent = {c.claim for c in CLAIMS.values() if claims.printed(c, c.measures[0]) is None}
+    assert silent == {
+        *("memory_rare", "memory_rare_more", "order", "slots", "content"),
+        *("scattered_video", "scattered_query", "fewer_rare"),
+    }
+
+
+def test_every_claim_is_whole_and_names_what_exists() -> None:
+    assert len(CLAIMS) == len(claims.read())
+    names = {m.name for m in published.methods()}
+    names |= {name for number in (3, 4, 5) for name in published.ablations(number).index}
+    for claim in CLAIMS.values():
+        assert claim.kind in claim_tests.TESTS
+        assert claim.expects in ("more", "less", "same")
+        assert (claim.expects == "same") == (claim.margin > 0)
+        if claim.kind in ("difference", "rarity", "across", "cost"):
+            assert {name for name in (claim.a, claim.b) if name} <= names
+        assert claim.benchmark in published.BENCHMARKS
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "verdict"),
+    [
+        ("memory_alone", effect(2, 0.1, 4), "supported"),
+        ("memory_alone", effect(2, -0.1, 4), "undecided"),
+        ("memory_alone", effect(2, 0, 4), "undecided"),
+        ("memory_alone", effect(-2, -4, -0.1), "contradicted"),
+        ("memory_alone", effect(2, 0.1, 4, agree=2 / 3, seeds=3), "undecided"),
+        ("loss_drn", effect(-2, -4, -0.1), "supported"),
+        ("loss_drn", effect(2, 0.1, 4), "contradicted"),
+        ("slots", effect(0.2, -0.9, 1.0), "supported"),
+        ("slots", effect(0.2, -1.1, 1.0), "undecided"),
+        ("slots", effect(-3, -4, -1.1), "contradicted"),
+        ("faster_drn", effect(0.7, 0.6, 0.8), "supported"),
+        ("faster_drn", effect(1.3, 1.2, 1.4), "contradicted"),
+        ("faster_drn", effect(0.9, 0.7, 1.1), "undecided"),
+        ("rare_share", effect(11.5, 11.2, 11.8), "supported"),
+        ("rare_share", effect(31, 30.3, 31.7), "contradicted"),
+    ],
+)
+def test_the_rule(name: str, found: Effect, verdict: str) -> None:
+    assert claims.judge(CLAIMS[name], found) == verdict
+
+
+def test_a_difference_is_paired_within_its_group(runs: Comparisons) -> None:
+    everything = claim_tests.difference(CLAIMS["memory_full"], FIVE, runs, [runs])
+    assert isinstance(everything, Effect)
+    assert (everything.value, everything.queries) == (50, 2)
+    rare = claim_tests.difference(CLAIMS["memory_rare"], FIVE, runs, [runs])
+    assert isinstance(rare, Effect)
+    assert (rare.value, rare.low, rare.high) == (0, 0, 0)
+
+
+def test_rare_less_common_of_one_run_and_of_a_lead(runs: Comparisons) -> None:
+    lead = claim_tests.rarity(CLAIMS["memory_rare_more"], FIVE, runs, [runs])
+    assert isinstance(lead, Effect)
+    assert lead.value == -100  # the memory wins the common query alone
+    loss = claim_tests.rarity(CLAIMS["loss_mgsl_net"], FIVE, runs, [runs])
+    assert isinstance(loss, Effect)
+    assert loss.value == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("memory_alone", "memory_only and baseline not run on embedded"),
+        ("beats_drn", "drn not run on embedded"),
+        ("tacos_tan_2d", "embedded is not TACoS"),
+        ("charades_smaller", "embedded is not Charades-STA"),
+        ("order", "readings.csv is missing"),
+        ("slots", "slots.csv is missing"),
+        ("scattered_video", "scatter.csv is missing"),
+        ("content", "probes.csv is missing"),
+    ],
+)
+def test_what_was_not_run_says_why(runs: Comparisons, name: str, reason: str) -> None:
+    claim = CLAIMS[name]
+    found = claim_tests.TESTS[claim.kind](claim, claim.measures[0], runs, [runs])
+    assert isinstance(found, str)
+    assert reason in found
+
+
+def test_a_lead_on_two_benchmarks_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report_workspace.build(tmp_path, ["charades_actions"], names=("mgsl_net", "cbln"))
+    here = Comparisons(Source("charades_actions"))
+    there = Comparisons(Source("charades_actions"))
+    there.source.summary["benchmark"] = "activitynet"
+    alone = claim_tests.across(CLAIMS["charades_smaller"], FIVE, here, [here])
+    assert alone == "the report has no ActivityNet Captions with features of this kind"
+    found = claim_tests.across(CLAIMS["charades_smaller"], FIVE, here, [here, there])
+    assert isinstance(found, Effect)
+    assert (found.value, found.queries) == (0, 2)
+    assert found.low < 0 < found.high
+
+
+def test_studies_are_read(runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]) -> None:
+    row = {"dataset": "embedded", "seeds": 3, "group": "all", "metric": FIVE, "queries": 2}
+    ends = ("difference", "difference_low", "difference_high")
+    sweep = [(64, -0.03, -0.05, -0.01), (128, 0, 0, 0), (256, 0.002, -0.004, 0.008),
+             (512, -0.003, -0.009, 0.003)]  # fmt: skip
+    rows = [row | {"name": "mgsl_net", "slots": n} | dict(zip(ends, e, strict=True))
+            for n, *e in sweep]  # fmt: skip
+    written(paths.STUDIES / claim_tests.SLOTS, pd.DataFrame(rows))
+    found = claim_tests.slots(CLAIMS["slots"], FIVE, runs, [runs])
+    assert isinstance(found, Effect)
+    assert list(vars(found).values()) == approximately(effect(-0.3, -0.9, 0.8, seeds=3, queries=2))
+    swapped = row | {"name": "own_last"} | dict(zip(ends, (0.01, -0.01, 0.03), strict=True))
+    written(paths.STUDIES / claim_tests.READINGS, pd.DataFrame([swapped]))
+    found = claim_tests.reading(CLAIMS["order"], FIVE, runs, [runs])
+    assert isinstance(found, Effect)
+    assert list(vars(found).values()) == approximately(effect(1, -1, 3, 1, 3, 2))
+    absent = claim_tests.reading(CLAIMS["order"], SEVEN, runs, [runs])
+    assert absent == "reports/studies/readings.csv has nothing on embedded"
+
+
+def test_what_was_seen_inside_the_memory_is_read(
+    runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]
+) -> None:
+    folder = paths.ARTIFACTS / "embedded/inspected/mgsl_net/0"
+    scatter = {"unit": "slots", "correlation": -0.4, "low": -0.6, "high": -0.2, "memory": "video"}
+    other = scatter | {"memory": "query", "correlation": None}
+    written(folder / "scatter.csv", pd.DataFrame([scatter, other]))
+    found = claim_tests.scatter(CLAIMS["scattered_video"], "rank correlation", runs, [runs])
+    assert found == effect(-0.4, -0.6, -0.2)
+    collapsed = claim_tests.scatter(CLAIMS["scattered_query"], "rank correlation", runs, [runs])
+    assert isinstance(collapsed, str)
+    probe = {"probe": "memory_zeroed", "group": "all", "metric": FIVE, "difference": -0.1,
+             "difference_low": -0.2, "difference_high": 0.0}  # fmt: skip
+    written(folder / "probes.csv", pd.DataFrame([probe, probe | {"probe": "memory_initial"}]))
+    assert claim_tests.probe(CLAIMS["content"], FIVE, runs, [runs]) == effect(-10, -20, 0)
+
+
+def test_shares_are_counted_in_the_published_annotations(runs: Comparisons) -> None:
+    claim = CLAIMS["rare_share"]
+    found = claim_tests.share(claim, claim.measures[0], runs, [runs])
+    assert isinstance(found, Effect)
+    assert found.value == pytest.approx(31.0, abs=0.01)
+    assert claims.judge(claim, found) == "contradicted"
+    fewer = CLAIMS["fewer_rare"]
+    found = claim_tests.share(fewer, fewer.measures[0], runs, [runs])
+    assert isinstance(found, Effect)
+    assert found.value == pytest.approx(14.7 - 31.0, abs=0.01)
+
+
+def test_simulated_features_never_decide_a_claim(runs: Comparisons) -> None:
+    findings = claim_tests.find(["embedded"])
+    table = claims_table.build(findings)
+    last = {name: cells[-1].text for name, cells in table.rows if cells[0].text}
+    assert last[CLAIMS["memory_full"].statement] == claims.NOT_REAL
+    assert last[CLAIMS["rare_share"].statement] == "contradicted"
+    assert last[CLAIMS["faster_drn"].statement] == claims.NOT_RUN
+    tidy = claims.tidy(findings)
+    decided = tidy[~tidy["verdict"].isin([claims.NOT_REAL, claims.NOT_RUN])]
+    assert set(decided["kind"]) <= {"cost", "share"}
+    assert "SIMULATED" in table.caption
+    text = " ".join(claims_table.summary(findings))
+    assert "drn not run on embedded" in text
+
+
+def test_real_features_of_the_benchmark_decide(
+    runs: Comparisons, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = runs.source
+    monkeypatch.setitem(source.summary, "simulated", False)
+    monkeypatch.setitem(source.summary, "benchmark", "activitynet")
+    finding = Finding(CLAIMS["memory_full"], FIVE, source, effect(2, 1, 3))
+    assert claims.on_the_paper([finding]) == "supported"
+    elsewhere = replace(finding, claim=CLAIMS["tacos_drn"])
+    assert claims.on_the_paper([elsewhere]) == claims.NOT_REAL
+
+
+def test_the_picture_shows_each_claim_once_and_no_label_covers_another(runs: Comparisons) -> None:
+    figure = claims_figure.draw(claim_tests.find(["embedded"])).figure
+    figure.draw_without_rendering()
+    statements = [t for axes in figure.axes for t in axes.texts if len(t.get_text()) > 12]
+    found = [" ".join(text.get_text().split()) for text in statements]
+    assert found == list(dict.fromkeys(found))
+    assert set(found) == {claim.statement for claim in CLAIMS.values()}
+    boxes = [text.get_window_extent() for text in statements]
+    for index, box in enumerate(boxes):
+        assert box.x0 >= 0
+        for other in boxes[index + 1 :]:
+            assert min(box.y1, other.y1) - max(box.y0, other.y0) < 0.2 * box.height
+
+
+def test_the_bootstrap_of_a_claim_is_that_of_params(runs: Comparisons) -> None:
+    told = params.load(paths.PARAMS).evaluation
+    assert runs.params == told.model_copy(update={"recall_at": (1,)})
