@@ -438,7 +438,7 @@ def _find(params: Params, name: str) -> tuple[str, dict[str, Any]]:
 def _own_nms(params: Params, dataset: str) -> dict[str, NmsParams]:
     """The rules for NMS that methods and ablations bring along, by their names."""
     rules = {}
-    for name in params.methods + params.ablations:
+    for name in params.names():
         block = params.models[_find(params, name)[0]]
         if rule := _for_dataset(block.nms_by_dataset, dataset) or block.nms:
             rules[name] = rule
