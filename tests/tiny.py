@@ -38,6 +38,7 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "dim": 16,
         "heads": 2,
         "head_channels": 16,
+        "hidden_dim": 16,
     }
     model = config.model | {key: value for key, value in tiny.items() if key in config.model}
     base = {"epochs": 2, "batch_size": 8, "model": model}
