@@ -24,6 +24,7 @@ Probability = Annotated[float, Field(ge=0, lt=1)]
 Names = tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...]
 TextFile = Annotated[str, Field(pattern=r".\.txt$")]
 Scale = Literal["embedded", "paper"]
+Form = Literal["surface", "lemma", "stem"]
 
 
 class Frozen(BaseModel):
@@ -61,7 +62,7 @@ class RareParams(Frozen):
     bins: tuple[Positive, ...]
     inclusive: bool
     corpus: Literal["train", "all"]
-    form: Literal["surface"]
+    form: Form
     tags: tuple[str, ...]
 
     @model_validator(mode="after")
