@@ -145,8 +145,7 @@ def score(
     from mgsl.evaluation import scoring
 
     rules = params.load(paths.PARAMS).evaluation
-    queries, about = scoring.read_test(paths.prepared(dataset))
-    table = scoring.score(queries, predictions, about["bins"], rules)
+    table, about = scoring.score_file(paths.prepared(dataset), predictions, rules)
     if as_json:
         print(json.dumps(scoring.as_json(table, about, rules), indent=2))
     else:

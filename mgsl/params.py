@@ -25,6 +25,7 @@ Names = tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...]
 TextFile = Annotated[str, Field(pattern=r".\.txt$")]
 Scale = Literal["embedded", "paper"]
 NmsRule = Literal["per_metric", "fixed", "none"]
+Form = Literal["surface", "lemma", "stem"]
 
 
 class Frozen(BaseModel):
@@ -62,7 +63,7 @@ class RareParams(Frozen):
     bins: tuple[Positive, ...]
     inclusive: bool
     corpus: Literal["train", "all"]
-    form: Literal["surface"]
+    form: Form
     tags: tuple[str, ...]
 
     @model_validator(mode="after")
@@ -271,7 +272,7 @@ class EvaluateConfig(Frozen):
     dataset: str
     scale: Scale
     names: Names
-    groups: dict[str, str]
+    groups: dict[str, str] = {}
     seeds: tuple[NonNegative, ...]
     evaluation: EvaluationParams
     nms: dict[str, NmsParams] = {}  # of the names that bring a rule of their own
