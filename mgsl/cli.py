@@ -35,6 +35,16 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class Subject(StrEnum):
+    """What a study is of."""
+
+    annotations = "annotations"
+    readings = "readings"
+    memories = "memories"
+    slots = "slots"
+    collapse = "collapse"
+
+
 DatasetOption = Annotated[str, typer.Option(help="A dataset of params.yaml.")]
 NameOption = Annotated[str, typer.Option(help="A method or an ablation of params.yaml.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order.")]
@@ -209,14 +219,21 @@ def doctor(
 
 
 @app.command(rich_help_panel=TOOLS)
-def study() -> None:
-    """Study the annotations of the three benchmarks: rarity, no video, what people reach.
+def study(
+    subject: Annotated[
+        Subject, typer.Argument(help="What is studied; annotations take three minutes.")
+    ] = Subject.annotations,
+) -> None:
+    """Write one of the studies that take too long for every run: numbers kept in reports/studies.
 
-    The numbers go to reports/studies, which is kept in git; the exhibits multiverse, no_video and
-    figures_4_5 draw them. Needs the published annotations (MGSL_CACHE, MGSL_MIRROR or network) and
-    takes about three minutes.
+    **annotations** of the three benchmarks: rarity, no video, what people reach (needs the
+    published annotations). **readings**: what each open question is worth; **memories**: the
+    candidates for the recommended memory; **slots**: how many it takes. These three compare runs
+    of the group of that name: train it first, with
+    `dvc exp run -S 'ablations=[readings]' -S 'seeds=[0,1,2]'`.
+    **collapse**: why slots become one vector; trains the first steps of a few configurations.
     """
-    stages.study()
+    stages.study(subject=subject.value)
 
 
 def main() -> None:

@@ -137,12 +137,18 @@ def index() -> None:
     build_index(list(chosen.exhibits), list(chosen.datasets))
 
 
-def study() -> None:
-    """Study the annotations of the three benchmarks, without any video."""
+def study(*, subject: str) -> None:
+    """Write one of the studies that are kept in git: numbers that take too long for every run."""
     from mgsl.reporting import published
-    from mgsl.studies.running import run
+    from mgsl.studies import collapse, readings, running
 
-    run(params.load(paths.PARAMS), published.bin_shares())
+    chosen = params.load(paths.PARAMS)
+    if subject == "annotations":
+        running.run(chosen, published.bin_shares())
+    elif subject == "collapse":
+        collapse.run(chosen)
+    else:
+        readings.run(chosen, subject)
 
 
 def _fit(name: str, *, dataset: str, seed: int, device: str) -> Path:
