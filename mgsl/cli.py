@@ -195,14 +195,29 @@ def ground(
 
 @app.command(rich_help_panel=TOOLS)
 def describe(
-    dataset: Annotated[str, typer.Argument(help="A prepared dataset.")],
+    dataset: Annotated[
+        str | None, typer.Argument(help="A prepared dataset; without it, all annotations.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print counts, durations, moment lengths, word frequencies, rare and common shares."""
+    """Print counts, durations, moment lengths, word frequencies, rare and common shares.
+
+    Without a dataset: published, clamped and dropped pairs of every dataset beside the printed
+    counts, its rare share and the coverage of word vectors, from the annotations alone.
+    """
     from mgsl.data import describing
 
-    described = describing.describe(paths.prepared(dataset))
-    print(json.dumps(described, indent=2) if as_json else describing.as_text(described))
+    if dataset is not None:
+        described = describing.describe(paths.prepared(dataset))
+        text = describing.as_text(described)
+    else:
+        from mgsl.reporting import published
+        from mgsl.studies import counts
+
+        preparation = params.load(paths.PARAMS).preparation
+        described = counts.count(preparation, published.pairs(), paths.STUDIED)
+        text = counts.as_text(described)
+    print(json.dumps(described, indent=2) if as_json else text)
 
 
 @app.command(rich_help_panel=TOOLS)

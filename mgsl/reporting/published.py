@@ -92,5 +92,12 @@ def claims() -> pd.DataFrame:
     return _read("claims").fillna({"a": "", "b": "", "group": "", "margin": 0.0})
 
 
+def pairs() -> dict[tuple[str, str], int]:
+    """How many pairs a split of a benchmark has, by (benchmark, split)."""
+    rows = _read("datasets")
+    columns = (rows[name] for name in ("dataset", "split", "pairs"))
+    return {(name, split): int(n) for name, split, n in zip(*columns, strict=True)}
+
+
 def _read(name: str) -> pd.DataFrame:
     return pd.read_csv(FOLDER / f"{name}.csv")
