@@ -115,6 +115,15 @@ def inspect(dataset: DatasetOption, device: DeviceOption = Device.auto) -> None:
 
 
 @app.command(rich_help_panel=STAGES)
+def trace() -> None:
+    """Tell what models are made of, from one call of each; how large MGSL-Net is at the paper's.
+
+    Nothing is trained or read but configurations: it takes seconds.
+    """
+    stages.trace()
+
+
+@app.command(rich_help_panel=STAGES)
 def report(
     exhibit: Annotated[
         str | None, typer.Option(help="A notebook of notebooks/, without .ipynb; else all.")
