@@ -98,8 +98,10 @@ def compare(dataset: str, names: Sequence[str]) -> pd.DataFrame:
         run = params.read(RunConfig, paths.config(dataset, BASE if name in SUPPRESSION else name))
         slots = run.model["video_slots"]
         tables.append(table.assign(dataset=dataset, name=name, slots=slots, seeds=len(by_seed)))
-    columns = ["dataset", "name", "slots", "seeds", "group", "metric", "value", "low", "high",
-               "difference", "difference_low", "difference_high", "difference_std", "queries"]  # fmt: skip
+    columns = [
+        *("dataset", "name", "slots", "seeds", "group", "metric", "value", "low", "high"),
+        *("difference", "difference_low", "difference_high", "difference_std", "queries"),
+    ]
     return pd.concat(tables, ignore_index=True)[columns]
 
 
