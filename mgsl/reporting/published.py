@@ -87,6 +87,17 @@ def rare_and_common() -> dict[str, tuple[float, float]]:
     return {name: (float(rows[name, "rare"]), float(rows[name, "common"])) for name in names}
 
 
+def examples() -> dict[str, dict[str, tuple[float, float]]]:
+    """The qualitative examples of Figure 6: for each query its truth and answers, in seconds.
+
+    The truth is called "ground truth", the answers have their methods' printed names.
+    """
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for query, source, start_s, end_s in _read("figure6_examples").itertuples(index=False):
+        found.setdefault(query, {})[source] = (float(start_s), float(end_s))
+    return found
+
+
 def claims() -> pd.DataFrame:
     """What the paper says that can be tested, one statement a row, in our words."""
     return _read("claims").fillna({"a": "", "b": "", "group": "", "margin": 0.0})
