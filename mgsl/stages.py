@@ -116,9 +116,11 @@ def index() -> None:
 def study() -> None:
     """Study the annotations of the three benchmarks, without any video."""
     from mgsl.reporting import published
+    from mgsl.studies.examples import Example
     from mgsl.studies.running import run
 
-    run(params.load(paths.PARAMS), published.bin_shares())
+    shown = [Example(**row) for row in published.examples()]
+    run(params.load(paths.PARAMS), published.bin_shares(), shown)
 
 
 def _fit(name: str, *, dataset: str, seed: int, device: str) -> Path:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -90,6 +91,25 @@ def rare_and_common() -> dict[str, tuple[float, float]]:
 def claims() -> pd.DataFrame:
     """What the paper says that can be tested, one statement a row, in our words."""
     return _read("claims").fillna({"a": "", "b": "", "group": "", "margin": 0.0})
+
+
+def examples() -> list[dict[str, Any]]:
+    """The queries that the figures show, with the moment printed (seconds)."""
+    rows = _read("examples").fillna("").to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in rows]
+
+
+def sizes() -> pd.DataFrame:
+    """Parameters of the public configurations of the methods of Table 2, counted exactly."""
+    return _read("sizes")
+
+
+def provenance() -> pd.DataFrame:
+    """What is known of the features, test sets and origins of the rows of Table 1.
+
+    `numbers` holds what the method reaches under `condition`, in percent, as "metric=value; …".
+    """
+    return _read("provenance").fillna("")
 
 
 def _read(name: str) -> pd.DataFrame:
