@@ -177,7 +177,9 @@ def contributions() -> list[Finding]:
     three, four, five = (published.ablations(n)[_MEASURES].astype(float) for n in _TABLES)
 
     def gain(table: pd.DataFrame, after: str, before: str) -> str:
-        return " / ".join(map(signed, (table.loc[after] - table.loc[before]).to_numpy()))
+        return " / ".join(
+            signed(float(x)) for x in (table.loc[after] - table.loc[before]).to_list()
+        )
 
     steps = list(itertools.pairwise(four.index))
     larger = (three.loc["memory_only"] > three.loc["attention_only"]).all()
