@@ -177,9 +177,8 @@ def contributions() -> list[Finding]:
     three, four, five = (published.ablations(n)[_MEASURES].astype(float) for n in _TABLES)
 
     def gain(table: pd.DataFrame, after: str, before: str) -> str:
-        return " / ".join(
-            signed(float(x)) for x in (table.loc[after] - table.loc[before]).to_list()
-        )
+        first, second = table.loc[[before, after]].to_numpy(dtype=float)
+        return " / ".join(map(signed, second - first))
 
     steps = list(itertools.pairwise(four.index))
     larger = (three.loc["memory_only"] > three.loc["attention_only"]).all()
