@@ -96,6 +96,15 @@ def evaluate(dataset: DatasetOption) -> None:
 
 
 @app.command(rich_help_panel=STAGES)
+def inspect(dataset: DatasetOption, device: DeviceOption = Device.auto) -> None:
+    """Look into trained memories: what their slots hold, and what damage to them costs.
+
+    Of which methods and ablations, params.yaml says under `inspected`.
+    """
+    stages.inspect(dataset=dataset, device=device.value)
+
+
+@app.command(rich_help_panel=STAGES)
 def report(
     exhibit: Annotated[
         str | None, typer.Option(help="A notebook of notebooks/, without .ipynb; else all.")
@@ -136,12 +145,42 @@ def score(
     from mgsl.evaluation import scoring
 
     rules = params.load(paths.PARAMS).evaluation
-    queries, about = scoring.read_test(paths.prepared(dataset))
-    table = scoring.score(queries, predictions, about["bins"], rules)
+    table, about = scoring.score_file(paths.prepared(dataset), predictions, rules)
     if as_json:
         print(json.dumps(scoring.as_json(table, about, rules), indent=2))
     else:
         print(scoring.as_text(table, about, rules))
+
+
+@app.command(rich_help_panel=TOOLS)
+def ground(
+    checkpoint: Annotated[Path, typer.Option(help="A checkpoint.safetensors of `train`.")],
+    features: Annotated[Path, typer.Option(help="A .npy file: the video's clips, in order.")],
+    duration: Annotated[float, typer.Option(help="How long the video is, in seconds.")],
+    query: Annotated[str, typer.Option(help="The sentence.")],
+    as_json: JsonOption = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the moments on a timeline: .png, .svg or .pdf.")
+    ] = None,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Find the five best moments of a video of your own for a sentence.
+
+    The features must be of the kind that the checkpoint was trained on, whose dataset is prepared.
+    """
+    from mgsl import grounding
+
+    answer = grounding.ground(
+        checkpoint, features, duration_s=duration, query=query, device=device.value
+    )
+    if plot:
+        from mgsl.reporting import figures, grounded
+
+        figures.save_as(grounded.draw(answer), plot)
+    if as_json:
+        print(json.dumps(grounding.as_json(answer), indent=2, ensure_ascii=False))
+    else:
+        print(grounding.as_text(answer))
 
 
 @app.command(rich_help_panel=TOOLS)

@@ -212,6 +212,13 @@ class PersistentMemory(nn.Module):
             weights = nearest(weights, self.readings.write_slots)
         return Record(weights, torch.sigmoid(stream.erase(features)), value, mask)
 
+    def reading_weights(self, features: list[Steps], masks: list[Mask]) -> list[Weights]:
+        """How much each step of each stream belongs to each slot when it is looked up."""
+        return [
+            self.look(stream, x.float(), mask, self.slots)
+            for stream, x, mask in zip(self._streams(), features, masks, strict=True)
+        ]
+
     def look(self, stream: Stream, features: Steps, mask: Mask, slots: Slots) -> Weights:
         """How much each step belongs to each slot when it is looked up."""
         return address(stream.read_key(features, mask), slots, stream.betas()[0])

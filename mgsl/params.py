@@ -25,6 +25,7 @@ Names = tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...]
 TextFile = Annotated[str, Field(pattern=r".\.txt$")]
 Scale = Literal["embedded", "paper"]
 NmsRule = Literal["per_metric", "fixed", "none"]
+Form = Literal["surface", "lemma", "stem"]
 
 
 class Frozen(BaseModel):
@@ -62,7 +63,7 @@ class RareParams(Frozen):
     bins: tuple[Positive, ...]
     inclusive: bool
     corpus: Literal["train", "all"]
-    form: Literal["surface"]
+    form: Form
     tags: tuple[str, ...]
 
     @model_validator(mode="after")
@@ -168,6 +169,7 @@ class Params(Frozen):
     methods: Names
     ablations: Names
     groups: dict[str, Names]
+    inspected: Names
     seeds: tuple[NonNegative, ...]
     scale: Scale
     exhibits: Names
@@ -187,6 +189,7 @@ class Params(Frozen):
             "methods": set(self.models),
             "ablations": ablations | set(self.groups),
         }
+        known["inspected"] = set(self.models) | ablations
         for group, members in self.groups.items():
             if unknown := [name for name in members if name not in ablations]:
                 raise ValueError(f"groups.{group} names {unknown}, which no method has")
@@ -269,7 +272,7 @@ class EvaluateConfig(Frozen):
     dataset: str
     scale: Scale
     names: Names
-    groups: dict[str, str]
+    groups: dict[str, str] = {}
     seeds: tuple[NonNegative, ...]
     evaluation: EvaluationParams
     nms: dict[str, NmsParams] = {}  # of the names that bring a rule of their own
@@ -281,6 +284,15 @@ class EvaluateConfig(Frozen):
             return self.evaluation
         threshold = own.threshold or self.evaluation.nms_threshold
         return self.evaluation.model_copy(update={"nms": own.rule, "nms_threshold": threshold})
+
+
+class InspectConfig(Frozen):
+    """What the stage `inspect` is told: whose memories are looked into, and by what rules."""
+
+    names: Names
+    seeds: tuple[NonNegative, ...]
+    evaluation: EvaluationParams
+    rare: RareParams
 
 
 def load(path: Path) -> Params:
@@ -347,6 +359,12 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
             nms=_own_nms(params, dataset),
         ),
     }
+    parts["inspect"] = InspectConfig(
+        names=tuple(name for name in params.inspected if name in params.names()),
+        seeds=params.seeds,
+        evaluation=params.evaluation,
+        rare=params.preparation.rare,
+    )
     slots = params.memory.slots
     given = {
         "num_clips": setting.num_clips,
@@ -421,7 +439,7 @@ def _find(params: Params, name: str) -> tuple[str, dict[str, Any]]:
 def _own_nms(params: Params, dataset: str) -> dict[str, NmsParams]:
     """The rules for NMS that methods and ablations bring along, by their names."""
     rules = {}
-    for name in params.methods + params.ablations:
+    for name in params.names():
         block = params.models[_find(params, name)[0]]
         if rule := _for_dataset(block.nms_by_dataset, dataset) or block.nms:
             rules[name] = rule

@@ -34,6 +34,11 @@ def run(dataset: str, name: str, seed: int, group: str | None = None) -> Path:
     return ARTIFACTS / dataset / "runs" / group / str(seed) / name
 
 
+def inspected(dataset: str, name: str, seed: int) -> Path:
+    """What the memories of one training hold, and what they are worth."""
+    return ARTIFACTS / dataset / "inspected" / name / str(seed)
+
+
 def unfinished(dataset: str, name: str, seed: int, fingerprint: str) -> Path:
     """The state of a training under way; outside its run, which DVC empties before it starts."""
     return ARTIFACTS / "unfinished" / f"{dataset}-{name}-{seed}-{fingerprint}.pt"

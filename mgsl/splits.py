@@ -1,8 +1,8 @@
 """Train, validation and test; the rare and the common queries.
 
 A content word is an alphabetic token that the tagger calls a noun, a verb or an adjective. Its
-frequency is how often that surface form is a content word of the counting corpus (Q22). A query is
-as rare as its rarest content word.
+frequency is how often that word is a content word of the counting corpus (Q22). A query is as rare
+as its rarest content word. What counts as the same word, `mgsl.forms` has decided before.
 """
 
 import bisect
@@ -50,7 +50,7 @@ def content_words(tagged: TaggedTokens, tags: tuple[str, ...]) -> list[str]:
 
 
 def frequencies(corpus: Iterable[TaggedTokens], tags: tuple[str, ...]) -> Counter[str]:
-    """How often each surface form is a content word of the sentences given."""
+    """How often each word is a content word of the sentences given."""
     return Counter(word for tagged in corpus for word in content_words(tagged, tags))
 
 

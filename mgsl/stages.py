@@ -4,6 +4,7 @@
 `artifacts/configs`. torch is imported by the stages that compute with it.
 """
 
+import itertools
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pandas as pd
 
 from mgsl import params, paths
 from mgsl.files import atomic_path, write_json
-from mgsl.params import EvaluateConfig, GroupConfig, PrepareConfig, RunConfig
+from mgsl.params import EvaluateConfig, GroupConfig, InspectConfig, PrepareConfig, RunConfig
 
 
 def configure() -> None:
@@ -91,6 +92,29 @@ def evaluate(*, dataset: str) -> None:
     metrics = evaluate_runs(paths.prepared(dataset), runs, config)
     _write_csv(metrics, paths.metrics(dataset))
     write_json(paths.headline(dataset), headline(summary(metrics)))
+
+
+def inspect(*, dataset: str, device: str) -> None:
+    """Look into the memories of the runs that params.yaml lists under `inspected`."""
+    import torch
+
+    from mgsl.data.loading import load_splits
+    from mgsl.inspection import inspecting
+    from mgsl.queries import read_summary
+    from mgsl.training.checkpoint import load_checkpoint
+    from mgsl.training.devices import choose_device
+
+    told = params.read(InspectConfig, paths.config(dataset, "inspect"))
+    prepared = paths.prepared(dataset)
+    held_out = read_summary(prepared)["validation_held_out"]
+    torch.set_flush_denormal(True)
+    for name, seed in itertools.product(told.names, told.seeds):
+        config = params.read(RunConfig, paths.config(dataset, name))
+        where = choose_device(device, config.training.precision)
+        model = load_checkpoint(_folder(dataset, name, seed) / "checkpoint.safetensors", config)
+        splits = load_splits(prepared, max_words=config.max_words)
+        found = inspecting.inspect(model, splits, config, told, held_out=held_out, device=where)
+        inspecting.write(paths.inspected(dataset, name, seed), *found)
 
 
 def report(*, exhibit: str | None = None) -> None:

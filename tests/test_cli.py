@@ -228,7 +228,7 @@ def test_configure_writes_a_part_for_everything_that_runs() -> None:
     assert invoke("configure").exit_code == 0
     written = {path.stem for path in (paths.ARTIFACTS / "configs/embedded").iterdir()}
     chosen = params.load(paths.PARAMS)
-    assert written == {"prepare", "evaluate", "groups", *chosen.names()}
+    assert written == {"prepare", "evaluate", "groups", "inspect", *chosen.names()}
 
 
 def test_a_prediction_file_is_scored_for_people() -> None:

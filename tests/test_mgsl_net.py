@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from mgsl.models import build
-from mgsl.models.mgsl_net import Alignment, HeterogeneousAttention, MGSLNet, MGSLNetConfig
+from mgsl.models.mgsl_net import Alignment, Heads, HeterogeneousAttention, MGSLNet, MGSLNetConfig
 from mgsl.models.per_clip import clip_centers, distance_iou, inside
 from mgsl.spans import tiou
 from tests import tiny
@@ -204,3 +204,23 @@ def test_the_parameters_at_the_papers_scale_are_counted() -> None:
     assert sum(p.numel() for p in memories) == 16 * (1024 * 1024 + 1024) + sharpness
     size = sum(p.numel() for p in net.parameters()) * 4 / 2**20
     assert size == pytest.approx(203.9, abs=0.05)
+
+
+@torch.no_grad()
+def test_the_heads_are_the_convolutions_that_they_hold() -> None:
+    torch.manual_seed(0)
+    heads = Heads(6, channels=4)
+    fused, mask = torch.randn(2, 5, 6), torch.ones(2, 5, dtype=torch.bool)
+    mask[1, 3:] = False
+
+    def literal(layers: torch.nn.ModuleList) -> torch.Tensor:
+        x = fused.mT * mask[:, None]
+        for layer in layers[:-1]:
+            x = layer(x).relu() * mask[:, None]
+        return layers[-1](x).mT
+
+    found = heads(fused, mask)
+    distances = 0.2 * (heads.scale * literal(heads.boundary)).exp()
+    torch.testing.assert_close(found.distances, distances)
+    torch.testing.assert_close(found.confidence, literal(heads.confidence).squeeze(-1))
+    torch.testing.assert_close(found.iou, literal(heads.iou).squeeze(-1).sigmoid())

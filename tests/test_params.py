@@ -54,7 +54,7 @@ def test_the_repository_file_is_valid_for_every_dataset_scale_and_method() -> No
         everything = changed(scale, "scale") | {
             "datasets": list(DOCUMENT["data"]),
             "methods": list(DOCUMENT["models"]),
-            "ablations": [n for block in DOCUMENT["models"].values() for n in block["ablations"]],
+            "ablations": [n for block in DOCUMENT["models"].values() for n in block.get("ablations", {})],
         }
         for dataset in DOCUMENT["data"]:
             parts = params.resolve(parse(everything), dataset, CONFIGS)
@@ -224,8 +224,8 @@ def test_the_one_number_of_slots_changes_both_memories_and_nothing_else() -> Non
 @pytest.mark.parametrize(
     ("key", "value", "concerned"),
     [
-        (("evaluation", "strict"), True, {"evaluate"}),
-        (("preparation", "rare", "threshold"), 5, {"prepare"}),
+        (("evaluation", "strict"), True, {"evaluate", "inspect"}),
+        (("preparation", "rare", "threshold"), 5, {"prepare", "inspect"}),
         (("data", "embedded", "planted", "noise"), 0.1, {"prepare"}),
         (("training", "clip_norm"), 0.5, RUNS),
         (

@@ -12,6 +12,7 @@ import yaml
 
 from mgsl import paths, stages
 from mgsl.errors import UserError
+from mgsl.reporting import notebooks
 
 ROOT = Path(__file__).parents[1]
 METHODS = ("prior", "action_prior", "mgsl_net")
@@ -71,6 +72,20 @@ def test_a_training_leaves_its_curve_and_no_unfinished_state(inside: Path) -> No
     assert not list((inside / "artifacts/unfinished").glob("*"))
 
 
+def test_memories_are_inspected_to_the_same_bytes_each_time(inside: Path) -> None:
+    folder = paths.inspected("embedded", "mgsl_net", 0)
+    stages.inspect(dataset="embedded", device="cpu")
+    first = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert first.keys() == {"slots.csv", "pairs.csv", "scatter.csv", "probes.csv", "summary.json"}
+    stages.inspect(dataset="embedded", device="cpu")
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == first
+    probes = pd.read_csv(folder / "probes.csv").set_index(["probe", "group", "metric"])["value"]
+    metrics = pd.read_csv(paths.metrics("embedded")).query("name == 'mgsl_net'")
+    scored = metrics.set_index(["group", "metric"])["value"]
+    for key in [("all", "R@1, IoU=0.5"), ("rare", "R@1, IoU=0.7")]:
+        assert probes["intact", *key] == pytest.approx(scored[key], abs=1e-6)
+
+
 def test_training_again_gives_the_same_bytes(inside: Path) -> None:
     run = paths.run("embedded", "mgsl_net", 0)
     before = {file.name: file.read_bytes() for file in run.iterdir()}
@@ -118,6 +133,13 @@ def test_a_checkpoint_of_another_configuration_is_refused(inside: Path, tmp_path
 def test_a_run_that_params_do_not_list_is_named(inside: Path) -> None:
     with pytest.raises(UserError, match=r"no_such\.json is missing: see that params.yaml"):
         stages.train(dataset="embedded", name="no_such", seed=0, device="cpu")
+
+
+def test_the_notebook_asks_a_checkpoint_about_an_example(inside: Path) -> None:
+    executed = notebooks.execute(Path("notebooks/ground.ipynb"), {})
+    told = [o["text"] for c in executed.cells for o in c.get("outputs", ()) if "text" in o]
+    assert "mgsl_net, trained on embedded (SIMULATED features)" in told[0]
+    assert Path("reports/ground.svg").is_file()
 
 
 def test_the_reports_are_built_twice_to_the_same_bytes(inside: Path) -> None:

@@ -196,7 +196,10 @@ def test_a_document_may_be_indented_and_say_more_than_its_results(
         (results([]), "has no windows for video0-1; a query needs at least one"),
         (lines(GOOD), r"each of the 2 queries once, and no other:\n  missing: video0-1$"),
         (lines(GOOD, GOOD), r"\n  repeated: video0-0\n  missing: video0-1$"),
-        (answer([[1, 2]], qid="b"), r"\n  unknown: b\n  missing: video0-1$"),
+        (
+            answer([[1, 2]], qid="b"),
+            r"\n  unknown: b\n  missing: video0-1\n  an id is .*: video0-0$",
+        ),
         ('{"results": {"a": [], "a": []}}', r"\n  repeated: a\n  unknown: a\n  missing: video0-0"),
     ],
 )

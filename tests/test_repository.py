@@ -33,9 +33,9 @@ PARAMS = params.load(paths.PARAMS)
 NUM_EQUATIONS = 14
 LONGEST = 300  # lines of a file
 LONGER = {  # and why: each is one whole that is read from top to bottom
-    "mgsl/params.py": 490,  # the types of params.yaml
+    "mgsl/params.py": 510,  # the types of params.yaml
     "mgsl/models/mgsl_net.py": 460,  # a method is complete in its file
-    "mgsl/memory.py": 350,  # the memory is read beside the paper
+    "mgsl/memory.py": 390,  # the memory is read beside the paper
     "mgsl/data/synthetic.py": 310,  # a dataset is generated in its file
 }
 LARGEST_MB = 2
@@ -44,6 +44,7 @@ NO_TORCH = [  # what computes nothing with it starts without it
     "mgsl.stages",
     "mgsl.params",
     "mgsl.doctor",
+    "mgsl.grounding",
     "mgsl.splits",
     *(
         ".".join(path.with_suffix("").parts)
@@ -62,6 +63,7 @@ MAY_NOT_IMPORT = {  # imports point one way
     "mgsl.data": ["mgsl.models", "mgsl.training", "mgsl.evaluation", "mgsl.reporting"],
     "mgsl.models": ["mgsl.training", "mgsl.evaluation", "mgsl.reporting", "mgsl.data"],
     "mgsl.training": ["mgsl.evaluation", "mgsl.reporting", "mgsl.stages"],
+    "mgsl.inspection": ["mgsl.reporting", "mgsl.stages"],
     "mgsl.memory": ["mgsl.models", "mgsl.training", "mgsl.data"],
     "mgsl.records": ["mgsl.models", "mgsl.training", "mgsl.data", "mgsl.memory"],
     "mgsl.spans": ["torch", "mgsl.models", "mgsl.training", "mgsl.data", "mgsl.evaluation"],

@@ -1,6 +1,7 @@
 """Studies of annotations alone: counted by hand, drawn from what is kept, and as published."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,12 @@ import pytest
 
 from mgsl import params, paths
 from mgsl.data.annotations import Annotation
+from mgsl.data.preparing import make_queries
 from mgsl.errors import UserError
 from mgsl.evaluation import ceiling
+from mgsl.forms import FORMS
 from mgsl.models import MODELS
+from mgsl.params import Form
 from mgsl.queries import Query
 from mgsl.reporting import figures_4_5, multiverse, no_video, published
 from mgsl.reporting import studies as kept
@@ -19,6 +23,7 @@ from mgsl.studies import multiverse as readings
 from mgsl.studies import no_video as measuring
 from mgsl.studies.benchmarks import Benchmark
 from tests import report_workspace
+from tests.published import prepare_config, rare_params
 
 STUDIES = str(paths.STUDIES)
 TAGS = readings.TAGS["nouns, verbs, adjectives"]
@@ -62,6 +67,19 @@ def test_the_rarest_word_of_each_sentence_is_counted(
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("where", ["train", "all"])
+@pytest.mark.parametrize("form", FORMS)
+def test_pairs_are_prepared_as_the_multiverse_counts_them(
+    told: list[Annotation], form: Form, where: Literal["train", "all"]
+) -> None:
+    rare = rare_params(form=form, corpus=where)
+    preparation = prepare_config().preparation.model_copy(update={"rare": rare})
+    queries = make_queries(told, told, preparation)
+    found = readings.lowest_counts(readings.read(told, form), TAGS, where=where, counted="tokens")
+    assert [q.frequency for q in queries] == [None if np.isinf(n) else int(n) for n in found]
+    assert queries[0].tokens == ("dogs", "run", "and", "dogs", "jump")  # as they were
+
+
 def test_a_word_twice_in_a_sentence_counts_once_where_sentences_count(
     told: list[Annotation],
 ) -> None:
@@ -87,7 +105,7 @@ def test_the_distance_is_the_share_that_changes_its_bin() -> None:
 
 
 def test_every_reading_is_tried_once_the_nearest_first(told: list[Annotation]) -> None:
-    corpora = {form: readings.read(told, form) for form in readings.FORMS}
+    corpora = {form: readings.read(told, form) for form in FORMS}
     table = readings.readings(corpora, np.array([0.5, 0.0, 0.0, 0.5]))
     assert len(table) == 1728
     assert not table.duplicated(list(multiverse.CHOICES)).any()

@@ -34,9 +34,11 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "video_slots": 40,
         "query_slots": 40,
         "input_dim": 8,
+        "word_input_dim": 8,
         "dim": 16,
         "heads": 2,
         "head_channels": 16,
+        "hidden_dim": 16,
     }
     model = config.model | {key: value for key, value in tiny.items() if key in config.model}
     base = {"epochs": 2, "batch_size": 8, "model": model}

@@ -122,7 +122,32 @@ def read_stretched(
                 array = archive.read(video)
             except (OSError, ValueError, EOFError, KeyError, RuntimeError) as error:
                 raise UserError(f"{path}: video {video!r} cannot be read ({error})") from None
-            yield stretch(_checked(array, video_dim, f"{path}: video {video!r}"), num_clips)
+            yield stretch(checked(array, video_dim, f"{path}: video {video!r}"), num_clips)
+
+
+def read_clips(path: Path, video_dim: int, where: str) -> Float32[np.ndarray, "clips video_dim"]:
+    """The features of one video from a .npy file of its own.
+
+    Args:
+        path: an array of floats, [clips, video_dim].
+        video_dim: length of a clip's feature.
+        where: what opens the message of an error.
+
+    Raises:
+        UserError: the file is missing or no array, or the array has no clips, another width, or
+            holds NaN or infinity.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} is missing: name a .npy file with the clips of one video"
+        ) from None
+    except (OSError, ValueError, EOFError):
+        raise UserError(f"{path} is no whole .npy file of numbers") from None
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"{path} holds several arrays: name a .npy file with one")
+    return checked(array, video_dim, where)
 
 
 def stretch(
@@ -159,6 +184,30 @@ def open_archive(path: Path) -> Iterator[Archive]:
         raise UserError(f"{path} is no whole HDF5 file ({error}): place it again") from None
     with file:
         yield _Hdf5(file)
+
+
+def checked(
+    array: np.ndarray, video_dim: int, where: str
+) -> Float32[np.ndarray, "published video_dim"]:
+    """The clips of one video, if they can be used.
+
+    Args:
+        array: [clips, video_dim]; axes of size 1 between the two are dropped.
+        video_dim: length of a clip's feature.
+        where: what opens the message of an error.
+
+    Raises:
+        UserError: there are no clips, or of another width; they are no floats, NaN or infinite.
+    """
+    between = array.shape[1:-1]  # spatial axes of size 1, which some releases keep
+    if array.ndim < 2 or set(between) - {1} or array.shape[-1] != video_dim or not len(array):
+        raise UserError(
+            f"{where} has features of shape {array.shape}, expected [clips, {video_dim}]: "
+            "correct video_dim in params.yaml, or place the right features"
+        )
+    if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
+        raise UserError(f"{where} has features that hold NaN, infinity or no floats")
+    return array.reshape(len(array), video_dim).astype(np.float32)
 
 
 def _fingerprint(path: Path) -> dict[str, str | int]:
@@ -218,17 +267,3 @@ class _Hdf5:
 def _names(video: str) -> tuple[str, ...]:
     """As annotations name a video, and without the extension, which some releases leave out."""
     return (video, video.removesuffix(".avi"))
-
-
-def _checked(
-    array: np.ndarray, video_dim: int, where: str
-) -> Float32[np.ndarray, "published video_dim"]:
-    between = array.shape[1:-1]  # spatial axes of size 1, which some releases keep
-    if array.ndim < 2 or set(between) - {1} or array.shape[-1] != video_dim or not len(array):
-        raise UserError(
-            f"{where} has features of shape {array.shape}, expected [clips, {video_dim}]: "
-            "correct video_dim in params.yaml, or place the right features"
-        )
-    if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
-        raise UserError(f"{where} has features that hold NaN, infinity or no floats")
-    return array.reshape(len(array), video_dim).astype(np.float32)

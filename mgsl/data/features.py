@@ -63,10 +63,11 @@ def store_features(
         UserError: a video's features have another shape, or hold NaN or infinity, or there are
             more or fewer videos than promised.
     """
-    count = 0
-    with atomic_path(path) as temporary:
-        stored = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
-        for count, (video, array) in enumerate(arrays, start=1):
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False}
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header | {"shape": shape})
+        count = 0
+        for video, array in arrays:
             if array.shape != shape[1:]:
                 raise UserError(
                     f"video {video!r}: features are {array.shape} [clips, video_dim], "
@@ -79,11 +80,10 @@ def store_features(
                     f"video {video!r}: features hold NaN, infinity or more than "
                     f"{np.dtype(dtype).name} can"
                 )
-            if count <= shape[0]:
-                stored[count - 1] = array
+            file.write(array.tobytes())
+            count += 1
         if count != shape[0]:
             raise UserError(f"{path}: features of {count} videos, expected {shape[0]}")
-        stored.flush()
 
 
 def open_features(path: Path, shape: tuple[int, int, int]) -> np.ndarray:

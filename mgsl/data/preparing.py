@@ -18,6 +18,7 @@ from mgsl.data.tagger import tag_sentences
 from mgsl.data.text import Vectors, is_word, read_glove, vector_table
 from mgsl.errors import UserError
 from mgsl.files import write_json, write_text
+from mgsl.forms import writer
 from mgsl.params import PreparationParams, PrepareConfig
 from mgsl.queries import SPLITS, Query, write_queries
 from mgsl.splits import bin_labels, frequencies, hold_out, rarity
@@ -160,8 +161,9 @@ def make_queries(
         preparation: the reading of "rare" and its counting corpus.
     """
     rare = preparation.rare
+    written = writer(rare.form, (a.tagged or () for a in published))
     corpus = [a for a in published if rare.corpus == "all" or a.split == "train"]
-    counts = frequencies((a.tagged or () for a in corpus), rare.tags)
+    counts = frequencies((written(a.tagged or ()) for a in corpus), rare.tags)
     queries = []
     for a in annotations:
         words = [(token, tag) for token, tag in a.tagged or () if is_word(token)]
@@ -176,7 +178,7 @@ def make_queries(
                 duration_s=a.duration_s,
                 tokens=tuple(token for token, _ in words),
                 tags=tuple(tag for _, tag in words),
-                **asdict(rarity(tuple(words), counts, rare)),
+                **asdict(rarity(written(tuple(words)), counts, rare)),
             )
         )
     return queries

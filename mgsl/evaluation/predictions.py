@@ -5,7 +5,8 @@ Written    JSON lines, one query each:
 Read       the same, where the score is optional, and
            {"results": {qid: [{"timestamp": [start_s, end_s], "score": x}, ...]}}
 
-A qid is `<video>-<i>`, as in the released predictions of JaywongWang/CBP and JaywongWang/TGN.
+A qid is `<video>-<i>`, or what the released predictions of JaywongWang/CBP and JaywongWang/TGN have
+instead (`mgsl.evaluation.released`).
 Where the windows of a query have scores, the highest comes first and ties keep the file's order;
 where they have none, the file's order is the ranking. Windows that reach out of the video are
 scored as they are: what lies outside counts in the union.
@@ -22,6 +23,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mgsl.errors import UserError
+from mgsl.evaluation.released import Released
 from mgsl.files import write_json_lines
 from mgsl.queries import Query
 from mgsl.spans import leaders
@@ -104,21 +106,27 @@ def write_predictions(
     )
 
 
-def read_predictions(path: Path, queries: Sequence[Query]) -> Predictions:
+def read_predictions(
+    path: Path, queries: Sequence[Query], released: Released | None = None
+) -> Predictions:
     """Read a prediction file of either format, and align it with the queries.
 
     Args:
         path: the prediction file.
         queries: what was asked, at least one; the file must answer each once, in any order, and
             nothing else.
+        released: what the queries may be called besides; answers to those of another split are
+            left out.
 
     Raises:
         UserError: the file is missing, empty or malformed; it lacks a query, repeats one or has one
             that was not asked; a query has no window; a number is not finite; a span is reversed.
     """
-    answers = list(_answers(path))
+    released = released or {}
     asked = [query.qid for query in queries]
-    _check_ids(path, asked, [qid for qid, _ in answers])
+    named = [(released.get(qid, qid), windows) for qid, windows in _answers(path)]
+    answers = [(qid, windows) for qid, windows in named if qid is not None]
+    _check_ids(path, asked, [qid for qid, _ in answers], released, len(named) - len(answers))
     windows_of = dict(answers)
     if empty := [qid for qid in asked if len(windows_of[qid]) == 0]:
         raise UserError(f"{path} has no windows for {_listing(empty)}; a query needs at least one")
@@ -137,7 +145,9 @@ def _ranking(
     return np.where(real, -np.nan_to_num(scores), np.inf).argsort(axis=1, kind="stable")
 
 
-def _check_ids(path: Path, asked: Sequence[str], answered: Sequence[str]) -> None:
+def _check_ids(
+    path: Path, asked: Sequence[str], answered: Sequence[str], released: Released, left_out: int
+) -> None:
     known, counts = set(asked), Counter(answered)
     wrong = {
         "repeated": [qid for qid, count in counts.items() if count > 1],
@@ -146,7 +156,16 @@ def _check_ids(path: Path, asked: Sequence[str], answered: Sequence[str]) -> Non
     }
     if lines := [f"  {what}: {_listing(qids)}" for what, qids in wrong.items() if qids]:
         head = f"{path} must answer each of the {len(asked)} queries once, and no other:"
+        if wrong["unknown"] or left_out:
+            lines.append(_rule(asked[0], released, left_out))
         raise UserError("\n".join([head, *lines]))
+
+
+def _rule(asked: str, released: Released, left_out: int) -> str:
+    rule = f"  an id is <video>-<i>, the i-th sentence of its video in its file: {asked}"
+    if other := next((name for name, qid in released.items() if qid == asked), None):
+        rule += f"; or, as JaywongWang/CBP has it, {other}"
+    return rule + (f"; by the latter, {left_out:,} answers are left out" if left_out else "")
 
 
 def _listing(qids: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from mgsl.errors import UserError
 from mgsl.evaluation.comparing import differences
 from mgsl.evaluation.metrics import NMS_MARGIN, groups, metrics_table, per_query, targets
 from mgsl.evaluation.predictions import read_predictions
+from mgsl.evaluation.released import Released, released_ids
 from mgsl.params import EvaluateConfig, EvaluationParams
 from mgsl.queries import Query, read_queries, read_summary
 
@@ -24,21 +25,48 @@ def read_test(prepared: Path) -> tuple[list[Query], dict[str, Any]]:
     Raises:
         UserError: the dataset is not prepared, or has no test queries.
     """
-    queries = [q for q in read_queries(prepared / "queries.jsonl") if q.split == "test"]
-    summary = read_summary(prepared)
-    if not queries:
-        raise UserError(f"{prepared / 'queries.jsonl'} has no test queries: prepare it again")
+    queries, summary, _ = _read(prepared)
     return queries, summary
 
 
-def query_scores(queries: Sequence[Query], path: Path, params: EvaluationParams) -> pd.DataFrame:
+def query_scores(
+    queries: Sequence[Query],
+    path: Path,
+    params: EvaluationParams,
+    released: Released | None = None,
+) -> pd.DataFrame:
     """What each query scores by each metric: a row for each query; the arguments are `score`'s."""
-    scores = per_query(read_predictions(path, queries), targets(queries), params)
+    predictions = read_predictions(path, queries, released)
+    scores = per_query(predictions, targets(queries), params)
     return pd.DataFrame(scores).rename_axis(columns="metric")
 
 
+def score_file(
+    prepared: Path, path: Path, params: EvaluationParams
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Score anybody's prediction file, whose ids may be those of other people's releases.
+
+    Args:
+        prepared: the folder of the prepared dataset.
+        path: the prediction file, in either format of `mgsl.evaluation.predictions`.
+        params: of the metrics and of the bootstrap.
+
+    Returns:
+        What `score` returns, and the dataset's summary.json.
+
+    Raises:
+        UserError: the dataset is not prepared, or the file does not answer its test queries.
+    """
+    queries, summary, released = _read(prepared)
+    return score(queries, path, summary["bins"], params, released), summary
+
+
 def score(
-    queries: Sequence[Query], path: Path, bin_labels: Sequence[str], params: EvaluationParams
+    queries: Sequence[Query],
+    path: Path,
+    bin_labels: Sequence[str],
+    params: EvaluationParams,
+    released: Released | None = None,
 ) -> pd.DataFrame:
     """Score one prediction file.
 
@@ -47,6 +75,7 @@ def score(
         path: the prediction file, in either format of `mgsl.evaluation.predictions`.
         bin_labels: names of the frequency bins, the rarest first.
         params: of the metrics and of the bootstrap.
+        released: other ids of the queries.
 
     Returns:
         Columns group, metric, value, low, high, queries; fractions.
@@ -54,7 +83,7 @@ def score(
     Raises:
         UserError: the file does not answer these queries (`read_predictions`).
     """
-    values = query_scores(queries, path, params)
+    values = query_scores(queries, path, params, released)
     return metrics_table(values, groups(queries, bin_labels), params)
 
 
@@ -237,6 +266,16 @@ def _caption(dataset: Mapping[str, Any]) -> list[str]:
         f"{dataset['title']} ({dataset['dataset']}), test split, in percent",
         f"Features: {dataset['features']} ({seen}).",
     ]
+
+
+def _read(prepared: Path) -> tuple[list[Query], dict[str, Any], Released]:
+    """Test queries, summary, and other ids of the queries."""
+    queries = read_queries(prepared / "queries.jsonl")
+    summary = read_summary(prepared)
+    test = [query for query in queries if query.split == "test"]
+    if not test:
+        raise UserError(f"{prepared / 'queries.jsonl'} has no test queries: prepare it again")
+    return test, summary, released_ids(queries, summary.get("benchmark"))
 
 
 def _percent(fraction: float) -> str:

@@ -6,11 +6,13 @@ from mgsl.models.action_prior import ActionPrior
 from mgsl.models.base import BlindMethod, GroundingModel, Method
 from mgsl.models.mgsl_net import MGSLNet
 from mgsl.models.prior import Prior
+from mgsl.models.tan_2d import TAN2D
 from mgsl.params import RunConfig, parse
 
 MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "prior": Prior,
     "action_prior": ActionPrior,
+    "tan_2d": TAN2D,
     "mgsl_net": MGSLNet,
 }
 

@@ -17,7 +17,7 @@ Notation    V, Q      video, query        batch clips dim, batch words dim   enc
             c, i      confidence, iou     batch clips
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import pairwise
@@ -72,6 +72,7 @@ class MGSLNetConfig(MemoryReadings):
     video_slots: Positive
     query_slots: Positive
     input_dim: Positive
+    word_input_dim: Positive
     dim: Positive
     heads: Positive
     attention_layers: Positive
@@ -89,7 +90,7 @@ class MGSLNetConfig(MemoryReadings):
 
     @model_validator(mode="after")
     def _divisible(self) -> "MGSLNetConfig":
-        for key in ("input_dim", "word_dim"):
+        for key in ("input_dim", "word_input_dim"):
             if getattr(self, key) % self.heads:
                 raise ValueError(f"{key} must be a multiple of heads={self.heads}")
         return self
@@ -120,7 +121,7 @@ class MGSLNet(GroundingModel):
             dropout=config.dropout,
         )
         self.video_encoder = encoder(config.video_dim, input_dim=config.input_dim)
-        self.query_encoder = encoder(config.word_dim, input_dim=config.word_dim)
+        self.query_encoder = encoder(config.word_dim, input_dim=config.word_input_dim)
         self.alignment = Alignment(dim, normalized=config.normalized_alignment)
         memory = partial(DomainMemory, dim=dim, readings=config)
         self.video_memory = memory(kind=config.video_memory, num_slots=config.video_slots)
@@ -413,12 +414,18 @@ class Heads(nn.Module):
 
     def forward(self, fused: Float[Tensor, "batch clips fused"], mask: ClipMask) -> Predicted:
         """Distances as shares of the duration, the logit of the confidence, the IoU in (0, 1)."""
-        x, real = fused.mT, mask[:, None]
-        exponent = self.scale * convolve(self.boundary, x, real).float()
+        stacks, real = (self.boundary, self.confidence, self.iou), mask[..., None]
+        hidden = convolve([stack[0] for stack in stacks], fused, real)
+        outputs = []
+        for stack, x in zip(stacks, hidden, strict=True):
+            for layer in stack[1:]:
+                (x,) = convolve([layer], x.relu(), real)
+            outputs.append(x.float())
+        exponent = (self.scale * outputs[0]).clamp(max=LARGEST_EXPONENT)
         return Predicted(
-            distances=INITIAL_DISTANCE * exponent.clamp(max=LARGEST_EXPONENT).exp().mT,
-            confidence=convolve(self.confidence, x, real).float().squeeze(1),
-            iou=convolve(self.iou, x, real).float().squeeze(1).sigmoid(),
+            distances=INITIAL_DISTANCE * exponent.exp(),
+            confidence=outputs[1].squeeze(-1),
+            iou=outputs[2].squeeze(-1).sigmoid(),
         )
 
 
@@ -428,11 +435,17 @@ def layer_norm(x: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch step
 
 
 def convolve(
-    layers: nn.ModuleList,
-    x: Float[Tensor, "batch channels clips"],
-    real: Bool[Tensor, "batch 1 clips"],
-) -> Float[Tensor, "batch outputs clips"]:
-    """Convolutions with ReLU between them; beyond the real clips there is nothing."""
-    for layer in layers[:-1]:
-        x = layer(x * real).relu()
-    return layers[-1](x * real)
+    layers: Sequence[nn.Module],
+    x: Float[Tensor, "batch clips channels"],
+    real: Bool[Tensor, "batch clips 1"],
+) -> tuple[Float[Tensor, "batch clips outputs"], ...]:
+    """Convolutions of width 3 of one input, as one matrix product; no clip is real beyond the mask.
+
+    A tenth of the time of as many calls for narrow layers on a CPU, and no slower elsewhere.
+    """
+    x = F.pad(x * real, (0, 0, 1, 1))
+    neighbours = torch.cat([x[:, :-2], x[:, 1:-1], x[:, 2:]], dim=-1)
+    weights = [layer.weight.transpose(1, 2).flatten(1) for layer in layers]  # type: ignore[operator]
+    bias = torch.cat([layer.bias for layer in layers])  # type: ignore[misc]
+    joint = F.linear(neighbours, torch.cat(weights), bias)
+    return joint.split([len(weight) for weight in weights], dim=-1)

@@ -12,6 +12,7 @@ from pathlib import Path
 from IPython.display import HTML, display
 from matplotlib.figure import Figure, SubFigure
 
+from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.reporting.style import style
 
@@ -48,6 +49,19 @@ def save(drawing: Drawing, stem: str) -> None:
     for suffix in ("svg", "pdf", "png"):
         with atomic_path(Path(f"{stem}.{suffix}")) as path:
             path.write_bytes(render(drawing, suffix))
+
+
+def save_as(drawing: Drawing, path: Path) -> None:
+    """Write one file in the format that its name ends with, atomically.
+
+    Raises:
+        UserError: there is no such format.
+    """
+    suffix = path.suffix.removeprefix(".")
+    if suffix not in _METADATA:
+        raise UserError(f"{path}: a drawing is kept as .{', .'.join(_METADATA)}")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(render(drawing, suffix))
 
 
 @functools.cache

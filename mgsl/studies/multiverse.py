@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
-from nltk.stem.porter import PorterStemmer
 
 from mgsl.data.annotations import Annotation
-from mgsl.lemmas import attest, lemma
+from mgsl.forms import writer
+from mgsl.params import Form
 from mgsl.queries import SPLITS
 
-FORMS = ("surface", "lemma", "stem")
 TAGS = {  # prefixes of Penn tags
     "nouns, verbs, adjectives": ("NN", "VB", "JJ"),
     "and adverbs": ("NN", "VB", "JJ", "RB"),
@@ -50,25 +49,26 @@ class Corpus:
     tag_names: list[str]
 
 
-def read(annotations: Sequence[Annotation], form: str) -> Corpus:
+def read(annotations: Sequence[Annotation], form: Form) -> Corpus:
     """Bring tagged sentences into one form.
 
     Args:
         annotations: tagged, of every split.
-        form: one of `FORMS`.
+        form: of the words.
     """
+    sentences = [annotation.tagged or () for annotation in annotations]
+    written = writer(form, sentences)
     rows = [
-        (place, token, tag)
-        for place, annotation in enumerate(annotations)
-        for token, tag in annotation.tagged or ()
-        if token.isalpha()
+        (place, word, tag)
+        for place, sentence in enumerate(sentences)
+        for word, tag in written(sentence)
+        if word.isalpha()
     ]
-    written = _written({(token, tag) for _, token, tag in rows}, annotations, form)
-    numbers = {word: number for number, word in enumerate(sorted(set(written.values())))}
-    tag_names = sorted({tag for _, tag in written})
+    numbers = {word: number for number, word in enumerate(sorted({word for _, word, _ in rows}))}
+    tag_names = sorted({tag for *_, tag in rows})
     tag_places = {tag: place for place, tag in enumerate(tag_names)}
     return Corpus(
-        words=np.array([numbers[written[token, tag]] for _, token, tag in rows], int),
+        words=np.array([numbers[word] for _, word, _ in rows], int),
         tags=np.array([tag_places[tag] for *_, tag in rows], int),
         sentences=np.array([place for place, *_ in rows], int),
         splits=np.array([SPLITS.index(a.split) for a in annotations], int),
@@ -179,20 +179,6 @@ def _readings(
                     "edges": edges, "bound": BOUNDS[inclusive], "shown": shown,
                     **_as_columns(found), "distance": distance(found, printed),
                 }  # fmt: skip
-
-
-def _written(
-    forms: set[tuple[str, str]], annotations: Sequence[Annotation], form: str
-) -> Mapping[tuple[str, str], str]:
-    """What each (token, tag) is counted as."""
-    if form == "stem":
-        stemmer = PorterStemmer()
-        stems = {token: stemmer.stem(token) for token in {token for token, _ in forms}}
-        return {(token, tag): stems[token] for token, tag in forms}
-    if form == "lemma":
-        attested = attest(annotation.tagged or () for annotation in annotations)
-        return {(token, tag): lemma(token, tag, attested) for token, tag in forms}
-    return {(token, tag): token for token, tag in forms}
 
 
 def _in(corpus: Corpus, shown: str) -> Bool[np.ndarray, " sentences"]:

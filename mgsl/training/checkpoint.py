@@ -18,7 +18,7 @@ from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.models import build
 from mgsl.models.base import Method
-from mgsl.params import RunConfig
+from mgsl.params import RunConfig, parse
 
 
 def fingerprint(config: RunConfig, prepared: Path, seed: int) -> str:
@@ -48,15 +48,7 @@ def load_checkpoint(path: Path, config: RunConfig) -> Method:
         UserError: the file is missing, damaged, or was trained with another method, another
             dataset or other sizes.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        trained = json.loads(metadata["config"])
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: train first, with `dvc repro`") from None
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise UserError(f"{path} is not a checkpoint of mgsl, or is damaged: {error}") from None
+    trained, tensors = _open(path)
     expected = config.model_dump(mode="json")
     if differences := [
         f"  {key}: trained with {met!r}, asked for {asked!r}"
@@ -68,6 +60,15 @@ def load_checkpoint(path: Path, config: RunConfig) -> Method:
     model = build(config)
     model.load_state_dict(tensors)
     return model.eval() if isinstance(model, torch.nn.Module) else model
+
+
+def trained_config(path: Path) -> RunConfig:
+    """What a checkpoint was trained with.
+
+    Raises:
+        UserError: the file is missing, damaged, or of a version with other parameters.
+    """
+    return parse(RunConfig, _open(path)[0], where=f"{path}, the configuration it was trained with,")
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
@@ -91,6 +92,19 @@ def load_state(path: Path) -> dict[str, Any] | None:
             f"{path}, the state of an unfinished training, is damaged; "
             "delete it to train from the start"
         ) from None
+
+
+def _open(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """The configuration and the weights in a checkpoint."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return json.loads(metadata["config"]), tensors
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: train first, with `dvc repro`") from None
+    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
+        raise UserError(f"{path} is not a checkpoint of mgsl, or is damaged: {error}") from None
 
 
 def _differences(met: Any, asked: Any, key: str = "") -> list[tuple[str, Any, Any]]:

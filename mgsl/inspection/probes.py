@@ -1,0 +1,161 @@
+"""What the memories are worth: R@1 on the test split with the memories damaged, query by query.
+
+memory_zeroed, ...     what the model itself offers as probes
+memory_shuffled        slots are addressed as trained; what is read is another slot's content
+memory_values_initial  slots are addressed as trained; read is what they held before training
+writes_at_test         every test batch is written before it is looked up, and kept: a diagnostic,
+                       for the answer to a query then depends on those before it (Q6)
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import numpy as np
+import pandas as pd
+import torch
+from einops import einsum
+from jaxtyping import Float
+from torch import Tensor
+
+from mgsl.data.loading import Split
+from mgsl.evaluation.bootstrap import interval, paired_difference
+from mgsl.evaluation.metrics import hits
+from mgsl.inspection.use import memories
+from mgsl.memory import PersistentMemory
+from mgsl.models.base import GroundingModel
+from mgsl.params import EvaluationParams, RunConfig
+from mgsl.training.loop import first_tiou
+
+INTACT = "intact"
+WRITING = "writes_at_test"
+IOU = (0.5, 0.7)
+_GROUPS = ("all", "rare", "common")
+
+Values = Callable[[PersistentMemory], Tensor]
+
+
+def probe(
+    model: GroundingModel,
+    test: Split,
+    config: RunConfig,
+    params: EvaluationParams,
+    device: torch.device,
+) -> pd.DataFrame:
+    """Score a model with its memories intact and with each damage done to them.
+
+    Args:
+        model: as trained, on `device`; it is left as it was.
+        test: what is asked.
+        config: of the model.
+        params: the rule for a hit, and the bootstrap.
+        device: where to compute.
+
+    Returns:
+        Columns probe, group, metric, value, low, high, difference, difference_low,
+        difference_high, p, queries: R@1 in fractions, and the damaged model less the intact one.
+    """
+    intact: list[tuple[str, AbstractContextManager[None]]] = [(INTACT, nullcontext())]
+    scores = {}
+    for name, damage in [*intact, *model.probes(), *_probes(model)]:
+        with damage:
+            first = first_tiou(model, test, config, device)
+        scores[name] = _hits(first, params)
+    rare = np.array([query.rare for query in test.queries])
+    masks = dict(zip(_GROUPS, (np.ones_like(rare), rare, ~rare), strict=True))
+    tables = [
+        _compare(name, group, values[mask], scores[INTACT][mask], params)
+        for name, values in scores.items()
+        for group, mask in masks.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _probes(model: GroundingModel) -> Iterator[tuple[str, AbstractContextManager[None]]]:
+    yield "memory_shuffled", _reading_from(model, _shuffled)
+    yield "memory_values_initial", _reading_from(model, lambda memory: memory.initial)
+    yield WRITING, _writing(model)
+
+
+def _shuffled(memory: PersistentMemory) -> Tensor:
+    """Each slot has the content of another: no slot keeps its own."""
+    generator = torch.Generator().manual_seed(0)
+    cycle = torch.randperm(len(memory.slots), generator=generator)
+    order = torch.empty_like(cycle)
+    order[cycle] = cycle.roll(1)
+    return memory.slots[order.to(memory.slots.device)]
+
+
+@contextmanager
+def _reading_from(model: GroundingModel, values: Values) -> Iterator[None]:
+    """Address the slots, but read something else in their place."""
+
+    def look(memory: PersistentMemory, inputs: tuple[list[Tensor], ...], _: object) -> list[Tensor]:
+        content = values(memory)
+        return [
+            einsum(weights, content, "b s k, k d -> b s d")
+            for weights in memory.reading_weights(*inputs)
+        ]
+
+    handles = [memory.register_forward_hook(look) for memory in memories(model).values()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _writing(model: GroundingModel) -> Iterator[None]:
+    """Let the memories, and nothing else of the model, behave as in training."""
+    kept = {name: memory.slots.detach().clone() for name, memory in memories(model).items()}
+
+    def wake(*_: object) -> None:
+        for memory in memories(model).values():
+            memory.train()
+
+    handles = [
+        model.register_forward_pre_hook(wake),
+        model.register_forward_hook(lambda *_: model.after_step()),
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        for name, memory in memories(model).items():
+            memory.eval()
+            with torch.no_grad():
+                memory.slots.copy_(kept[name])
+
+
+def _hits(
+    first: Float[np.ndarray, " queries"], params: EvaluationParams
+) -> Float[np.ndarray, "queries metrics"]:
+    columns = [hits(first[:, None], n=1, m=m, strict=params.strict) for m in IOU]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _compare(
+    name: str,
+    group: str,
+    values: Float[np.ndarray, "queries metrics"],
+    intact: Float[np.ndarray, "queries metrics"],
+    params: EvaluationParams,
+) -> pd.DataFrame:
+    low, high = interval(values, params)
+    found = paired_difference(values, intact, params)
+    return pd.DataFrame(
+        {
+            "probe": name,
+            "group": group,
+            "metric": [f"R@1, IoU={m:g}" for m in IOU],
+            "value": values.mean(axis=0) if len(values) else np.nan,
+            "low": low,
+            "high": high,
+            "difference": found.value,
+            "difference_low": found.low,
+            "difference_high": found.high,
+            "p": found.p,
+            "queries": len(values),
+        }
+    )
