@@ -158,10 +158,12 @@ def study(*, subject: str) -> None:
     """Write one of the studies that are kept in git: numbers that take too long for every run."""
     from mgsl.reporting import published
     from mgsl.studies import collapse, readings, running
+    from mgsl.studies.examples import Example
 
     chosen = params.load(paths.PARAMS)
     if subject == "annotations":
-        running.run(chosen, published.bin_shares())
+        shown = [Example(**row) for row in published.examples()]
+        running.run(chosen, published.bin_shares(), shown)
     elif subject == "collapse":
         collapse.run(chosen)
     else:

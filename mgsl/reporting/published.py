@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -108,6 +109,25 @@ def pairs() -> dict[tuple[str, str], int]:
     rows = _read("datasets")
     columns = (rows[name] for name in ("dataset", "split", "pairs"))
     return {(name, split): int(n) for name, split, n in zip(*columns, strict=True)}
+
+
+def examples() -> list[dict[str, Any]]:
+    """The queries that the figures show, with the moment printed (seconds)."""
+    rows = _read("examples").fillna("").to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in rows]
+
+
+def sizes() -> pd.DataFrame:
+    """Parameters of the public configurations of the methods of Table 2, counted exactly."""
+    return _read("sizes")
+
+
+def provenance() -> pd.DataFrame:
+    """What is known of the features, test sets and origins of the rows of Table 1.
+
+    `numbers` holds what the method reaches under `condition`, in percent, as "metric=value; …".
+    """
+    return _read("provenance").fillna("")
 
 
 def _read(name: str) -> pd.DataFrame:

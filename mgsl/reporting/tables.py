@@ -98,25 +98,27 @@ def to_latex(table: Table) -> str:
     groups, rules, first = [], [], 2
     for block in table.columns:
         last = first + len(block.names) - 1
-        groups.append(rf"\multicolumn{{{len(block.names)}}}{{c}}{{{_tex(block.title)}}}")
+        groups.append(rf"\multicolumn{{{len(block.names)}}}{{c}}{{{escape_tex(block.title)}}}")
         rules.append(rf"\cmidrule(lr){{{first}-{last}}}")
         first = last + 1
-    heads = [_tex(name) for block in table.columns for name in block.names]
+    heads = [escape_tex(name) for block in table.columns for name in block.names]
     body = [
-        " & ".join([_tex(name), *(_join(cell, r"\,", _tex, r"{\tiny %s}") for cell in cells)])
+        " & ".join(
+            [escape_tex(name), *(_join(cell, r"\,", escape_tex, r"{\tiny %s}") for cell in cells)]
+        )
         for name, cells in table.rows
     ]
     return "\n".join(
         [
             r"\begin{table*}",
             r"\centering",
-            rf"\caption{{{_tex(table.caption)}}}",
+            rf"\caption{{{escape_tex(table.caption)}}}",
             r"\resizebox{\textwidth}{!}{%",
             rf"\begin{{tabular}}{{{stub}{'r' * len(heads)}}}",
             r"\toprule",
             rf"{' & '.join(['', *groups])} \\",
             " ".join(rules),
-            rf"{' & '.join([_tex(table.stub), *heads])} \\",
+            rf"{' & '.join([escape_tex(table.stub), *heads])} \\",
             r"\midrule",
             *(rf"{line} \\" for line in body),
             r"\bottomrule",
@@ -197,7 +199,8 @@ _TEX: Sequence[tuple[str, str]] = (
 )
 
 
-def _tex(text: str) -> str:
+def escape_tex(text: str) -> str:
+    """Text as LaTeX reads it, with the signs that reports use."""
     for pattern, replacement in _TEX:
         text = re.sub(pattern, replacement, text)
     return text

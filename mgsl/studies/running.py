@@ -1,6 +1,6 @@
 """The stage `study`: from the published annotations to the numbers that the reports draw."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,19 +11,26 @@ from mgsl.forms import FORMS
 from mgsl.params import Params
 from mgsl.queries import SPLITS
 from mgsl.splits import bin_labels
-from mgsl.studies import benchmarks, multiverse, no_video
+from mgsl.studies import benchmarks, examples, multiverse, no_video
 from mgsl.studies.benchmarks import Benchmark
+from mgsl.studies.examples import Example
 from mgsl.studies.multiverse import Corpus
 
 _DECIMALS = 5  # of fractions
 
 
-def run(chosen: Params, printed: list[float], say: Callable[[str], None] = print) -> None:
+def run(
+    chosen: Params,
+    printed: list[float],
+    shown: Sequence[Example],
+    say: Callable[[str], None] = print,
+) -> None:
     """Study the annotations of all benchmarks; write reports/studies.
 
     Args:
         chosen: the reading of "rare", the rules of evaluation, the methods that see no video.
         printed: the shares of the four bins of Figure 1b, in percent.
+        shown: the queries that the paper's figures show.
         say: tells the person who waits what is being done.
 
     Raises:
@@ -38,6 +45,9 @@ def run(chosen: Params, printed: list[float], say: Callable[[str], None] = print
         found[name] = benchmarks.read(name, raw, chosen.preparation)
     say("counting the distribution of rarity")
     _write("figures_4_5", pd.concat(_distribution(b, chosen) for b in found.values()))
+    say("looking up the paper's examples")
+    _write("examples", examples.locate(shown, found.values()))
+    _write("releases", examples.releases(raw, found["tacos"]))
     people, tables = {}, []
     for name, benchmark in found.items():
         say(f"answering {name} without its videos")
