@@ -162,7 +162,7 @@ def study(*, subject: str) -> None:
 
     chosen = params.load(paths.PARAMS)
     if subject == "annotations":
-        shown = [Example(**row) for row in published.examples()]
+        shown = [Example(**row) for row in published.shown_queries()]
         running.run(chosen, published.bin_shares(), shown)
     elif subject == "collapse":
         collapse.run(chosen)

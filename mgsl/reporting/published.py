@@ -111,7 +111,7 @@ def pairs() -> dict[tuple[str, str], int]:
     return {(name, split): int(n) for name, split, n in zip(*columns, strict=True)}
 
 
-def examples() -> list[dict[str, Any]]:
+def shown_queries() -> list[dict[str, Any]]:
     """The queries that the figures show, with the moment printed (seconds)."""
     rows = _read("examples").fillna("").to_dict("records")
     return [{str(key): value for key, value in row.items()} for row in rows]
