@@ -160,8 +160,8 @@ def test_rare_less_common_of_one_run_and_of_a_lead(runs: Comparisons) -> None:
         ("beats_drn", "drn not run on embedded"),
         ("tacos_tan_2d", "embedded is not TACoS"),
         ("charades_smaller", "embedded is not Charades-STA"),
-        ("order", "readings.csv is missing"),
-        ("slots", "slots.csv is missing"),
+        ("order", "Not run on embedded (`python -m mgsl study readings`)"),
+        ("slots", "Not run on embedded (`python -m mgsl study slots`)"),
         ("scattered_video", "scatter.csv is missing"),
         ("content", "probes.csv is missing"),
     ],
@@ -190,29 +190,27 @@ def test_a_lead_on_two_benchmarks_is_compared(
 
 
 def test_studies_are_read(runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]) -> None:
-    row = {"dataset": "embedded", "seeds": 3, "group": "all", "metric": FIVE, "queries": 2}
-    ends = ("difference", "difference_low", "difference_high")
-    sweep = [(64, -0.03, -0.05, -0.01), (128, 0, 0, 0), (256, 0.002, -0.004, 0.008),
-             (512, -0.003, -0.009, 0.003)]  # fmt: skip
-    rows = [row | {"name": "mgsl_net", "slots": n} | dict(zip(ends, e, strict=True))
-            for n, *e in sweep]  # fmt: skip
-    written(paths.STUDIES / claim_tests.SLOTS, pd.DataFrame(rows))
+    sweep = {"mgsl_net": (128, 0, 0, 0), "slots_64": (64, -0.03, -0.05, -0.01),
+             "slots_256": (256, 0.002, -0.004, 0.008), "slots_512": (512, -0.003, -0.009, 0.003),
+             "nms_none": (128, 0.5, 0.5, 0.5)}  # fmt: skip
+    written(paths.STUDIES / "slots.csv", report_workspace.study(sweep))
     found = claim_tests.slots(CLAIMS["slots"], FIVE, runs, [runs])
     assert isinstance(found, Effect)
     assert list(vars(found).values()) == approximately(effect(-0.3, -0.9, 0.8, seeds=3, queries=2))
-    swapped = row | {"name": "own_last"} | dict(zip(ends, (0.01, -0.01, 0.03), strict=True))
-    written(paths.STUDIES / claim_tests.READINGS, pd.DataFrame([swapped]))
+    readings = {"mgsl_net": (128, 0, 0, 0), "own_last": (128, 0.01, -0.01, 0.03)}
+    written(paths.STUDIES / "readings.csv", report_workspace.study(readings))
     found = claim_tests.reading(CLAIMS["order"], FIVE, runs, [runs])
     assert isinstance(found, Effect)
     assert list(vars(found).values()) == approximately(effect(1, -1, 3, 1, 3, 2))
-    absent = claim_tests.reading(CLAIMS["order"], SEVEN, runs, [runs])
-    assert absent == "reports/studies/readings.csv has nothing on embedded"
+    unknown = replace(CLAIMS["order"], a="another")
+    absent = claim_tests.reading(unknown, FIVE, runs, [runs])
+    assert absent == "the study of readings has no another"
 
 
 def test_what_was_seen_inside_the_memory_is_read(
     runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]
 ) -> None:
-    folder = paths.ARTIFACTS / "embedded/inspected/mgsl_net/0"
+    folder = paths.inspected("embedded", "mgsl_net", 0)
     scatter = {"unit": "slots", "correlation": -0.4, "low": -0.6, "high": -0.2, "memory": "video"}
     other = scatter | {"memory": "query", "correlation": None}
     written(folder / "scatter.csv", pd.DataFrame([scatter, other]))
