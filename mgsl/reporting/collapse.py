@@ -48,7 +48,8 @@ def draw(datasets: Sequence[str], folder: str) -> Drawing:
         "The first steps of training, seen from the memories; step 0 is before training. In "
         "common: the share of the vectors’ energy that is their mean, 1 if all are the same. "
         "Evenness: 1 if every slot is written with the same weight. Steps until half is "
-        f"forgotten: of the mean slot. Means over streams and over seeds {', '.join(map(str, seeds))}. "
+        "forgotten: of the mean slot. Means over streams and over seeds "
+        f"{', '.join(map(str, seeds))}. "
         f"Datasets: {', '.join(shown)}, training queries; `embedded` and `*_planted` are SIMULATED."
     )
     return Drawing(figure, "Why the slots of a written memory become one vector", caption)
