@@ -54,7 +54,9 @@ def test_the_repository_file_is_valid_for_every_dataset_scale_and_method() -> No
         everything = changed(scale, "scale") | {
             "datasets": list(DOCUMENT["data"]),
             "methods": list(DOCUMENT["models"]),
-            "ablations": [n for block in DOCUMENT["models"].values() for n in block.get("ablations", {})],
+            "ablations": [
+                n for block in DOCUMENT["models"].values() for n in block.get("ablations", {})
+            ],
         }
         for dataset in DOCUMENT["data"]:
             parts = params.resolve(parse(everything), dataset, CONFIGS)
