@@ -73,31 +73,33 @@ def to_markdown(register: Register) -> str:
 
 
 def to_latex(register: Register) -> str:
-    """A `table*` that needs the package booktabs."""
+    """A `table*` for each topic, so that each fits a page; they need the package booktabs."""
     _, *names = register.columns
     shares = [width / sum(register.widths) * _LATEX_WIDTH for width in register.widths]
     columns = "".join(rf"p{{{share:.3f}\textwidth}}" for share in shares)
-    lines = []
+    caption = escape_tex(register.caption)
+    parts = []
     for topic, rows in _topics(register):
-        lines.append(
-            rf"\midrule \multicolumn{{{len(names)}}}{{l}}{{\textbf{{{escape_tex(topic)}}}}}"
-        )
-        lines += [" & ".join(map(escape_tex, row)) for row in rows]
-    return "\n".join(
-        [
+        parts += [
             r"\begin{table*}",
-            r"\centering\tiny\raggedright",
-            rf"\caption{{{escape_tex(register.caption)}}}",
+            r"\centering",
+            rf"\caption{{{escape_tex(topic)}. {caption}}}",
+            r"\tiny",
             rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
             r"\toprule",
             rf"{' & '.join(map(escape_tex, names))} \\",
-            *(rf"{line} \\" for line in lines),
+            r"\midrule",
+            *(rf"{' & '.join(map(_tex_cell, row))} \\" for row in rows),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table*}",
-            "",
         ]
-    )
+        caption = "Continued."
+    return "\n".join([*parts, ""])
+
+
+def _tex_cell(text: str) -> str:
+    return rf"\raggedright {escape_tex(text)}\par" if text else ""
 
 
 def _topics(register: Register) -> list[tuple[str, list[tuple[str, ...]]]]:
