@@ -1,6 +1,7 @@
 """A table of sentences, in the four shapes that a table of numbers has."""
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from IPython.display import HTML, display
 from mgsl.files import atomic_path, write_text
 from mgsl.reporting.tables import escape_tex
 
-_LATEX_WIDTH = 0.92  # of the page's width, for all columns together
+_LATEX_WIDTH = 0.88  # of the page's width, for all columns together
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,9 @@ def to_latex(register: Register) -> str:
 
 
 def _tex_cell(text: str) -> str:
-    return rf"\raggedright {escape_tex(text)}\par" if text else ""
+    """A paragraph that may break within paths and names."""
+    breakable = re.sub(r"/|\\_", lambda sign: sign[0] + r"\allowbreak{}", escape_tex(text))
+    return rf"\raggedright {breakable}\par" if text else ""
 
 
 def _topics(register: Register) -> list[tuple[str, list[tuple[str, ...]]]]:
