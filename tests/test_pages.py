@@ -11,7 +11,7 @@ import pytest
 
 from mgsl import paths
 from mgsl.errors import UserError
-from mgsl.reporting import pages
+from mgsl.reporting import headline, pages
 from mgsl.reporting.notebooks import run_exhibit
 from tests import report_workspace
 
@@ -61,7 +61,9 @@ def test_every_link_and_image_stands_beside_the_page(page: Path) -> None:
     assert links.targets
     for target in links.targets:
         assert urlparse(target).scheme in ("", "data"), target
-        if not target.startswith("data:"):
+        if target.startswith("#"):
+            assert f'id="{target[1:]}"' in page.read_text(encoding="utf-8"), target
+        elif not target.startswith("data:"):
             assert (page.parent / target).is_file(), target
 
 
@@ -140,3 +142,47 @@ def test_the_stamp_is_of_the_last_commit_that_changed_what_reports_are_made_from
         author = ["-c", "user.name=a", "-c", "user.email=a@b"]
         subprocess.run(["git", *author, "commit", "-q", "-m", "x"], check=True)
     assert re.fullmatch(r"[0-9a-f]{10}, 2001-02-03", pages.commit())
+
+
+def test_exhibits_stand_in_the_section_of_their_name() -> None:
+    def exhibit(name: str) -> pages.Exhibit:
+        return pages.Exhibit(name, name, "", (), None, "")
+
+    names = ["audit", "table_2", "environment", "figures_4_5", "claims", "data_cards"]
+    sections = pages.arrange([exhibit(name) for name in names])
+    assert {section.anchor: [e.name for e in section.exhibits] for section in sections} == {
+        "paper": ["table_2", "figures_4_5"],
+        "evidence": ["audit", "claims"],
+        "data": ["environment", "data_cards"],
+    }
+    assert [section.anchor for section in pages.arrange([exhibit("audit")])] == ["evidence"]
+
+
+def test_verdicts_are_counted_by_claim_and_mixed_where_measures_differ(tmp_path: Path) -> None:
+    lines = [
+        "claim,dataset,simulated,verdict_here,verdict",
+        "a,embedded,True,supported,not tested on real features",
+        "a,embedded,True,undecided,not tested on real features",
+        "b,embedded,True,supported,not tested on real features",
+        "c,charades_i3d,False,contradicted,contradicted",
+    ]
+    path = tmp_path / "claims.csv"
+    path.write_text("\n".join(lines) + "\n")
+    assert headline.count_verdicts(path) == [
+        ("On embedded (simulated)", [("supported", 1), ("mixed", 1)]),
+        ("On charades_i3d", [("contradicted", 1)]),
+        ("Of the paper itself", [("contradicted", 1), ("not tested on real features", 2)]),
+    ]
+
+
+def test_without_the_claims_there_are_no_verdicts() -> None:
+    assert headline.verdicts(["table_1"]) == []
+
+
+def test_the_front_page_says_how_much_was_run_and_what_the_numbers_rest_on(root: Path) -> None:
+    text = (root / "reports/index.html").read_text(encoding="utf-8")
+    assert "1 of the 15 methods of Table 1" in text
+    assert '<span class="badge">SIMULATED</span>' in text
+    assert text.index("What came out") < text.index('id="paper"')
+    for name in EXHIBITS:
+        assert f'href="exhibits/{name}.html"' in text

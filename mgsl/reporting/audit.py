@@ -57,7 +57,7 @@ def build(studies: str) -> Register:
         "as its last column says. A printed row that rests on other features or another test set "
         "is not wrong: it cannot be compared with its neighbours point by point."
     )
-    return Register(caption, COLUMNS, tuple(rows), widths=(1.1, 2.6, 3.0, 1.3, 1.0))
+    return Register(caption, COLUMNS, tuple(rows), widths=(1.1, 2.4, 2.7, 1.8, 1.0))
 
 
 def draw() -> Drawing:

@@ -1,20 +1,28 @@
-"""The results that stand on the front page: every run, all queries, the rare and the common."""
+"""What the front page says first: what was run, on which data, and what came out."""
 
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from mgsl import paths
 from mgsl.reporting import published
+from mgsl.reporting.claims import CONTRADICTED, NOT_REAL, NOT_RUN, SUPPORTED, UNDECIDED
 from mgsl.reporting.sources import Source, rule
 from mgsl.reporting.tables import DASH, Cell, Columns, Table
 
 METRIC = "R@1, IoU=0.5"
 GROUPS = ("all", "rare", "common")
+MIXED = "mixed"  # a claim whose measures have different verdicts
+_ORDER = (SUPPORTED, CONTRADICTED, UNDECIDED, MIXED, NOT_REAL, NOT_RUN)
 
 
 def build(datasets: Sequence[str]) -> Table:
-    """R@1, IoU=0.5 in percent of every run on every dataset, with its interval.
+    """R@1, IoU=0.5 in percent of every method on every dataset, with its interval.
+
+    The rows of Tables 3 to 5 have tables of their own.
 
     Args:
         datasets: names of evaluated datasets.
@@ -43,6 +51,45 @@ def build(datasets: Sequence[str]) -> Table:
     )
     columns = tuple(Columns(f"ours: {source.label}", GROUPS, ours=True) for source in sources)
     return Table(caption, columns, tuple(rows), pd.DataFrame(numbers))
+
+
+def scope(datasets: Sequence[str]) -> str:
+    """How much of the paper was run: methods of Table 1, and configurations of Tables 3 to 5."""
+    run = {name for dataset in datasets for name in Source(dataset).config.names}
+    printed = {method.printed for method in published.methods() if method.printed}
+    done = {method.printed for method in published.methods() if method.name in run} - {""}
+    rows = {str(name) for number in (3, 4, 5) for name in published.ablations(number).index}
+    return (
+        f"{len(done)} of the {len(printed)} methods of Table 1 and {len(rows & run)} of the "
+        f"{len(rows)} configurations of Tables 3 to 5 were trained and scored anew"
+    )
+
+
+def verdicts(exhibits: Sequence[str]) -> list[tuple[str, list[tuple[str, int]]]]:
+    """How the claims came out: of each dataset, and of the paper.
+
+    Args:
+        exhibits: names of the exhibits shown; without "claims" among them there is none.
+    """
+    path = paths.EXHIBITS / "claims.csv"
+    if path.stem not in exhibits or not path.is_file():
+        return []
+    return count_verdicts(path)
+
+
+def count_verdicts(path: Path) -> list[tuple[str, list[tuple[str, int]]]]:
+    """The same, from one table of claims."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    simulated = table["simulated"].map({"True": " (simulated)", "False": ""})
+    datasets = table.groupby(table["dataset"] + simulated, sort=False)
+    counted = [(f"On {name}", _count(rows, "verdict_here")) for name, rows in datasets]
+    return [*counted, ("Of the paper itself", _count(table, "verdict"))]
+
+
+def _count(table: pd.DataFrame, column: str) -> list[tuple[str, int]]:
+    each = table.groupby("claim", sort=False)[column].unique()
+    counts = Counter(v[0] if len(v) == 1 else MIXED for v in each)
+    return sorted(counts.items(), key=lambda item: (_ORDER.index(item[0]), item[0]))
 
 
 def _cell(found: "pd.Series | None") -> Cell:

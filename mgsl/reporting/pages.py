@@ -8,7 +8,7 @@ import json
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -20,14 +20,17 @@ from mgsl.reporting import headline, tables
 from mgsl.reporting.sources import Source, rule
 from mgsl.reporting.studies import Studies
 
-TITLE = "Temporal sentence grounding with rare words: reports"
+TITLE = "MGSL-Net, replicated"
+SUBTITLE = "Temporal sentence grounding with rare words"
 LEAD = (
-    "A reproducibility benchmark and workbook for MGSL-Net (AAAI 2022): find the moment of a video "
-    "that a sentence describes, also where a word of the sentence is rarely seen in training. "
-    "Every table and figure of the paper, ours beside the printed number, each naming the data it "
-    "saw. It is a replication: written anew from the paper, without the authors’ code or weights."
+    "Find the moment of a video that a sentence describes, also where a word of the sentence is "
+    "rarely seen in training. The tables and figures of the paper (AAAI 2022), ours beside the "
+    "printed number, each naming the data it saw; written anew from the paper, without the "
+    "authors’ code or weights."
 )
-DOWNLOADS = ("csv", "md", "tex", "svg", "pdf", "png")
+DOWNLOADS = {
+    "csv": "CSV", "tex": "LaTeX", "md": "Markdown", "svg": "SVG", "pdf": "PDF", "png": "PNG"
+}  # fmt: skip
 
 _MADE_FROM = ("mgsl", "notebooks", "params.yaml", "dvc.yaml", "data.dvc", "requirements.txt")
 
@@ -42,6 +45,23 @@ class Exhibit:
     files: tuple[str, ...]
     image: str | None
     caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the front page: exhibits whose names begin with one of `names`, or all others."""
+
+    anchor: str
+    title: str
+    names: tuple[str, ...]
+    exhibits: tuple[Exhibit, ...] = ()
+
+
+SECTIONS = (
+    Section("paper", "The paper", ("table_", "figure")),
+    Section("evidence", "Evidence", ()),
+    Section("data", "Data and environment", ("data", "embedded", "environment")),
+)
 
 
 def write_page(
@@ -84,8 +104,11 @@ def build_index(exhibits: list[str], datasets: list[str]) -> None:
     results = headline.build(datasets)
     known = {
         "title": TITLE,
+        "subtitle": SUBTITLE,
         "lead": LEAD,
-        "exhibits": [describe(name) for name in exhibits],
+        "scope": headline.scope(datasets),
+        "verdicts": headline.verdicts(exhibits),
+        "sections": arrange([describe(name) for name in exhibits]),
         "sources": _sources(datasets),
         "stamps": stamps(datasets),
     }
@@ -96,6 +119,24 @@ def build_index(exhibits: list[str], datasets: list[str]) -> None:
     ):
         text = environment.get_template(template).render(headline=render(results), **known)
         write_text(paths.REPORTS / target, text)
+
+
+def arrange(exhibits: Sequence[Exhibit]) -> list[Section]:
+    """The exhibits section by section, each in the order given; no section is empty."""
+    named = tuple(name for section in SECTIONS for name in section.names)
+    found = [
+        replace(
+            section,
+            exhibits=tuple(
+                exhibit
+                for exhibit in exhibits
+                if exhibit.name.startswith(section.names)
+                or not (section.names or exhibit.name.startswith(named))
+            ),
+        )
+        for section in SECTIONS
+    ]
+    return [section for section in found if section.exhibits]
 
 
 def describe(name: str) -> Exhibit:
@@ -209,6 +250,6 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["suffix"] = lambda file: file.rsplit(".", 1)[-1].upper()
-    environment.filters["truncate_title"] = lambda title: title.split(".")[0]
+    environment.filters["format"] = lambda file: DOWNLOADS[file.rsplit(".", 1)[-1]]
+    environment.filters["short"] = lambda title: title.split(".")[0]
     return environment

@@ -1,6 +1,7 @@
 """A table of sentences, in the four shapes that a table of numbers has."""
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from IPython.display import HTML, display
 from mgsl.files import atomic_path, write_text
 from mgsl.reporting.tables import escape_tex
 
-_LATEX_WIDTH = 0.92  # of the page's width, for all columns together
+_LATEX_WIDTH = 0.88  # of the page's width, for all columns together
 
 
 @dataclass(frozen=True)
@@ -73,31 +74,35 @@ def to_markdown(register: Register) -> str:
 
 
 def to_latex(register: Register) -> str:
-    """A `table*` that needs the package booktabs."""
+    """A `table*` for each topic, so that each fits a page; they need the package booktabs."""
     _, *names = register.columns
     shares = [width / sum(register.widths) * _LATEX_WIDTH for width in register.widths]
     columns = "".join(rf"p{{{share:.3f}\textwidth}}" for share in shares)
-    lines = []
+    caption = escape_tex(register.caption)
+    parts = []
     for topic, rows in _topics(register):
-        lines.append(
-            rf"\midrule \multicolumn{{{len(names)}}}{{l}}{{\textbf{{{escape_tex(topic)}}}}}"
-        )
-        lines += [" & ".join(map(escape_tex, row)) for row in rows]
-    return "\n".join(
-        [
+        parts += [
             r"\begin{table*}",
-            r"\centering\tiny\raggedright",
-            rf"\caption{{{escape_tex(register.caption)}}}",
+            r"\centering",
+            rf"\caption{{{escape_tex(topic)}. {caption}}}",
+            r"\tiny",
             rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
             r"\toprule",
             rf"{' & '.join(map(escape_tex, names))} \\",
-            *(rf"{line} \\" for line in lines),
+            r"\midrule",
+            *(rf"{' & '.join(map(_tex_cell, row))} \\" for row in rows),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table*}",
-            "",
         ]
-    )
+        caption = "Continued."
+    return "\n".join([*parts, ""])
+
+
+def _tex_cell(text: str) -> str:
+    """A paragraph that may break within paths and names."""
+    breakable = re.sub(r"/|\\_", lambda sign: sign[0] + r"\allowbreak{}", escape_tex(text))
+    return rf"\raggedright {breakable}\par" if text else ""
 
 
 def _topics(register: Register) -> list[tuple[str, list[tuple[str, ...]]]]:
