@@ -31,8 +31,9 @@ def trace(config: RunConfig, sizes: dict[str, int]) -> dict[str, Any] | None:
         sizes: how many queries (b), clips (t) and words (w), and the widths video_dim and word_dim.
 
     Returns:
-        What was called: for each module its name, class, number of parameters, the shapes that
-        went in and came out, and what it keeps itself. None for a method that sees no video.
+        All parts by name, with their class; and what was called: for each module its name, class,
+        number of parameters, the shapes that went in and came out, and what it keeps itself. None
+        for a method that sees no video.
     """
     with FakeTensorMode():
         model = build(config)
@@ -47,6 +48,7 @@ def trace(config: RunConfig, sizes: dict[str, int]) -> dict[str, Any] | None:
         "sizes": sizes,
         "config": config.model,
         "parameters": count(model),
+        "parts": {name: type(module).__name__ for name, module in modules.items()},
         "modules": [
             {
                 "name": name,

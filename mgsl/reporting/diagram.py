@@ -20,7 +20,8 @@ from mgsl.reporting import style
 
 UNIT = 0.05  # inches
 WIDTH = style.WIDTH / UNIT
-Point = tuple[float, float]
+Units = float | int
+Point = tuple[Units, Units]
 
 FILLS = {  # the face and the edge of each kind of box
     "encoder": ("#dcebf6", "#3f7fb0"),
@@ -48,8 +49,8 @@ class Trace:
         return any(module["name"] == name for module in self.data["modules"])
 
     def under(self, name: str) -> list[str]:
-        """The modules right below one, in the order in which they were called."""
-        names = [module["name"] for module in self.data["modules"]]
+        """The parts right below one, in order."""
+        names = self.data["parts"]
         return [n for n in names if n.startswith(f"{name}.") and "." not in n[len(name) + 1 :]]
 
     def parameters(self, name: str) -> str:
@@ -118,14 +119,14 @@ class Canvas:
         height: units.
     """
 
-    def __init__(self, part: SubFigure, height: float) -> None:
+    def __init__(self, part: SubFigure, height: Units) -> None:
         self.axes: Axes = part.add_axes((0, 0, 1, 1))
         self.axes.set_xlim(0, WIDTH)
         self.axes.set_ylim(0, height)
         style.bare(self.axes)
 
     def box(
-        self, x: float, y: float, width: float, height: float, kind: str, title: str = "",
+        self, x: Units, y: Units, width: Units, height: Units, kind: str, title: str = "",
         lines: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """A rounded box around (x, y) with a title and smaller lines below it."""
@@ -147,7 +148,7 @@ class Canvas:
             )  # fmt: skip
             top -= size
 
-    def text(self, x: float, y: float, words: str, **look: Any) -> None:
+    def text(self, x: Units, y: Units, words: str, **look: Any) -> None:
         """Words around (x, y); mathematics between dollar signs."""
         given: dict[str, Any] = {
             "ha": "center",
@@ -170,22 +171,22 @@ class Canvas:
                             "color": style.MUTED, "shrinkA": 0, "shrinkB": 0},
             )  # fmt: skip
 
-    def tensor(self, x: float, y: float, symbol: str, shape: str) -> None:
+    def tensor(self, x: Units, y: Units, symbol: str, shape: str) -> None:
         """A tensor's name above a line and its shape below."""
         self.text(x, y + 2.3, symbol, size=7.5)
         self.text(x, y - 2.0, shape, size=5.5, color=style.MUTED)
 
-    def dot(self, x: float, y: float) -> None:
+    def dot(self, x: Units, y: Units) -> None:
         """Where a line forks."""
         self.axes.add_patch(Circle((x, y), 0.6, color=style.MUTED, zorder=3))
 
-    def plus(self, x: float, y: float) -> None:
+    def plus(self, x: Units, y: Units) -> None:
         """Where two tensors are added."""
         self.axes.add_patch(Circle((x, y), 1.5, fc="white", ec=style.MUTED, lw=0.8, zorder=3))
         self.axes.plot([x - 0.8, x + 0.8], [y, y], color=style.MUTED, lw=0.8, zorder=4)
         self.axes.plot([x, x], [y - 0.8, y + 0.8], color=style.MUTED, lw=0.8, zorder=4)
 
-    def cards(self, x: float, y: float, count: int, ink: str) -> None:
+    def cards(self, x: Units, y: Units, count: int, ink: str) -> None:
         """A row of clips or words."""
         for place in range(count):
             left = x + 2.3 * (place - count / 2)
@@ -193,7 +194,7 @@ class Canvas:
                 Rectangle((left + 0.2, y - 2.2), 1.9, 4.4, fc=ink, ec="white", lw=0.4, zorder=2)
             )
 
-    def grid(self, x: float, y: float, columns: int, rows: int) -> None:
+    def grid(self, x: Units, y: Units, columns: int, rows: int) -> None:
         """The slots of a memory."""
         tints = ("#f3c266", "#e8a93b", "#f8dca4", "#d9952a", "#fbe9c6")
         chosen = np.random.default_rng(0).integers(len(tints), size=(columns, rows))

@@ -129,9 +129,9 @@ def _draw_memory(canvas: Canvas, trace: Trace, domain: str) -> None:
     if kind == "shared":
         _memory_box(canvas, trace, module, title, (own + view) / 2, abs(own - view) + 9)
         return
-    _memory_box(canvas, trace, module, title, own, 11)
+    _memory_box(canvas, trace, module, title, own, 11.0)
     if kind == "separate":
-        _memory_box(canvas, trace, f"{domain}_memory.memories.1", "Memory of view", view, 11)
+        _memory_box(canvas, trace, f"{domain}_memory.memories.1", "Memory of view", view, 11.0)
 
 
 def _memory_box(
