@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mgsl import params, paths
+from mgsl.data import datasets as known
 from mgsl.reporting import claim_tests, claims, claims_figure, claims_table, published
 from mgsl.reporting.claims import Effect, Finding
 from mgsl.reporting.comparisons import Comparisons
@@ -251,16 +252,22 @@ def test_simulated_features_never_decide_a_claim(runs: Comparisons) -> None:
     assert "drn not run on embedded" in text
 
 
-def test_real_features_of_the_benchmark_decide(
-    runs: Comparisons, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = runs.source
-    monkeypatch.setitem(source.summary, "simulated", False)
-    monkeypatch.setitem(source.summary, "benchmark", "activitynet")
-    finding = Finding(CLAIMS["memory_full"], FIVE, source, effect(2, 1, 3))
-    assert claims.on_the_paper([finding]) == "supported"
-    elsewhere = replace(finding, claim=CLAIMS["tacos_drn"])
-    assert claims.on_the_paper([elsewhere]) == claims.NOT_REAL
+@pytest.mark.parametrize(
+    ("dataset", "name", "verdict"),
+    [
+        ("activitynet_c3d", "memory_full", "supported"),
+        ("charades_i3d", "charades_drn", "supported"),
+        ("activitynet_c3d", "tacos_drn", claims.NOT_REAL),
+        ("charades_actions", "charades_drn", claims.NOT_REAL),
+        ("activitynet_planted", "memory_full", claims.NOT_REAL),
+        ("embedded", "smaller_drn", "contradicted"),
+    ],
+)
+def test_only_features_of_the_claims_videos_decide(dataset: str, name: str, verdict: str) -> None:
+    source = Source(dataset)
+    source.__dict__["summary"] = {"benchmark": known.find(dataset).benchmark}
+    finding = Finding(CLAIMS[name], CLAIMS[name].measures[0], source, effect(2, 1.5, 3))
+    assert claims.on_the_paper([finding]) == verdict
 
 
 def test_the_picture_shows_each_claim_once_and_no_label_covers_another(runs: Comparisons) -> None:
