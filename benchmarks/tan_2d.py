@@ -50,26 +50,23 @@ def random_batch(size: int, num_clips: int, video_dim: int, words: int = 12) -> 
     return Batch(video, clips, query, real, target)
 
 
-class DirectStack(nn.Module):
-    """The convolutions as published: padded once, over the whole map, channels last."""
+class DirectStack(nn.Sequential):
+    """The convolutions as published: padded once, over the whole map, channels last.
 
-    def __init__(self, model: TAN2D, config: TAN2DConfig) -> None:
-        super().__init__()
-        dim, kernel = config.hidden_dim, config.kernel
-        edge = kernel // 2 * config.conv_layers
-        self.layers = nn.ModuleList(
-            nn.Conv2d(dim, dim, kernel, padding=0 if layer else edge)
-            for layer in range(config.conv_layers)
-        ).to(memory_format=torch.channels_last)
-        side = config.side + 2 * edge
-        sides = [side - 2 * (kernel // 2) * (layer + 1) for layer in range(config.conv_layers)]
+    The division by counts, which costs little, is left out.
+    """
+
+    def __init__(self, config: TAN2DConfig) -> None:
+        dim, kernel, number = config.hidden_dim, config.kernel, config.conv_layers
+        edge = kernel // 2 * number
+        stack = [
+            nn.Conv2d(dim, dim, kernel, padding=0 if layer else edge) for layer in range(number)
+        ]
+        for layer in stack:
+            layer.weight.data = layer.weight.contiguous(memory_format=torch.channels_last)
+        super().__init__(*(part for layer in stack for part in (layer, nn.ReLU())))
+        sides = [config.side + 2 * edge - (kernel - 1) * layer for layer in range(1, number + 1)]
         self.multiply_adds = sum(side**2 for side in sides) * kernel**2 * dim**2
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Convolve; the division by counts, which costs little, is left out."""
-        for layer in self.layers:
-            x = torch.relu(layer(x))
-        return x
 
 
 def main() -> None:
@@ -93,16 +90,17 @@ def main() -> None:
     size, rate = BATCHES[given.scale], peak()
     num_clips = chosen.settings[chosen.scale][DATASET].num_clips
     batch = random_batch(size, num_clips, config.video_dim)
-    direct = DirectStack(model, config)
+    direct = DirectStack(config)
     shape = (size, config.hidden_dim, config.side, config.side)
     whole = torch.randn(shape).contiguous(memory_format=torch.channels_last)
     floor = direct.multiply_adds * size / rate
     places = config.kernel**2 * config.hidden_dim**2
-    ours = sum(len(layer.gather) for layer in model.convolutions) * places
+    ours = sum(len(table) for name, table in model.named_buffers() if name.endswith("gather"))
     print(
         f"{given.scale}: batch of {size}; a matrix product does {rate / 1e9:.1f} G multiply-adds/s"
     )
-    print(f"convolutions: {ours / direct.multiply_adds:.2f} of the direct reading's multiply-adds")
+    share = ours * places / direct.multiply_adds
+    print(f"convolutions: {share:.2f} of the direct reading's multiply-adds")
 
     def forward() -> None:
         with torch.inference_mode():

@@ -59,6 +59,7 @@ class TAN2D(GroundingModel):
     """Pool clips into moments, fuse each with the query, convolve over neighbouring moments."""
 
     Config = TAN2DConfig
+    spans: Float[Tensor, "cells 2"]
 
     def __init__(self, config: TAN2DConfig) -> None:
         super().__init__()
@@ -157,6 +158,9 @@ class RangeMaximum(nn.Module):
     over all clips, then one over all cells.
     """
 
+    left: Int[Tensor, " cells"]
+    right: Int[Tensor, " cells"]
+
     def __init__(
         self, side: int, starts: Int[np.ndarray, " cells"], ends: Int[np.ndarray, " cells"]
     ) -> None:
@@ -188,7 +192,7 @@ class Layer(NamedTuple):
 
     gather: Int[np.ndarray, "outputs places"]
     scatter: Int[np.ndarray, "inputs places"]
-    count: Float[np.ndarray, " outputs"]
+    seen: Float[np.ndarray, " outputs"]
 
 
 def plan(on: Bool[np.ndarray, "side side"], *, kernel: int, layers: int) -> list[Layer]:
@@ -215,8 +219,8 @@ def plan(on: Bool[np.ndarray, "side side"], *, kernel: int, layers: int) -> list
         gather = np.stack([number[places[:, 0] + i, places[:, 1] + j] for i, j in steps], axis=1)
         scatter = np.full((before.sum() + 1, len(steps)), len(places))
         scatter[gather, np.arange(len(steps))] = np.arange(len(places))[:, None]
-        count = neighbours(all_before, kernel)[after].astype(np.float32)
-        found.append(Layer(gather, scatter[:-1], count))
+        seen = neighbours(all_before, kernel)[after].astype(np.float32)
+        found.append(Layer(gather, scatter[:-1], seen))
     return found
 
 
@@ -235,22 +239,26 @@ class SparseConvolution(nn.Module):
     `weight` holds one matrix for each place of the kernel, row by row.
     """
 
+    gather: Int[Tensor, "outputs places"]
+    scatter: Int[Tensor, "inputs places"]
+    seen: Float[Tensor, " outputs"]
+
     def __init__(self, dim: int, kernel: int, layer: Layer) -> None:
         super().__init__()
         like = nn.Conv2d(dim, dim, kernel)
         self.weight = nn.Parameter(like.weight.detach().permute(2, 3, 1, 0).flatten(0, 1).clone())
-        self.bias = like.bias
+        self.bias = nn.Parameter(like.bias.detach())  # type: ignore[union-attr]
         for name, table in layer._asdict().items():
             self.register_buffer(name, torch.from_numpy(table), persistent=False)
 
     def forward(self, x: Cells) -> Float[Tensor, "batch outputs dim"]:
         """Convolve the cells of the map before into those after."""
-        weight = self.weight
+        weight: Tensor = self.weight
         if torch.is_autocast_enabled(x.device.type):
             lower = torch.get_autocast_dtype(x.device.type)
             x, weight = x.to(lower), weight.to(lower)
-        y = _Convolve.apply(x, weight, self.gather, self.scatter)
-        return torch.relu(y + self.bias) / self.count[:, None]
+        y = _Convolve.apply(x, weight, self.gather, self.scatter)  # type: ignore[no-untyped-call]
+        return torch.relu(y + self.bias) / self.seen[:, None]
 
 
 class _Convolve(torch.autograd.Function):
