@@ -90,7 +90,7 @@ def to_latex(register: Register) -> str:
             r"\toprule",
             rf"{' & '.join(map(escape_tex, names))} \\",
             r"\midrule",
-            *(rf"{' & '.join(map(_tex_cell, row))} \\" for row in rows),
+            *(rf"{' & '.join(map(_tex_cell, row))} \tabularnewline" for row in rows),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table*}",
