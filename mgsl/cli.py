@@ -35,6 +35,16 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class Subject(StrEnum):
+    """What a study is of."""
+
+    annotations = "annotations"
+    readings = "readings"
+    memories = "memories"
+    slots = "slots"
+    collapse = "collapse"
+
+
 DatasetOption = Annotated[str, typer.Option(help="A dataset of params.yaml.")]
 NameOption = Annotated[str, typer.Option(help="A method or an ablation of params.yaml.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order.")]
@@ -102,6 +112,15 @@ def inspect(dataset: DatasetOption, device: DeviceOption = Device.auto) -> None:
     Of which methods and ablations, params.yaml says under `inspected`.
     """
     stages.inspect(dataset=dataset, device=device.value)
+
+
+@app.command(rich_help_panel=STAGES)
+def trace() -> None:
+    """Tell what models are made of, from one call of each; how large MGSL-Net is at the paper's.
+
+    Nothing is trained or read but configurations: it takes seconds.
+    """
+    stages.trace()
 
 
 @app.command(rich_help_panel=STAGES)
@@ -185,14 +204,29 @@ def ground(
 
 @app.command(rich_help_panel=TOOLS)
 def describe(
-    dataset: Annotated[str, typer.Argument(help="A prepared dataset.")],
+    dataset: Annotated[
+        str | None, typer.Argument(help="A prepared dataset; without it, all annotations.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print counts, durations, moment lengths, word frequencies, rare and common shares."""
+    """Print counts, durations, moment lengths, word frequencies, rare and common shares.
+
+    Without a dataset: published, clamped and dropped pairs of every dataset beside the printed
+    counts, its rare share and the coverage of word vectors, from the annotations alone.
+    """
     from mgsl.data import describing
 
-    described = describing.describe(paths.prepared(dataset))
-    print(json.dumps(described, indent=2) if as_json else describing.as_text(described))
+    if dataset is not None:
+        described = describing.describe(paths.prepared(dataset))
+        text = describing.as_text(described)
+    else:
+        from mgsl.reporting import published
+        from mgsl.studies import counts
+
+        preparation = params.load(paths.PARAMS).preparation
+        described = counts.count(preparation, published.pairs(), paths.STUDIED)
+        text = counts.as_text(described)
+    print(json.dumps(described, indent=2) if as_json else text)
 
 
 @app.command(rich_help_panel=TOOLS)
@@ -209,14 +243,21 @@ def doctor(
 
 
 @app.command(rich_help_panel=TOOLS)
-def study() -> None:
-    """Study the annotations of the three benchmarks: rarity, no video, what people reach.
+def study(
+    subject: Annotated[
+        Subject, typer.Argument(help="What is studied; annotations take three minutes.")
+    ] = Subject.annotations,
+) -> None:
+    """Write one of the studies that take too long for every run: numbers kept in reports/studies.
 
-    The numbers go to reports/studies, which is kept in git; the exhibits multiverse, no_video and
-    figures_4_5 draw them. Needs the published annotations (MGSL_CACHE, MGSL_MIRROR or network) and
-    takes about three minutes.
+    **annotations** of the three benchmarks: rarity, no video, what people reach (needs the
+    published annotations). **readings**: what each open question is worth; **memories**: the
+    candidates for the recommended memory; **slots**: how many it takes. These three compare runs
+    of the group of that name: train it first, with
+    `dvc exp run -S 'ablations=[readings]' -S 'seeds=[0,1,2]'`.
+    **collapse**: why slots become one vector; trains the first steps of a few configurations.
     """
-    stages.study()
+    stages.study(subject=subject.value)
 
 
 def main() -> None:

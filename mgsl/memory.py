@@ -189,13 +189,13 @@ class PersistentMemory(nn.Module):
                 self._written.append(slots.detach())
             return [
                 self.read(stream, x, mask, slots)
-                for stream, x, mask in zip(self._streams(), features, masks, strict=True)
+                for stream, x, mask in zip(self.all_streams(), features, masks, strict=True)
             ]
 
     def write(self, features: list[Steps], masks: list[Mask]) -> Slots:
         """The memory after every stream has written; addressed as it was before (Q8)."""
         before = after = self.slots
-        for stream, x, mask in zip(self._streams(), features, masks, strict=True):
+        for stream, x, mask in zip(self.all_streams(), features, masks, strict=True):
             addressed = after if self.readings.readdress else before
             record = self.record(stream, x, mask, addressed)
             after = self._settle(WRITES[self.readings.write](after, record, self.readings.pooling))
@@ -216,7 +216,7 @@ class PersistentMemory(nn.Module):
         """How much each step of each stream belongs to each slot when it is looked up."""
         return [
             self.look(stream, x.float(), mask, self.slots)
-            for stream, x, mask in zip(self._streams(), features, masks, strict=True)
+            for stream, x, mask in zip(self.all_streams(), features, masks, strict=True)
         ]
 
     def look(self, stream: Stream, features: Steps, mask: Mask, slots: Slots) -> Weights:
@@ -247,7 +247,7 @@ class PersistentMemory(nn.Module):
             "slot_rank": effective_rank(self.slots).item(),
         }
         per_stream: dict[str, list[Tensor]] = {}
-        for stream, x, mask in zip(self._streams(), features, masks, strict=True):
+        for stream, x, mask in zip(self.all_streams(), features, masks, strict=True):
             reading = self.look(stream, x, mask, self.slots)
             read = (reading @ self.slots)[mask]
             seen = {
@@ -270,7 +270,8 @@ class PersistentMemory(nn.Module):
     def _settle(self, slots: Slots) -> Slots:
         return F.normalize(slots, dim=-1) if self.readings.unit_slots else slots
 
-    def _streams(self) -> list[Stream]:
+    def all_streams(self) -> list[Stream]:
+        """The streams that share the slots, in the order in which they write."""
         return list(self.streams)  # type: ignore[arg-type]
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc
 ARTIFACTS = Path("artifacts")
+TRACED = ARTIFACTS / "traced"  # what models are made of; SIZES: how large they are
+SIZES = TRACED / "sizes.csv"
 REPORTS = Path("reports")
 EXHIBITS = REPORTS / "exhibits"  # pages, tables and figures: all of it is built
 STUDIES = REPORTS / "studies"  # what annotations alone tell: numbers, kept in git
@@ -37,6 +39,11 @@ def run(dataset: str, name: str, seed: int, group: str | None = None) -> Path:
 def inspected(dataset: str, name: str, seed: int) -> Path:
     """What the memories of one training hold, and what they are worth."""
     return ARTIFACTS / dataset / "inspected" / name / str(seed)
+
+
+def traced(dataset: str, name: str) -> Path:
+    """The modules of one method or ablation, and the shapes between them."""
+    return TRACED / dataset / f"{name}.json"
 
 
 def unfinished(dataset: str, name: str, seed: int, fingerprint: str) -> Path:

@@ -117,6 +117,23 @@ def inspect(*, dataset: str, device: str) -> None:
         inspecting.write(paths.inspected(dataset, name, seed), *found)
 
 
+def trace() -> None:
+    """Tell what every model that is run is made of, and how large MGSL-Net is at the paper's."""
+    from mgsl.inspection import sizes
+    from mgsl.inspection.tracing import trace as trace_model
+    from mgsl.models import MODELS
+
+    chosen = params.load(paths.PARAMS)
+    for dataset in chosen.datasets:
+        prepare = params.read(PrepareConfig, paths.config(dataset, "prepare"))
+        for name in chosen.names():
+            config = params.read(RunConfig, paths.config(dataset, name))
+            lengths = sizes.lengths(config, prepare)
+            if (traced := trace_model(config, lengths)) is not None:
+                write_json(paths.traced(dataset, name), traced)
+    _write_csv(sizes.measure(chosen, {n: kind.Config for n, kind in MODELS.items()}), paths.SIZES)
+
+
 def report(*, exhibit: str | None = None) -> None:
     """Run the notebooks of all exhibits and write the front page; or run one notebook alone."""
     from mgsl.reporting.building import build
@@ -137,14 +154,20 @@ def index() -> None:
     build_index(list(chosen.exhibits), list(chosen.datasets))
 
 
-def study() -> None:
-    """Study the annotations of the three benchmarks, without any video."""
+def study(*, subject: str) -> None:
+    """Write one of the studies that are kept in git: numbers that take too long for every run."""
     from mgsl.reporting import published
+    from mgsl.studies import collapse, readings, running
     from mgsl.studies.examples import Example
-    from mgsl.studies.running import run
 
-    shown = [Example(**row) for row in published.examples()]
-    run(params.load(paths.PARAMS), published.bin_shares(), shown)
+    chosen = params.load(paths.PARAMS)
+    if subject == "annotations":
+        shown = [Example(**row) for row in published.shown_queries()]
+        running.run(chosen, published.bin_shares(), shown)
+    elif subject == "collapse":
+        collapse.run(chosen)
+    else:
+        readings.run(chosen, subject)
 
 
 def _fit(name: str, *, dataset: str, seed: int, device: str) -> Path:

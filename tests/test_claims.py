@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mgsl import params, paths
+from mgsl.data import datasets as known
 from mgsl.reporting import claim_tests, claims, claims_figure, claims_table, published
 from mgsl.reporting.claims import Effect, Finding
 from mgsl.reporting.comparisons import Comparisons
@@ -160,8 +161,8 @@ def test_rare_less_common_of_one_run_and_of_a_lead(runs: Comparisons) -> None:
         ("beats_drn", "drn not run on embedded"),
         ("tacos_tan_2d", "embedded is not TACoS"),
         ("charades_smaller", "embedded is not Charades-STA"),
-        ("order", "readings.csv is missing"),
-        ("slots", "slots.csv is missing"),
+        ("order", "Not run on embedded (`python -m mgsl study readings`)"),
+        ("slots", "Not run on embedded (`python -m mgsl study slots`)"),
         ("scattered_video", "scatter.csv is missing"),
         ("content", "probes.csv is missing"),
     ],
@@ -190,29 +191,27 @@ def test_a_lead_on_two_benchmarks_is_compared(
 
 
 def test_studies_are_read(runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]) -> None:
-    row = {"dataset": "embedded", "seeds": 3, "group": "all", "metric": FIVE, "queries": 2}
-    ends = ("difference", "difference_low", "difference_high")
-    sweep = [(64, -0.03, -0.05, -0.01), (128, 0, 0, 0), (256, 0.002, -0.004, 0.008),
-             (512, -0.003, -0.009, 0.003)]  # fmt: skip
-    rows = [row | {"name": "mgsl_net", "slots": n} | dict(zip(ends, e, strict=True))
-            for n, *e in sweep]  # fmt: skip
-    written(paths.STUDIES / claim_tests.SLOTS, pd.DataFrame(rows))
+    sweep = {"mgsl_net": (128, 0, 0, 0), "slots_64": (64, -0.03, -0.05, -0.01),
+             "slots_256": (256, 0.002, -0.004, 0.008), "slots_512": (512, -0.003, -0.009, 0.003),
+             "nms_none": (128, 0.5, 0.5, 0.5)}  # fmt: skip
+    written(paths.STUDIES / "slots.csv", report_workspace.study(sweep))
     found = claim_tests.slots(CLAIMS["slots"], FIVE, runs, [runs])
     assert isinstance(found, Effect)
     assert list(vars(found).values()) == approximately(effect(-0.3, -0.9, 0.8, seeds=3, queries=2))
-    swapped = row | {"name": "own_last"} | dict(zip(ends, (0.01, -0.01, 0.03), strict=True))
-    written(paths.STUDIES / claim_tests.READINGS, pd.DataFrame([swapped]))
+    readings = {"mgsl_net": (128, 0, 0, 0), "own_last": (128, 0.01, -0.01, 0.03)}
+    written(paths.STUDIES / "readings.csv", report_workspace.study(readings))
     found = claim_tests.reading(CLAIMS["order"], FIVE, runs, [runs])
     assert isinstance(found, Effect)
     assert list(vars(found).values()) == approximately(effect(1, -1, 3, 1, 3, 2))
-    absent = claim_tests.reading(CLAIMS["order"], SEVEN, runs, [runs])
-    assert absent == "reports/studies/readings.csv has nothing on embedded"
+    unknown = replace(CLAIMS["order"], a="another")
+    absent = claim_tests.reading(unknown, FIVE, runs, [runs])
+    assert absent == "the study of readings has no another"
 
 
 def test_what_was_seen_inside_the_memory_is_read(
     runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]
 ) -> None:
-    folder = paths.ARTIFACTS / "embedded/inspected/mgsl_net/0"
+    folder = paths.inspected("embedded", "mgsl_net", 0)
     scatter = {"unit": "slots", "correlation": -0.4, "low": -0.6, "high": -0.2, "memory": "video"}
     other = scatter | {"memory": "query", "correlation": None}
     written(folder / "scatter.csv", pd.DataFrame([scatter, other]))
@@ -253,16 +252,22 @@ def test_simulated_features_never_decide_a_claim(runs: Comparisons) -> None:
     assert "drn not run on embedded" in text
 
 
-def test_real_features_of_the_benchmark_decide(
-    runs: Comparisons, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = runs.source
-    monkeypatch.setitem(source.summary, "simulated", False)
-    monkeypatch.setitem(source.summary, "benchmark", "activitynet")
-    finding = Finding(CLAIMS["memory_full"], FIVE, source, effect(2, 1, 3))
-    assert claims.on_the_paper([finding]) == "supported"
-    elsewhere = replace(finding, claim=CLAIMS["tacos_drn"])
-    assert claims.on_the_paper([elsewhere]) == claims.NOT_REAL
+@pytest.mark.parametrize(
+    ("dataset", "name", "verdict"),
+    [
+        ("activitynet_c3d", "memory_full", "supported"),
+        ("charades_i3d", "charades_drn", "supported"),
+        ("activitynet_c3d", "tacos_drn", claims.NOT_REAL),
+        ("charades_actions", "charades_drn", claims.NOT_REAL),
+        ("activitynet_planted", "memory_full", claims.NOT_REAL),
+        ("embedded", "smaller_drn", "contradicted"),
+    ],
+)
+def test_only_features_of_the_claims_videos_decide(dataset: str, name: str, verdict: str) -> None:
+    source = Source(dataset)
+    source.__dict__["summary"] = {"benchmark": known.find(dataset).benchmark}
+    finding = Finding(CLAIMS[name], CLAIMS[name].measures[0], source, effect(2, 1.5, 3))
+    assert claims.on_the_paper([finding]) == verdict
 
 
 def test_the_picture_shows_each_claim_once_and_no_label_covers_another(runs: Comparisons) -> None:

@@ -54,7 +54,11 @@ def test_a_batch_equals_its_singles(model: GroundingModel) -> None:
     for row, single in enumerate(batch.chunks(len(batch))):
         alone = model(single)
         torch.testing.assert_close(alone.scores[0], together.scores[row], atol=1e-6, rtol=1e-4)
-        torch.testing.assert_close(alone.spans[0], together.spans[row], atol=1e-5, rtol=1e-4)
+        # Which of two moments of one score comes first is open: each has to be there, as it was.
+        one, all_ = (torch.cat([m.spans, m.scores[..., None]], -1) for m in (alone, together))
+        apart = (one[0, :, None] - all_[row]).abs().amax(-1)
+        assert apart.amin(0).max() < 1e-4
+        assert apart.amin(1).max() < 1e-4
 
 
 def test_every_parameter_gets_a_gradient(model: GroundingModel) -> None:

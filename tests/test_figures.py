@@ -13,7 +13,9 @@ from mgsl.reporting import (
     embedded_dataset,
     figure_1a,
     figure_1b,
+    figure_6,
     figures,
+    long_tail,
     style,
     timeline,
     training_curve,
@@ -21,7 +23,7 @@ from mgsl.reporting import (
 from mgsl.reporting.sources import Source
 from tests import report_workspace
 
-EXHIBITS = [figure_1a, figure_1b, training_curve, embedded_dataset]
+EXHIBITS = [figure_1a, figure_1b, figure_6, long_tail, training_curve, embedded_dataset]
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,25 @@ def test_a_run_without_a_memory_has_empty_panels() -> None:
     assert training_curve._lines(curve, r"loss_(.+)") == {
         "loss_boundary": "boundary", "loss_confidence": "confidence", "loss_overlap": "overlap",
     }  # fmt: skip
+
+
+def test_figure_6_shows_a_rare_and_a_common_query_and_says_what_was_not_run() -> None:
+    source = Source("embedded")
+    queries = figure_6.examples(source)
+    assert [query.rare for query in queries] == [True, False]
+    bars = {bar.row: bar for bar in figure_6.bars(source, queries[0])}
+    assert list(bars) == ["truth", "2D-TAN", "DRN", "MGSL-Net"]
+    assert bars["MGSL-Net"].text == "tIoU 0.78"
+    assert bars["DRN"].text == figure_6.NOT_RUN
+    assert "Not run on embedded (simulated): 2D-TAN, DRN." in figure_6.draw(["embedded"]).caption
+
+
+def test_figure_6_scores_the_printed_examples_from_their_times() -> None:
+    texts = [t.get_text() for axes in figure_6.draw(["embedded"]).figure.axes for t in axes.texts]
+    # (80.57 - 63.74) over (82.08 - 60.63), and (73.33 - 58.81) over (74.52 - 58.15)
+    assert "tIoU 0.78" in texts
+    assert "tIoU 0.89" in texts
+    assert texts.count("printed") == 2
 
 
 def test_a_missing_training_is_named(root: Path) -> None:

@@ -10,9 +10,10 @@ import pytest
 import torch
 import yaml
 
-from mgsl import paths, stages
+from mgsl import params, paths, stages
 from mgsl.errors import UserError
 from mgsl.reporting import notebooks
+from mgsl.studies import collapse, readings
 
 ROOT = Path(__file__).parents[1]
 METHODS = ("prior", "action_prior", "mgsl_net")
@@ -28,15 +29,15 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         _few_videos(folder / "data")
-        params = yaml.safe_load((ROOT / "params.yaml").read_text())
-        params["settings"]["embedded"]["embedded"] |= {
+        told = yaml.safe_load((ROOT / "params.yaml").read_text())
+        told["settings"]["embedded"]["embedded"] |= {
             "epochs": 2, "width": 8, "video_slots": 80, "query_slots": 80
         }  # fmt: skip
-        params["methods"], params["ablations"] = list(METHODS), ["printed", "table_5"]
-        params["groups"]["table_5"] = list(GROUP)
-        params["exhibits"] = ["table_1", "figure_1b"]
-        params["evaluation"]["resamples"] = 50
-        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        told["methods"], told["ablations"] = list(METHODS), ["printed", "table_5"]
+        told["groups"]["table_5"] = list(GROUP)
+        told["exhibits"] = ["table_1", "figure_1b"]
+        told["evaluation"]["resamples"] = 50
+        (folder / "params.yaml").write_text(yaml.safe_dump(told))
         shutil.copytree(ROOT / "notebooks", folder / "notebooks")
         stages.configure()
         stages.download(dataset="embedded")
@@ -109,6 +110,41 @@ def test_a_group_leaves_each_of_its_trainings_and_takes_up_those_that_are_done(
     assert not state.exists()
 
 
+def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
+    chosen = params.load(paths.PARAMS)
+    readings.run(chosen, "table_5")
+    found = pd.read_csv(paths.STUDIES / "table_5.csv").set_index(["name", "group", "metric"])
+    assert set(found.index.get_level_values("name")) == {"mgsl_net", *GROUP, *readings.SUPPRESSION}
+    metrics = pd.read_csv(paths.metrics("embedded")).set_index(["name", "group", "metric"])
+    for name in ("mgsl_net", *GROUP):
+        row = (name, "all", "mIoU")
+        assert found.loc[row, "value"] == pytest.approx(metrics.loc[row, "value"], abs=1e-6)
+        less = metrics.loc[row, "value"] - metrics.loc[("mgsl_net", "all", "mIoU"), "value"]
+        assert found.loc[row, "difference"] == pytest.approx(less, abs=2e-6)
+    unsuppressed = found.loc["nms_none", "difference"].dropna()
+    first = unsuppressed.index.get_level_values("metric").str.startswith("R@1")
+    assert (unsuppressed[first] == 0).all()  # NMS never removes the best
+    kept = pd.read_csv(paths.STUDIES / "table_5_validation.csv").set_index("name")
+    curve = pd.read_csv(paths.run("embedded", "mgsl_net", 0) / "curve.csv")
+    assert kept.loc["mgsl_net", "value"] == pytest.approx(curve["val_R@1, IoU=0.5"].max(), abs=1e-6)
+    told = json.loads((paths.STUDIES / "table_5.json").read_text())["embedded"]
+    assert told["changes"]["no_calibration"] == {"calibration": "none"}
+    with pytest.raises(UserError, match="must list slots under ablations"):
+        readings.run(chosen, "slots")
+
+
+def test_the_first_steps_of_a_memory_are_watched_term_by_term(inside: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collapse, "STEPS", (0, 2))
+        found = collapse.measure("embedded", ["printed", "mgsl_net"], 0)
+    assert list(found["step"].unique()) == [0, 2]
+    assert set(found["memory"]) == {"video", "query"}
+    shares = found[["slots", "keys", "values", "evenness", "added"]]
+    assert ((shares > -1e-6) & (shares < 1 + 1e-6)).all(axis=None)
+    later = found[found["step"] == 2].groupby("name")["slots"].mean()
+    assert later["printed"] > later["mgsl_net"]  # flat addressing writes the same into every slot
+
+
 def test_a_checkpoint_predicts_what_training_predicted(inside: Path, tmp_path: Path) -> None:
     again = tmp_path / "predictions.jsonl"
     stages.predict(dataset="embedded", name="mgsl_net", seed=0, device="cpu", output=again)
@@ -139,7 +175,7 @@ def test_the_notebook_asks_a_checkpoint_about_an_example(inside: Path) -> None:
     executed = notebooks.execute(Path("notebooks/ground.ipynb"), {})
     told = [o["text"] for c in executed.cells for o in c.get("outputs", ()) if "text" in o]
     assert "mgsl_net, trained on embedded (SIMULATED features)" in told[0]
-    assert Path("reports/ground.svg").is_file()
+    assert (paths.EXHIBITS / "ground.svg").is_file()
 
 
 def test_the_reports_are_built_twice_to_the_same_bytes(inside: Path) -> None:

@@ -130,7 +130,7 @@ def test_people_and_blind_methods_are_scored_on_the_same_queries(tmp_path: Path)
     path = tmp_path / "people.csv"
     path.write_text("\n".join(["HITId,video_id,description,start,end", *rows, "x,nobody,he,0,9"]))
     chosen = params.load(paths.PARAMS)
-    benchmark = Benchmark("charades", [], queries)
+    benchmark = Benchmark("charades", [], queries, {})
     table = measuring.measure(benchmark, [path], chosen)
     assert measuring.coverage(benchmark, [path]) == {"told": 11, "matched": 10}
     asked = table[table["group"] == measuring.REANNOTATED]

@@ -9,7 +9,7 @@ import pytest
 
 from mgsl.errors import UserError
 from mgsl.reporting import headline, table_1, tables
-from mgsl.reporting.tables import DASH, DITTO, Cell, Columns, Table
+from mgsl.reporting.tables import CHECK, DASH, DITTO, Cell, Columns, Table
 from tests import report_workspace
 
 
@@ -159,6 +159,13 @@ def test_latex_uses_booktabs_and_escapes(small: Table) -> None:
     assert r"95\% $\geq$ 1" in text
     assert r"ours: b\_c" in text
     assert not re.search(r"(?<!\\)[%&_](?=\w)", text.split(r"\midrule")[1].replace("%s", ""))
+
+
+def test_latex_has_a_command_for_every_sign_of_a_table() -> None:
+    signs = "Δ β × − – ± > < >= " + DITTO + CHECK
+    cells = (Cell(signs, "[−1.0, +2.0]"),)
+    table = Table(signs, (Columns(signs, ("x",), True),), ((signs, cells),), pd.DataFrame())
+    assert tables.to_latex(table).isascii()
 
 
 def test_html_closes_every_tag_and_lets_the_table_scroll(small: Table) -> None:

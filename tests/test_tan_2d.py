@@ -98,13 +98,14 @@ def test_counts_of_cells_under_the_kernel_are_the_published_ones(
 
 def dense(convolutions: list, x: Tensor, on: Tensor) -> Tensor:
     """The map as the reference convolves it: pad once, weigh every layer by 1 / count."""
-    edge = convolutions[0].weight.shape[-1] // 2 * len(convolutions)
-    x, on = F.pad(x * on, [edge] * 4), F.pad(on, [edge] * 4)
+    kernel = math.isqrt(len(convolutions[0].weight))
+    x, on = (F.pad(each, [kernel // 2 * len(convolutions)] * 4) for each in (x * on, on))
     for convolution in convolutions:
-        counts = F.conv2d(on, torch.ones_like(convolution.weight[:1, :1]))
+        weight = convolution.weight.unflatten(0, (kernel, kernel)).permute(3, 2, 0, 1)
+        counts = F.conv2d(on, torch.ones_like(weight[:1, :1]))
         on = (counts > 0).double()
-        weight = torch.where(counts > 0, 1 / counts.clamp(min=1), torch.zeros(()))
-        x = torch.relu(F.conv2d(x, convolution.weight, convolution.bias)) * weight
+        share = torch.where(counts > 0, 1 / counts.clamp(min=1), torch.zeros(()))
+        x = torch.relu(F.conv2d(x, weight, convolution.bias)) * share
     return x
 
 

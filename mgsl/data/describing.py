@@ -52,7 +52,7 @@ def as_text(described: dict[str, Any]) -> str:
         f"{coverage['words']:.1%} of them, {coverage['tokens']:.1%} of all tokens",
         "",
         "Pairs of query and moment; clamped: cut off at the video's end; dropped: nothing is left",
-        *_table(
+        *aligned(
             ["split", *_COUNTS],
             [
                 [split, *(f"{row[key]:,}" for key in _COUNTS)]
@@ -61,7 +61,7 @@ def as_text(described: dict[str, Any]) -> str:
         ),
         *_held_out(described),
         "",
-        *_table(
+        *aligned(
             ["split", "length of", *_SPREAD],
             [
                 [split, name, *(form.format(described["lengths"][split][key][n]) for n in _SPREAD)]
@@ -70,7 +70,7 @@ def as_text(described: dict[str, Any]) -> str:
             ],
         ),
         "",
-        "Training frequency of the rarest noun, verb or adjective",
+        reading(described["rare"]),
     ]
     for split in SPLITS:
         for label, share in described["shares"][split].items():
@@ -79,6 +79,16 @@ def as_text(described: dict[str, Any]) -> str:
         rare = described["rare_share"][split]
         lines.append(f"  {split:5}  rare {rare:.1%}, common {1 - rare:.1%}")
     return "\n".join(lines)
+
+
+def reading(rare: dict[str, Any]) -> str:
+    """What is counted, and who is rare."""
+    where = {"train": "the training split", "all": "all splits"}[rare["corpus"]]
+    bound = "up to" if rare["inclusive"] else "fewer than"
+    return (
+        f"How often the rarest word of a query ({', '.join(rare['tags'])}; {rare['form']}) stands "
+        f"in {where}.\nRare: {bound} {rare['threshold']} times."
+    )
 
 
 def _held_out(described: dict[str, Any]) -> list[str]:
@@ -112,11 +122,11 @@ def _spread(values: Float[np.ndarray, " values"]) -> dict[str, float]:
     }
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns aligned: words to the left, numbers to the right."""
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table: words to the left, numbers to the right."""
     columns = []
     for name, *cells in zip(header, *rows, strict=True):
         width = max(map(len, [name, *cells]))
-        side = ">" if cells[0][:1].isdigit() else "<"
+        side = ">" if any(cell[:1].isdigit() for cell in cells) else "<"
         columns.append([f"{cell:{side}{width}}" for cell in (name, *cells)])
     return ["  " + "  ".join(row) for row in zip(*columns, strict=True)]

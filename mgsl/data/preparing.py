@@ -34,6 +34,10 @@ class Tally:
     clamped: int = 0
     dropped: int = 0
 
+    def __add__(self, other: "Tally") -> "Tally":
+        """Of two splits together."""
+        return Tally(*(getattr(self, name) + getattr(other, name) for name in vars(self)))
+
 
 def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
     """Write the prepared dataset: queries, videos, features, vocabulary, vectors, summary.
@@ -209,6 +213,7 @@ def summarise(
             | {"pairs": len(of[split]), "videos": len({query.video for query in of[split]})}
             for split in SPLITS
         },
+        "rare": config.preparation.rare.model_dump(mode="json"),
         "bins": labels,
         "shares": {
             split: {
@@ -221,10 +226,15 @@ def summarise(
             split: sum(query.rare for query in of[split]) / len(of[split]) for split in SPLITS
         },
         "vocabulary": len(tokens),
-        "vector_coverage": {
-            "words": sum(token in vectors for token in tokens) / len(tokens),
-            "tokens": sum(n for token, n in tokens.items() if token in vectors) / tokens.total(),
-        },
+        "vector_coverage": coverage(tokens, vectors),
+    }
+
+
+def coverage(tokens: Counter[str], vectors: Vectors) -> dict[str, float]:
+    """The share of the words, and of all tokens, that have a published vector."""
+    return {
+        "words": sum(token in vectors for token in tokens) / len(tokens),
+        "tokens": sum(n for token, n in tokens.items() if token in vectors) / tokens.total(),
     }
 
 

@@ -9,11 +9,11 @@ writes_at_test         every test batch is written before it is looked up, and k
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
@@ -89,12 +89,8 @@ def _shuffled(memory: PersistentMemory) -> Tensor:
 def _reading_from(model: GroundingModel, values: Values) -> Iterator[None]:
     """Address the slots, but read something else in their place."""
 
-    def look(memory: PersistentMemory, inputs: tuple[list[Tensor], ...], _: object) -> list[Tensor]:
-        content = values(memory)
-        return [
-            einsum(weights, content, "b s k, k d -> b s d")
-            for weights in memory.reading_weights(*inputs)
-        ]
+    def look(memory: PersistentMemory, inputs: tuple[Any, ...], _: object) -> list[Tensor]:
+        return [weights @ values(memory) for weights in memory.reading_weights(*inputs)]
 
     handles = [memory.register_forward_hook(look) for memory in memories(model).values()]
     try:
@@ -107,7 +103,10 @@ def _reading_from(model: GroundingModel, values: Values) -> Iterator[None]:
 @contextmanager
 def _writing(model: GroundingModel) -> Iterator[None]:
     """Let the memories, and nothing else of the model, behave as in training."""
-    kept = {name: memory.slots.detach().clone() for name, memory in memories(model).items()}
+    kept = [
+        (memory, {name: tensor.clone() for name, tensor in memory.state_dict().items()})
+        for memory in memories(model).values()
+    ]
 
     def wake(*_: object) -> None:
         for memory in memories(model).values():
@@ -122,10 +121,9 @@ def _writing(model: GroundingModel) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-        for name, memory in memories(model).items():
+        for memory, state in kept:
             memory.eval()
-            with torch.no_grad():
-                memory.slots.copy_(kept[name])
+            memory.load_state_dict(state)
 
 
 def _hits(

@@ -4,6 +4,7 @@ from typing import Any
 
 from mgsl.models.action_prior import ActionPrior
 from mgsl.models.base import BlindMethod, GroundingModel, Method
+from mgsl.models.drn import DRN
 from mgsl.models.mgsl_net import MGSLNet
 from mgsl.models.prior import Prior
 from mgsl.models.tan_2d import TAN2D
@@ -13,6 +14,7 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "prior": Prior,
     "action_prior": ActionPrior,
     "tan_2d": TAN2D,
+    "drn": DRN,
     "mgsl_net": MGSLNet,
 }
 

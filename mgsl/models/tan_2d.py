@@ -28,7 +28,7 @@ from mgsl.params import Frozen, Positive
 from mgsl.records import Batch, Moments
 
 Cells = Float[Tensor, "batch cells dim"]
-PART = 2**20  # numbers of a gathered matrix that are held at once
+ROWS = 1024  # of a gathered matrix that are held at once
 IoU = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -59,6 +59,7 @@ class TAN2D(GroundingModel):
     """Pool clips into moments, fuse each with the query, convolve over neighbouring moments."""
 
     Config = TAN2DConfig
+    spans: Float[Tensor, "cells 2"]
 
     def __init__(self, config: TAN2DConfig) -> None:
         super().__init__()
@@ -157,6 +158,9 @@ class RangeMaximum(nn.Module):
     over all clips, then one over all cells.
     """
 
+    left: Int[Tensor, " cells"]
+    right: Int[Tensor, " cells"]
+
     def __init__(
         self, side: int, starts: Int[np.ndarray, " cells"], ends: Int[np.ndarray, " cells"]
     ) -> None:
@@ -188,7 +192,7 @@ class Layer(NamedTuple):
 
     gather: Int[np.ndarray, "outputs places"]
     scatter: Int[np.ndarray, "inputs places"]
-    count: Float[np.ndarray, " outputs"]
+    seen: Float[np.ndarray, " outputs"]
 
 
 def plan(on: Bool[np.ndarray, "side side"], *, kernel: int, layers: int) -> list[Layer]:
@@ -215,8 +219,8 @@ def plan(on: Bool[np.ndarray, "side side"], *, kernel: int, layers: int) -> list
         gather = np.stack([number[places[:, 0] + i, places[:, 1] + j] for i, j in steps], axis=1)
         scatter = np.full((before.sum() + 1, len(steps)), len(places))
         scatter[gather, np.arange(len(steps))] = np.arange(len(places))[:, None]
-        count = neighbours(all_before, kernel)[after].astype(np.float32)
-        found.append(Layer(gather, scatter[:-1], count))
+        seen = neighbours(all_before, kernel)[after].astype(np.float32)
+        found.append(Layer(gather, scatter[:-1], seen))
     return found
 
 
@@ -230,23 +234,31 @@ def neighbours(
 
 
 class SparseConvolution(nn.Module):
-    """A convolution over the cells that are on, ReLU, and a division by how many it saw."""
+    """A convolution over the cells that are on, ReLU, and a division by how many it saw.
+
+    `weight` holds one matrix for each place of the kernel, row by row.
+    """
+
+    gather: Int[Tensor, "outputs places"]
+    scatter: Int[Tensor, "inputs places"]
+    seen: Float[Tensor, " outputs"]
 
     def __init__(self, dim: int, kernel: int, layer: Layer) -> None:
         super().__init__()
         like = nn.Conv2d(dim, dim, kernel)
-        self.weight, self.bias = like.weight, like.bias
+        self.weight = nn.Parameter(like.weight.detach().permute(2, 3, 1, 0).flatten(0, 1).clone())
+        self.bias = nn.Parameter(like.bias.detach())  # type: ignore[union-attr]
         for name, table in layer._asdict().items():
             self.register_buffer(name, torch.from_numpy(table), persistent=False)
 
     def forward(self, x: Cells) -> Float[Tensor, "batch outputs dim"]:
-        """Convolve; the weights are laid out as those of a dense convolution."""
-        weight = self.weight
+        """Convolve the cells of the map before into those after."""
+        weight: Tensor = self.weight
         if torch.is_autocast_enabled(x.device.type):
             lower = torch.get_autocast_dtype(x.device.type)
             x, weight = x.to(lower), weight.to(lower)
-        y = _Convolve.apply(x, weight, self.gather, self.scatter)
-        return torch.relu(y + self.bias) / self.count[:, None]
+        y = _Convolve.apply(x, weight, self.gather, self.scatter)  # type: ignore[no-untyped-call]
+        return torch.relu(y + self.bias) / self.seen[:, None]
 
 
 class _Convolve(torch.autograd.Function):
@@ -255,33 +267,29 @@ class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, gather: Tensor, scatter: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight, gather, scatter)
-        flat = weight.permute(2, 3, 1, 0).reshape(-1, len(weight))
-        return torch.cat([columns @ flat for columns in _columns(x, gather)]).view(
-            len(x), len(gather), -1
-        )
+        return _convolve(x, weight, gather)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, gather, scatter = ctx.saved_tensors
         gradient = gradients[0].to(x.dtype)
-        flat = weight.permute(2, 3, 0, 1).reshape(-1, weight.shape[1])
-        to_x = torch.cat([columns @ flat for columns in _columns(gradient, scatter)]).view_as(x)
-        to_weight = torch.zeros_like(weight.permute(2, 3, 1, 0).reshape(-1, len(weight)))
-        rows = gradient.reshape(-1, gradient.shape[-1])
-        for columns in _columns(x, gather):
-            part, rows = rows[: len(columns)], rows[len(columns) :]
+        to_weight = torch.zeros_like(weight).flatten(0, 1)
+        rows = gradient.flatten(0, 1).split(ROWS)
+        for columns, part in zip(_columns(x, gather), rows, strict=True):
             to_weight.addmm_(columns.T, part)
-        kernel = weight.shape[-1]
-        to_weight = to_weight.view(kernel, kernel, weight.shape[1], -1).permute(3, 2, 0, 1)
-        return to_x, to_weight, None, None
+        return _convolve(gradient, weight.mT, scatter), to_weight.view_as(weight), None, None
+
+
+def _convolve(x: Tensor, weight: Tensor, table: Tensor) -> Tensor:
+    flat = weight.reshape(-1, weight.shape[-1])
+    return torch.cat([c @ flat for c in _columns(x, table)]).view(len(x), len(table), -1)
 
 
 def _columns(x: Tensor, table: Tensor) -> Iterator[Tensor]:
-    """What a table names of each query's rows, side by side: a matrix, in parts."""
+    """What a table names of each query's rows, side by side: a matrix, in parts of `ROWS`."""
     padded = F.pad(x, (0, 0, 0, 1))  # the last row of a query is none
     batch, rows, dim = padded.shape
     first = torch.arange(0, batch * rows, rows, device=x.device)
-    wanted = (table + first[:, None, None]).view(-1, table.shape[1])
     flat = padded.view(-1, dim)
-    for part in wanted.split(max(1, PART // (table.shape[1] * dim))):
+    for part in (table + first[:, None, None]).flatten(0, 1).split(ROWS):
         yield flat.index_select(0, part.flatten()).view(len(part), -1)

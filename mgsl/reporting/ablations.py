@@ -5,11 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from mgsl.evaluation import scoring
 from mgsl.reporting import published
 from mgsl.reporting.comparisons import Comparisons
 from mgsl.reporting.published import BENCHMARKS
-from mgsl.reporting.sources import Source
+from mgsl.reporting.sources import Source, rule
 from mgsl.reporting.tables import CHECK, DASH, Cell, Columns, Table, interval, signed
 
 FULL = "mgsl_net"
@@ -190,7 +189,7 @@ def _caption(number: int, sources: Sequence[Source]) -> str:
             ),
             "Every row is our recommended reading with parts switched off; a stream without a "
             "memory stays as it is, and without full attention there is inter-attention alone.",
-            scoring.rule(sources[0].config.evaluation),
+            rule(sources),
             f"{spread}the interval stands with the number.".capitalize(),
             f"{DASH} : not run, or the full model itself.",
         ]

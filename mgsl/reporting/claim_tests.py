@@ -8,15 +8,15 @@ import pandas as pd
 from mgsl import paths
 from mgsl.evaluation.bootstrap import unpaired_difference
 from mgsl.reporting import claims
+from mgsl.reporting import slots as sweep
 from mgsl.reporting.claims import Claim, Effect, Finding
 from mgsl.reporting.comparisons import Comparisons
 from mgsl.reporting.published import BENCHMARKS
+from mgsl.reporting.run_studies import RunStudy
 from mgsl.reporting.sources import Source
 from mgsl.reporting.studies import Studies
 
 Test = Callable[[Claim, str, Comparisons, Sequence[Comparisons]], Effect | str]
-
-READINGS, SLOTS = "readings.csv", "slots.csv"  # in paths.STUDIES
 
 
 def difference(
@@ -67,14 +67,12 @@ def across(
 def reading(
     claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
 ) -> Effect | str:
-    """What the reading `a` scores more than `b`, the recommended one, in the study of readings."""
-    rows = _studied(READINGS, runs, claim, measure)
-    if isinstance(rows, str):
-        return rows
-    rows = rows[rows["name"] == claim.a]
-    if rows.empty:
-        return f"the study of readings has no {claim.a} on {runs.source.dataset}"
-    return _studied_effect(rows.iloc[0])
+    """What the reading `a` scores more than the recommended one, in the study of readings."""
+    study, dataset = RunStudy("readings"), runs.source.dataset
+    if reason := study.not_run([dataset]):
+        return reason
+    row = study.row(dataset, claim.a, claim.group, measure)
+    return _studied(row) if row is not None else f"the study of readings has no {claim.a}"
 
 
 def slots(
@@ -84,17 +82,17 @@ def slots(
 
     Its interval reaches from the lowest to the highest end of all of them.
     """
-    rows = _studied(SLOTS, runs, claim, measure)
-    if isinstance(rows, str):
-        return rows
-    default = rows.loc[rows["difference"] == 0, "slots"].min()
-    more = rows[rows["slots"] > default].reset_index(drop=True)
+    study, dataset = RunStudy("slots"), runs.source.dataset
+    if reason := study.not_run([dataset]):
+        return reason
+    rows = sweep.sweep(study, dataset, claim.group, measure)
+    more = rows[rows["slots"] > sweep.default(study, dataset)]
     if more.empty:
-        return f"the sweep has no more slots than the default on {runs.source.dataset}"
-    largest = more.iloc[int(more["difference"].abs().to_numpy().argmax())]
-    ends = {"difference_low": more["difference_low"].min()}
-    ends |= {"difference_high": more["difference_high"].max()}
-    return _studied_effect(pd.Series({**largest.to_dict(), **ends}))
+        return "the sweep has no more slots than the default"
+    largest = more.iloc[int(more["difference"].abs().to_numpy().argmax())].copy()
+    largest["difference_low"] = more["difference_low"].min()
+    largest["difference_high"] = more["difference_high"].max()
+    return _studied(largest)
 
 
 def scatter(
@@ -194,36 +192,16 @@ def _points(found: pd.Series) -> Effect:
     return Effect(value, low, high, float(found["agree"]), seeds, queries)
 
 
-def _studied(name: str, runs: Comparisons, claim: Claim, measure: str) -> pd.DataFrame | str:
-    path = paths.STUDIES / name
-    if not path.is_file():
-        return f"{path} is missing: the study was not made"
-    rows = pd.read_csv(path)
-    dataset = runs.source.dataset
-    mine = (rows["dataset"] == dataset) & (rows["group"] == claim.group)
-    rows = rows[mine & (rows["metric"] == measure)]
-    return rows if len(rows) else f"{path} has nothing on {dataset}"
-
-
-def _studied_effect(row: pd.Series) -> Effect:
+def _studied(row: pd.Series) -> Effect:
     keys = ("difference", "difference_low", "difference_high")
-    value, low, high = (100 * float(row[key]) for key in keys)
-    return Effect(value, low, high, seeds=_count(row["seeds"]), queries=int(row["queries"]))
-
-
-def _count(seeds: object) -> int:
-    """How many seeds a study lists, as a number or one by one."""
-    text = str(seeds)
-    return len(text.split()) if " " in text else int(float(text))
+    value, low, high = (float(row[key]) for key in keys)
+    return Effect(value, low, high, seeds=int(row["seeds"]), queries=int(row["queries"]))
 
 
 def _inspected(name: str, table: str, runs: Comparisons) -> pd.DataFrame | str:
     """One table of what was seen inside a run's memories, a row more for each seed."""
     source = runs.source
-    folders = {
-        seed: paths.ARTIFACTS / source.dataset / "inspected" / name / str(seed)
-        for seed in source.config.seeds
-    }
+    folders = {seed: paths.inspected(source.dataset, name, seed) for seed in source.config.seeds}
     files = {seed: folder / f"{table}.csv" for seed, folder in folders.items()}
     if missing := [path for path in files.values() if not path.is_file()]:
         return f"{missing[0]} is missing: the memories were not inspected"

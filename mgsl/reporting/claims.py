@@ -4,9 +4,10 @@ A claim is a row of `published/claims.csv`, with its test (`kind`) and what it e
 above zero (more), below zero (less), or within a margin of zero (same). A ratio is compared with 1
 in zero's place, a share with the printed one. `RULE` was stated before any result was seen.
 
-Real features are needed to speak of the paper: a verdict on simulated features, or on another
-benchmark than the claim's, holds for that data alone, and the claim itself is then "not tested on
-real features". Counts of annotations and costs need no features.
+Real features, computed from the videos, are needed to speak of the paper: a verdict on simulated
+features, on action timelines, or on another benchmark than the claim's holds for that data alone,
+and the claim itself is then "not tested on real features". Counts of annotations and costs need no
+features.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from mgsl.data import datasets as known
 from mgsl.reporting import published
 from mgsl.reporting.ablations import METRICS
 from mgsl.reporting.sources import Source
@@ -96,7 +98,8 @@ class Finding:
     @property
     def speaks_of_the_paper(self) -> bool:
         """Whether the verdict is one on the claim itself."""
-        real = self.source.comparable and self.source.benchmark == self.claim.benchmark
+        filmed = known.find(self.source.dataset).archive is not None
+        real = filmed and self.source.benchmark == self.claim.benchmark
         return real or not self.claim.needs_features
 
 

@@ -129,7 +129,8 @@ def _caption(sources: Sequence[Source], count: int) -> str:
             *(source.caption for source in sources),
             f"The rule, stated before any result was seen: {verdicts}.",
             "A margin is 1 point. A verdict here is one on this data; the claim itself is decided "
-            "by real features of its benchmark alone, costs and counts of annotations excepted.",
+            "by features computed from the videos of its benchmark alone, costs and counts of "
+            "annotations excepted.",
             f"Intervals are not widened for there being {count} claims: of as many true nulls one "
             "in twenty would be decided by chance.",
         ]

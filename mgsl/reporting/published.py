@@ -88,12 +88,30 @@ def rare_and_common() -> dict[str, tuple[float, float]]:
     return {name: (float(rows[name, "rare"]), float(rows[name, "common"])) for name in names}
 
 
+def examples() -> dict[str, dict[str, tuple[float, float]]]:
+    """The qualitative examples of Figure 6: for each query its truth and answers, in seconds.
+
+    The truth is called "ground truth", the answers have their methods' printed names.
+    """
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for query, source, start_s, end_s in _read("figure6_examples").itertuples(index=False):
+        found.setdefault(query, {})[source] = (float(start_s), float(end_s))
+    return found
+
+
 def claims() -> pd.DataFrame:
     """What the paper says that can be tested, one statement a row, in our words."""
     return _read("claims").fillna({"a": "", "b": "", "group": "", "margin": 0.0})
 
 
-def examples() -> list[dict[str, Any]]:
+def pairs() -> dict[tuple[str, str], int]:
+    """How many pairs a split of a benchmark has, by (benchmark, split)."""
+    rows = _read("datasets")
+    columns = (rows[name] for name in ("dataset", "split", "pairs"))
+    return {(name, split): int(n) for name, split, n in zip(*columns, strict=True)}
+
+
+def shown_queries() -> list[dict[str, Any]]:
     """The queries that the figures show, with the moment printed (seconds)."""
     rows = _read("examples").fillna("").to_dict("records")
     return [{str(key): value for key, value in row.items()} for row in rows]

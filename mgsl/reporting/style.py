@@ -1,6 +1,7 @@
 """How every figure looks: sizes, inks, and one colour for each method wherever it appears.
 
-The colours are Okabe and Ito's, which people with any colour vision tell apart.
+The colours are Okabe and Ito's and, where those are used up, Paul Tol's, which people with any
+colour vision tell apart.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,9 @@ METHODS = {
     "printed": "#D55E00",
     "tan_2d": "#009E73",
     "drn": "#8c6bb1",
+    "tgn": "#56B4E9",
+    "ctrl": "#999933",
+    "acrn": "#332288",
     "prior": "#CC79A7",
     "action_prior": "#882255",
 }

@@ -60,13 +60,19 @@ def truth(source: Source, query: Query) -> list[Bar]:
 
 def answers(source: Source, query: Query) -> list[Bar]:
     """The best-ranked moment of every run's first seed."""
-    bars = []
-    target = np.array([query.start_s, query.end_s])
-    for name in source.names:
-        start_s, end_s, *_ = source.predictions(name, source.config.seeds[0], query.qid)[0]
-        overlap = f"tIoU {float(tiou(np.array([start_s, end_s]), target)):.2f}"
-        bars.append(Bar(start_s, end_s, published.title(name), overlap, style.color(name)))
-    return bars
+    return [answer(source, query, name) for name in source.names]
+
+
+def answer(source: Source, query: Query, name: str) -> Bar:
+    """The best-ranked moment of one run's first seed."""
+    start_s, end_s, *_ = source.predictions(name, source.config.seeds[0], query.qid)[0]
+    overlap = overlap_text((start_s, end_s), (query.start_s, query.end_s))
+    return Bar(start_s, end_s, published.title(name), overlap, style.color(name))
+
+
+def overlap_text(span_s: tuple[float, float], target_s: tuple[float, float]) -> str:
+    """How well two spans agree, in words."""
+    return f"tIoU {float(tiou(np.array(span_s), np.array(target_s))):.2f}"
 
 
 def draw_clips(axes: Axes, source: Source, query: Query) -> None:
@@ -88,10 +94,25 @@ def draw_clips(axes: Axes, source: Source, query: Query) -> None:
 
 def draw_bars(axes: Axes, bars: Sequence[Bar], query: Query) -> None:
     """Spans one below the other over the video's time; the queried moment as a pale band."""
-    axes.axvspan(query.start_s, query.end_s, color=style.MOMENT, alpha=0.13, lw=0)
+    draw_spans(axes, bars, (query.start_s, query.end_s), (0.0, query.duration_s))
+
+
+def draw_spans(
+    axes: Axes, bars: Sequence[Bar], moment: tuple[float, float], window: tuple[float, float]
+) -> None:
+    """Spans one below the other.
+
+    Args:
+        axes: where.
+        bars: the spans, the first on top.
+        moment: the queried one, a pale band, in seconds.
+        window: the time that is shown, in seconds.
+    """
+    axes.axvspan(*moment, color=style.MOMENT, alpha=0.13, lw=0)
+    turn = window[0] + 0.55 * (window[1] - window[0])
     for place, bar in enumerate(reversed(bars)):
         axes.barh(place, bar.end_s - bar.start_s, left=bar.start_s, height=0.62, color=bar.color)
-        right = (bar.start_s + bar.end_s) / 2 < 0.55 * query.duration_s
+        right = (bar.start_s + bar.end_s) / 2 < turn
         axes.annotate(
             bar.text, (bar.end_s if right else bar.start_s, place), (3 if right else -3, 0),
             textcoords="offset points", ha="left" if right else "right", va="center", size=6.5,
@@ -99,7 +120,7 @@ def draw_bars(axes: Axes, bars: Sequence[Bar], query: Query) -> None:
     rows = [bar.row for bar in bars]
     names = ["" if row in rows[:place] else row for place, row in enumerate(rows)]
     axes.set_yticks(range(len(bars)), names[::-1])
-    axes.set_xlim(0, query.duration_s)
+    axes.set_xlim(window)
     axes.set_ylim(-0.6, len(bars) - 0.4)
     axes.tick_params(axis="y", length=0, labelcolor=style.INK)
     axes.spines["left"].set_visible(False)

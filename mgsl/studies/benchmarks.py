@@ -1,6 +1,6 @@
-"""The three benchmarks as annotations alone: no features are needed, nor made."""
+"""The benchmarks as annotations alone: no features are needed, nor made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from mgsl.data import preparing, sources
 from mgsl.data.annotations import Annotation
 from mgsl.data.datasets import find
+from mgsl.data.preparing import Tally
 from mgsl.params import PreparationParams
 from mgsl.queries import SPLITS, Query
 from mgsl.splits import hold_out
@@ -25,12 +26,14 @@ _PLACE = Path("mayu-ot/hidden-challenges-MR/data/raw")
 class Benchmark:
     """The published pairs of a benchmark, tagged, and the queries that are kept of them.
 
-    Nothing is held out for validation where none is published.
+    Nothing is held out for validation where none is published. `tallies` says what became of the
+    pairs of each split.
     """
 
     name: str
     published: Sequence[Annotation]
     queries: Sequence[Query]
+    tallies: Mapping[str, Tally]
 
     def split(self, name: str) -> list[Query]:
         """The queries of one split."""
@@ -40,10 +43,7 @@ class Benchmark:
     def counts(self) -> dict[str, dict[str, int]]:
         """How many pairs were published, and are kept, in each split."""
         return {
-            split: {
-                "published": sum(a.split == split for a in self.published),
-                "pairs": len(self.split(split)),
-            }
+            split: {"published": self.tallies[split].published, "pairs": len(self.split(split))}
             for split in SPLITS
         }
 
@@ -78,23 +78,24 @@ def read(name: str, raw: Path, preparation: PreparationParams) -> Benchmark:
     """Read, tag and sort one benchmark.
 
     Args:
-        name: a key of `DATASETS`.
+        name: a key of `DATASETS`, or a dataset.
         raw: the folder of the published files.
         preparation: the reading of "rare".
 
     Raises:
         UserError: a file is missing or malformed.
     """
-    annotations = find(DATASETS[name]).annotations(raw)
+    annotations = find(DATASETS.get(name, name)).annotations(raw)
     published = preparing.tag(annotations, raw / preparing.TAGGER)
     held_out = hold_out(
         published, share=preparation.validation_share, seed=preparation.validation_seed
     )
-    kept, _ = preparing.clamp(held_out)  # which wants every split
+    kept, tallies = preparing.clamp(held_out)  # which wants every split
     queries = preparing.make_queries(kept, published, preparation)
     if not any(annotation.split == "val" for annotation in published):
         queries = [replace(q, split="train") if q.split == "val" else q for q in queries]
-    return Benchmark(name, published, queries)
+        tallies["train"], tallies["val"] = tallies["train"] + tallies["val"], Tally()
+    return Benchmark(name, published, queries, tallies)
 
 
 def reannotation_files(name: str, raw: Path) -> list[Path]:

@@ -119,7 +119,7 @@ def distance(a: Float[np.ndarray, " bins"], b: Float[np.ndarray, " bins"]) -> fl
     return float(np.abs(a - b).sum() / 2)
 
 
-def readings(corpora: Mapping[str, Corpus], printed: Float[np.ndarray, " bins"]) -> pd.DataFrame:
+def readings(corpora: Mapping[Form, Corpus], printed: Float[np.ndarray, " bins"]) -> pd.DataFrame:
     """All readings, the nearest to the printed distribution first.
 
     Args:
@@ -135,7 +135,7 @@ def readings(corpora: Mapping[str, Corpus], printed: Float[np.ndarray, " bins"])
 
 
 def fitting_edges(
-    corpora: Mapping[str, Corpus], printed: Float[np.ndarray, " bins"]
+    corpora: Mapping[Form, Corpus], printed: Float[np.ndarray, " bins"]
 ) -> pd.DataFrame:
     """The edges at which each way of counting comes nearest to the printed shares on test.
 
@@ -166,7 +166,7 @@ def fitting_edges(
 
 
 def _readings(
-    corpora: Mapping[str, Corpus], printed: Float[np.ndarray, " bins"]
+    corpora: Mapping[Form, Corpus], printed: Float[np.ndarray, " bins"]
 ) -> Iterator[dict[str, object]]:
     for form, corpus in corpora.items():
         members = {shown: _in(corpus, shown) for shown in SHOWN}

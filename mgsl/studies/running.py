@@ -8,7 +8,7 @@ import pandas as pd
 from mgsl import paths
 from mgsl.files import atomic_path, write_json
 from mgsl.forms import FORMS
-from mgsl.params import Params
+from mgsl.params import Form, Params
 from mgsl.queries import SPLITS
 from mgsl.splits import bin_labels
 from mgsl.studies import benchmarks, examples, multiverse, no_video
@@ -57,7 +57,7 @@ def run(
     _write("no_video", pd.concat(tables))
     say("reading “rare” in every way")
     published = found["activitynet"].published
-    corpora: dict[str, Corpus] = {form: multiverse.read(published, form) for form in FORMS}
+    corpora: dict[Form, Corpus] = {form: multiverse.read(published, form) for form in FORMS}
     wanted = np.array(printed) / sum(printed)
     _write("multiverse", multiverse.readings(corpora, wanted))
     _write("multiverse_edges", multiverse.fitting_edges(corpora, wanted))

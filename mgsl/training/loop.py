@@ -93,6 +93,7 @@ def fit(
             title=f"{config.name}, epoch {epoch + 1}/{config.epochs}",
         )
         row = train_one_epoch(model, shown, optimizer, scaler, settings, device)
+        broadcast_weights(model)  # running statistics were each process's own
         row |= validate(model, val, config, device)
         progress["rows"].append({"epoch": epoch + 1, **row})
         chosen = row[f"val_R@1, IoU={settings.select_iou}"]

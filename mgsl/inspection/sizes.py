@@ -1,0 +1,63 @@
+"""How large a method is at the paper's scale under several readings, built without memory (A5)."""
+
+import pandas as pd
+import torch
+from torch import nn
+
+from mgsl import params as parameters
+from mgsl.inspection.tracing import count
+from mgsl.models import build
+from mgsl.params import Frozen, Params, PrepareConfig, RunConfig
+
+METHOD = "mgsl_net"
+BYTES, MIB = 4, 2**20
+DATASETS = ("activitynet_c3d", "tacos_c3d", "charades_i3d")
+READINGS: dict[str, dict[str, object]] = {  # what changes the number of parameters
+    "D = 1024, two attention layers in each encoder, F = 3D": {"attention_layers": 2},
+    "D = 1024, one attention layer": {"attention_layers": 1},
+    "D = 1024, two attention layers, no calibration (F = 2D)": {
+        "attention_layers": 2, "calibration": "none",
+    },
+    "D = 512, two attention layers, F = 3D": {"attention_layers": 2, "dim": 512},
+    "D = 512, one attention layer": {"attention_layers": 1, "dim": 512},
+}  # fmt: skip
+
+
+def lengths(config: RunConfig, prepare: PrepareConfig) -> dict[str, int]:
+    """How long and wide the batches of one method are."""
+    return {
+        "b": config.batch_size,
+        "t": prepare.num_clips,
+        "w": prepare.max_words,
+        "video_dim": prepare.video_dim,
+        "word_dim": prepare.preparation.word_dim,
+    }
+
+
+def measure(chosen: Params, configs: dict[str, type[Frozen]]) -> pd.DataFrame:
+    """Count what MGSL-Net learns and what its memories hold, for each benchmark and reading.
+
+    Args:
+        chosen: the whole of params.yaml.
+        configs: the Config of each method.
+
+    Returns:
+        Columns dataset, reading, parameters, mib, slots_mib: float32, and 2^20 bytes.
+    """
+    paper = chosen.model_copy(
+        update={"scale": "paper", "methods": (METHOD,), "ablations": (), "inspected": ()}
+    )
+    rows = []
+    for dataset in DATASETS:
+        config = parameters.resolve(paper, dataset, configs)[METHOD]
+        assert isinstance(config, RunConfig)
+        for reading, changes in READINGS.items():
+            with torch.device("meta"):
+                model = build(config.model_copy(update={"model": config.model | changes}))
+            assert isinstance(model, nn.Module)
+            slots = sum(b.numel() for name, b in model.named_buffers() if name.endswith("slots"))
+            learned = count(model)
+            row = (dataset, reading, learned, BYTES * learned / MIB, BYTES * slots / MIB)
+            rows.append(row)
+    columns = ["dataset", "reading", "parameters", "mib", "slots_mib"]
+    return pd.DataFrame(rows, columns=columns).round(3)

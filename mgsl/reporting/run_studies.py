@@ -1,0 +1,102 @@
+"""Studies of many runs, made apart from the pipeline and kept in git: readings, numbers of slots.
+
+Each is a CSV of `reports/studies`: what every run reached, as a mean over its seeds, and what it
+reached more than the recommended reading, paired over queries and seeds, in fractions.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from mgsl import paths
+from mgsl.data import datasets as known
+from mgsl.reporting import figures, style
+from mgsl.reporting.figures import Drawing
+
+BASE = "mgsl_net"  # what every run is compared with
+GROUPS = ("all", "rare", "common")
+INKS = {"all": style.INK, "rare": style.SERIES[1], "common": style.SERIES[0]}
+_SHARES = ("value", "low", "high", "difference", "difference_low", "difference_high")
+
+
+@dataclass(frozen=True)
+class RunStudy:
+    """One study, read as it is asked for; without its file it has no rows.
+
+    Args:
+        name: of the group of runs, and of the files.
+    """
+
+    name: str
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """All rows, in percent and points."""
+        path = paths.STUDIES / f"{self.name}.csv"
+        if not path.is_file():
+            return pd.DataFrame(columns=["dataset", "name", "slots", "group", "metric", *_SHARES])
+        rows = pd.read_csv(path)
+        rows[[*_SHARES]] *= 100
+        return rows
+
+    def datasets(self, asked: Sequence[str]) -> list[str]:
+        """What was studied: first of what is asked for, then the others."""
+        found = list(self.rows["dataset"].unique())
+        return [d for d in asked if d in found] + [d for d in found if d not in asked]
+
+    def names(self, dataset: str) -> list[str]:
+        """The runs on one dataset, in the order of the file."""
+        return list(self.rows.loc[self.rows["dataset"] == dataset, "name"].unique())
+
+    def row(self, dataset: str, name: str, group: str, metric: str) -> pd.Series | None:
+        """One row; None where it was not run or does not apply."""
+        rows = self.rows.query(
+            "dataset == @dataset and name == @name and group == @group and metric == @metric"
+        )
+        return None if rows.empty or pd.isna(rows.iloc[0]["value"]) else rows.iloc[0]
+
+    def changes(self, dataset: str, name: str) -> str:
+        """What a run has otherwise than the recommended reading, as in params.yaml."""
+        changes: dict[str, Any] = self._settings.get(dataset, {}).get("changes", {}).get(name, {})
+        return ", ".join(f"{key}: {json.dumps(value)}" for key, value in changes.items())
+
+    def caption(self, dataset: str) -> str:
+        """What must be said wherever numbers of one dataset stand."""
+        about, rows = known.find(dataset), self.rows[self.rows["dataset"] == dataset]
+        kind = "SIMULATED data" if about.simulated else "real data"
+        seeds = int(rows["seeds"].max())
+        queries = int(rows.loc[rows["group"] == "all", "queries"].max())
+        return (
+            f"{about.title} ({dataset}): {kind}; features: {about.features}; {queries:,} test "
+            f"queries; {'one seed' if seeds == 1 else f'mean over {seeds} seeds'}."
+        )
+
+    def not_run(self, asked: Sequence[str]) -> str:
+        """Which datasets that are asked for were not studied, in a sentence; empty if none."""
+        lacking = [dataset for dataset in asked if dataset not in set(self.rows["dataset"])]
+        how = f"python -m mgsl study {self.name}"
+        return f"Not run on {', '.join(lacking)} (`{how}`)." if lacking else ""
+
+    def absent(self, asked: Sequence[str], title: str) -> Drawing:
+        """A figure that says that there is nothing to draw, and why."""
+
+        def say(part: Any) -> None:
+            part.text(0.5, 0.5, self.not_run(asked), ha="center", va="center", color=style.MUTED)
+
+        return Drawing(figures.compose(0.8, [say], width=style.WIDTH), title, self.not_run(asked))
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        path = paths.STUDIES / f"{self.name}.json"
+        found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+        return found
+
+
+def heading(dataset: str) -> str:
+    """The dataset's title, and that it is simulated where it is."""
+    about = known.find(dataset)
+    return f"{about.title}{' (simulated)' * about.simulated}"

@@ -1,0 +1,166 @@
+"""What each reading of an open question is worth: runs of one group against the recommended one."""
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mgsl import params, paths
+from mgsl.errors import UserError
+from mgsl.evaluation import scoring
+from mgsl.evaluation.comparing import differences
+from mgsl.evaluation.metrics import groups, metrics_table
+from mgsl.files import write_json
+from mgsl.params import EvaluateConfig, EvaluationParams, Params, RunConfig
+from mgsl.studies.tables import replace_rows
+
+BASE = "mgsl_net"  # what every reading is a change of
+SUPPRESSION: dict[str, dict[str, Any]] = {  # readings that change the scoring alone (Q20)
+    "nms_fixed": {"nms": "fixed"},
+    "nms_none": {"nms": "none"},
+}
+_MEMORY = ("slot_cosine", "slot_rank", "read_entropy", "write_entropy", "used_slots", "kept")
+
+Scores = list[pd.DataFrame]
+
+
+def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
+    """Compare the runs of a group on the datasets that params.yaml lists; write reports/studies.
+
+    GROUP.csv has what they reach on the test split, GROUP_validation.csv what they were chosen by
+    and what became of the memory, GROUP.json how they were trained. The rows of other datasets are
+    kept as they are.
+
+    Args:
+        chosen: params.yaml, whose `ablations` name the group.
+        group: of params.yaml.
+        say: tells the person who waits what is being done.
+
+    Raises:
+        UserError: `ablations` does not name the group, or a run is missing.
+    """
+    if group not in chosen.ablations:
+        raise UserError(
+            f"params.yaml must list {group} under ablations: train it first, with "
+            f"`dvc exp run -S 'ablations=[{group}]' -S 'seeds=[0,1,2]'`"
+        )
+    for dataset in chosen.datasets:
+        say(f"comparing the runs of {group} on {dataset}")
+        names = [BASE, *chosen.groups[group]]
+        replace_rows(f"{group}.csv", dataset, compare(dataset, names))
+        replace_rows(f"{group}_validation.csv", dataset, validation(dataset, names))
+        about = paths.STUDIES / f"{group}.json"
+        told = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+        write_json(about, told | {dataset: _settings(dataset, names)})
+
+
+def compare(dataset: str, names: Sequence[str]) -> pd.DataFrame:
+    """Score the runs on the test split, and each against `BASE`, query by query.
+
+    Args:
+        dataset: on which all of them were run.
+        names: runs; `BASE` among them.
+
+    Returns:
+        Columns dataset, name, slots, seeds, group, metric, value, low, high, difference,
+        difference_low, difference_high, difference_std, queries: means over seeds, in fractions.
+
+    Raises:
+        UserError: a run is missing.
+    """
+    config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+    queries, summary = scoring.read_test(paths.prepared(dataset))
+    masks = groups(queries, summary["bins"])
+
+    def scores(name: str, rules: EvaluationParams) -> Scores:
+        return [
+            scoring.query_scores(queries, _folder(config, name, seed) / "predictions.jsonl", rules)
+            for seed in config.seeds
+        ]
+
+    found = {name: scores(name, config.scoring_of(name)) for name in names}
+    for name, change in SUPPRESSION.items():
+        found[name] = scores(BASE, config.evaluation.model_copy(update=change))
+    tables = []
+    for name, by_seed in found.items():
+        means = pd.concat(by_seed).groupby(level=0, sort=False).mean().rename_axis(columns="metric")
+        table = metrics_table(means, masks, config.evaluation)
+        less = differences(by_seed, found[BASE], masks, config.evaluation)
+        less = less.rename(
+            columns={"value": "difference", "low": "difference_low", "high": "difference_high",
+                     "std": "difference_std"}
+        )  # fmt: skip
+        kept = ["group", "metric", *less.columns[less.columns.str.startswith("difference")]]
+        table = table.merge(less[kept], on=["group", "metric"])
+        run = params.read(RunConfig, paths.config(dataset, BASE if name in SUPPRESSION else name))
+        slots = run.model["video_slots"]
+        tables.append(table.assign(dataset=dataset, name=name, slots=slots, seeds=len(by_seed)))
+    columns = [
+        *("dataset", "name", "slots", "seeds", "group", "metric", "value", "low", "high"),
+        *("difference", "difference_low", "difference_high", "difference_std", "queries"),
+    ]
+    return pd.concat(tables, ignore_index=True)[columns]
+
+
+def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
+    """What the epoch that was kept of each run reached on validation, and its memory.
+
+    Args:
+        dataset: on which all of them were run.
+        names: runs.
+
+    Returns:
+        One row for each run and seed: R@1 of all, rare and common, what the memory zeroed and as it
+        was before training would reach, and for both memories how spread and how selective they
+        are; fractions.
+    """
+    config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+    rows = []
+    for name in names:
+        run = params.read(RunConfig, paths.config(dataset, name))
+        chosen = f"R@1, IoU={run.training.select_iou}"
+        columns = {
+            "value": f"val_{chosen}",
+            "rare": f"val_rare_{chosen}",
+            "common": f"val_common_{chosen}",
+            "zeroed": f"val_memory_zeroed_{chosen}",
+            "initial": f"val_memory_initial_{chosen}",
+        } | {f"{side}_{key}": f"{side}_{key}" for side in ("video", "query") for key in _MEMORY}
+        for seed in config.seeds:
+            curve = pd.read_csv(_folder(config, name, seed) / "curve.csv")
+            best = curve.iloc[int(curve[columns["value"]].argmax())]
+            rows.append(
+                {"dataset": dataset, "name": name, "seed": seed, "epoch": int(best["epoch"])}
+                | {key: best.get(column) for key, column in columns.items()}
+            )
+    return pd.DataFrame(rows)
+
+
+def _settings(dataset: str, names: Sequence[str]) -> dict[str, Any]:
+    config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+    base = params.read(RunConfig, paths.config(dataset, BASE))
+    command = ["git", "rev-parse", "--short=10", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return {
+        "scale": config.scale,
+        "seeds": list(config.seeds),
+        "epochs": base.epochs,
+        "batch_size": base.batch_size,
+        "learning_rate": base.learning_rate,
+        "evaluation": config.evaluation.model_dump(mode="json"),
+        "commit": commit,
+        "changes": {name: _changes(dataset, name, base) for name in names if name != BASE},
+    }
+
+
+def _changes(dataset: str, name: str, base: RunConfig) -> dict[str, Any]:
+    """What a reading has otherwise than the recommended one."""
+    model = params.read(RunConfig, paths.config(dataset, name)).model
+    return {key: value for key, value in model.items() if value != base.model[key]}
+
+
+def _folder(config: EvaluateConfig, name: str, seed: int) -> Path:
+    return paths.run(config.dataset, name, seed, config.groups.get(name))

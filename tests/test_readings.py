@@ -1,0 +1,93 @@
+"""Readings and slots: what was studied is shown, what was not says so."""
+
+from pathlib import Path
+
+import pytest
+
+from mgsl import paths
+from mgsl.files import write_json
+from mgsl.reporting import readings, slots
+from mgsl.reporting.run_studies import RunStudy
+from mgsl.reporting.tables import DASH, Cell
+from tests import report_workspace
+
+READINGS = {
+    "mgsl_net": (128, 0.0, 0.0, 0.0),
+    "own_last": (128, -0.01, -0.03, 0.01),
+    "half_width": (128, 0.02, 0.01, 0.03),
+    "nms_none": (128, 0.0, 0.0, 0.0),
+}
+SWEEP = {
+    "slots_2048": (2048, 0.01, -0.01, 0.03),
+    "mgsl_net": (128, 0.0, 0.0, 0.0),
+    "slots_64": (64, -0.04, -0.06, -0.02),
+    "nms_fixed": (128, 0.0, 0.0, 0.0),
+}
+
+
+@pytest.fixture
+def _studied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths.STUDIES.mkdir(parents=True)
+    for name, runs in (("readings", READINGS), ("slots", SWEEP)):
+        report_workspace.study(runs).to_csv(paths.STUDIES / f"{name}.csv", index=False)
+    changes = {"half_width": {"dim": 32}}
+    write_json(paths.STUDIES / "readings.json", {"embedded": {"changes": changes}})
+
+
+@pytest.mark.usefixtures("_studied")
+def test_the_table_has_what_a_reading_reaches_and_what_it_changes() -> None:
+    table = readings.build(["embedded"])
+    rows = dict(table.rows)
+    assert [block.title for block in table.columns] == [
+        "ours: embedded (simulated), R@1, IoU=0.5", "ours: embedded (simulated), R@1, IoU=0.7",
+    ]  # fmt: skip
+    cells = next(cells for name, cells in table.rows if "half" in name.lower())
+    assert cells[:2] == (Cell("52.00", "47.0–57.0"), Cell("+2.00", "[+1.0, +3.0]"))
+    base = next(cells for name, cells in rows.items() if "recommended" in name)
+    assert [cell.text for cell in base[1:4]] == [DASH] * 3
+    tidy = table.tidy.set_index("name")
+    assert set(tidy.loc["half_width", "changes"]) == {"dim: 32"}
+    assert "SIMULATED" in table.caption
+    assert "mean over 3 seeds" in table.caption
+
+
+@pytest.mark.usefixtures("_studied")
+def test_the_readings_that_gain_most_are_on_top_and_rules_of_nms_are_left_out() -> None:
+    assert readings._sorted(RunStudy("readings"), "embedded") == ["half_width", "own_last"]
+    axes = readings.draw(["embedded"]).figure.axes[0]
+    assert len(axes.get_yticks()) == 2
+
+
+@pytest.mark.usefixtures("_studied")
+def test_a_sweep_is_sorted_by_slots_and_names_its_default() -> None:
+    study = RunStudy("slots")
+    rows = slots.sweep(study, "embedded", "rare", "R@1, IoU=0.5")
+    assert rows["slots"].tolist() == [64, 128, 2048]
+    assert rows["value"].tolist() == pytest.approx([46.0, 50.0, 51.0])
+    assert slots.default(study, "embedded") == 128
+    drawn = slots.draw(["embedded"])
+    labels = [text.get_text() for text in drawn.figure.axes[2].get_xticklabels()]
+    assert labels == ["64", "128", "2,048"]
+    assert "SIMULATED" in drawn.caption
+
+
+@pytest.mark.usefixtures("_studied")
+def test_a_dataset_that_was_not_studied_is_named_beside_those_that_were() -> None:
+    caption = readings.draw(["charades_actions", "embedded"]).caption
+    assert "Not run on charades_actions (`python -m mgsl study readings`)." in caption
+    assert "Embedded (embedded): SIMULATED data" in slots.draw(["charades_actions"]).caption
+
+
+def test_without_a_study_the_page_says_that_it_was_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for drawing, name in (
+        (readings.draw(["embedded"]), "readings"),
+        (slots.draw(["embedded"]), "slots"),
+    ):
+        assert drawing.caption == f"Not run on embedded (`python -m mgsl study {name}`)."
+    table = readings.build(["embedded"])
+    assert table.rows == ()
+    assert "Not run on embedded" in table.caption
