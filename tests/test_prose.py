@@ -32,7 +32,10 @@ def test_markdown_has_a_line_for_each_row_and_no_broken_pipe() -> None:
 
 def test_latex_escapes_and_shares_the_width() -> None:
     text = prose.to_latex(REGISTER)
-    assert r"\raggedright a $<$ b \& c\par & \raggedright x\_\allowbreak{}1 | 7 \%\par \\" in text
+    assert (
+        r"\raggedright a $<$ b \& c\par & \raggedright x\_\allowbreak{}1 | 7 \%\par \tabularnewline"
+        in text
+    )
     assert r"p{0.220\textwidth}p{0.660\textwidth}" in text
     assert text.count(r"\begin{table*}") == 2
     assert r"\caption{One. A caption with 5 \%.}" in text

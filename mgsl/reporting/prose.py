@@ -12,6 +12,7 @@ from IPython.display import HTML, display
 from mgsl.files import atomic_path, write_text
 from mgsl.reporting.tables import escape_tex
 
+_LATEX_ROWS = 14  # of one float, so that it fits a page
 _LATEX_WIDTH = 0.88  # of the page's width, for all columns together
 
 
@@ -74,13 +75,18 @@ def to_markdown(register: Register) -> str:
 
 
 def to_latex(register: Register) -> str:
-    """A `table*` for each topic, so that each fits a page; they need the package booktabs."""
+    """Some `table*` for each topic, each of which fits a page; they need the package booktabs."""
     _, *names = register.columns
     shares = [width / sum(register.widths) * _LATEX_WIDTH for width in register.widths]
     columns = "".join(rf"p{{{share:.3f}\textwidth}}" for share in shares)
     caption = escape_tex(register.caption)
     parts = []
-    for topic, rows in _topics(register):
+    floats = [
+        (topic, rows[start : start + _LATEX_ROWS])
+        for topic, rows in _topics(register)
+        for start in range(0, len(rows), _LATEX_ROWS)
+    ]
+    for topic, rows in floats:
         parts += [
             r"\begin{table*}",
             r"\centering",
@@ -90,7 +96,7 @@ def to_latex(register: Register) -> str:
             r"\toprule",
             rf"{' & '.join(map(escape_tex, names))} \\",
             r"\midrule",
-            *(rf"{' & '.join(map(_tex_cell, row))} \\" for row in rows),
+            *(rf"{' & '.join(map(_tex_cell, row))} \tabularnewline" for row in rows),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table*}",

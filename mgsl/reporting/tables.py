@@ -20,6 +20,7 @@ DITTO = "″"  # the printed number in the row above
 CHECK = "✓"
 
 _LONG = 40  # letters of a row's name above which its column is made wider
+_LATEX_COLUMNS = 13  # that a page of LaTeX can hold beside the names of the rows
 _WIDE = 60  # letters of a row's name that a page of LaTeX can hold on one line
 
 
@@ -92,27 +93,55 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A `table*` that needs the packages booktabs and graphicx."""
-    longest = max((len(name) for name, _ in table.rows), default=0)
-    stub = "l" if longest <= _WIDE else r"p{0.45\textwidth}"
-    groups, rules, first = [], [], 2
-    for block in table.columns:
-        last = first + len(block.names) - 1
-        groups.append(rf"\multicolumn{{{len(block.names)}}}{{c}}{{{escape_tex(block.title)}}}")
-        rules.append(rf"\cmidrule(lr){{{first}-{last}}}")
-        first = last + 1
-    heads = [escape_tex(name) for block in table.columns for name in block.names]
-    body = [
-        " & ".join(
-            [escape_tex(name), *(_join(cell, r"\,", escape_tex, r"{\tiny %s}") for cell in cells)]
-        )
-        for name, cells in table.rows
-    ]
+    """A `table*` that needs the packages booktabs and graphicx.
+
+    Blocks of columns that are too many for a page stand one below the other.
+    """
+    caption = re.sub(r"^Table \d+\. ", "", table.caption)  # LaTeX numbers tables itself
+    parts = [_tabular(table, first, last) for first, last in _latex_parts(table.columns)]
     return "\n".join(
         [
             r"\begin{table*}",
             r"\centering",
-            rf"\caption{{{escape_tex(table.caption)}}}",
+            rf"\caption{{{escape_tex(caption)}}}",
+            "\n\\\\[1.5ex]\n".join(parts),
+            r"\end{table*}",
+            "",
+        ]
+    )
+
+
+def _latex_parts(columns: Sequence[Columns]) -> list[tuple[int, int]]:
+    """First and last block of each part, so that no part of several blocks is too wide."""
+    parts, first, width = [], 0, 0
+    for place, block in enumerate(columns):
+        if width and width + len(block.names) > _LATEX_COLUMNS:
+            parts.append((first, place))
+            first, width = place, 0
+        width += len(block.names)
+    return [*parts, (first, len(columns))]
+
+
+def _tabular(table: Table, first: int, last: int) -> str:
+    """Some blocks of a table, as wide as the page."""
+    longest = max((len(name) for name, _ in table.rows), default=0)
+    stub = "l" if longest <= _WIDE else r"p{0.45\textwidth}"
+    blocks = table.columns[first:last]
+    start = sum(len(block.names) for block in table.columns[:first])
+    heads = [_tex_head(name) for block in blocks for name in block.names]
+    groups, rules, column = [], [], 2
+    for block in blocks:
+        end = column + len(block.names) - 1
+        groups.append(rf"\multicolumn{{{len(block.names)}}}{{c}}{{{escape_tex(block.title)}}}")
+        rules.append(rf"\cmidrule(lr){{{column}-{end}}}")
+        column = end + 1
+    body = [
+        [escape_tex(name)]
+        + [_join(cell, r"\,", escape_tex, r"{\tiny %s}") for cell in cells[start:][: len(heads)]]
+        for name, cells in table.rows
+    ]
+    return "\n".join(
+        [
             r"\resizebox{\textwidth}{!}{%",
             rf"\begin{{tabular}}{{{stub}{'r' * len(heads)}}}",
             r"\toprule",
@@ -120,13 +149,17 @@ def to_latex(table: Table) -> str:
             " ".join(rules),
             rf"{' & '.join([escape_tex(table.stub), *heads])} \\",
             r"\midrule",
-            *(rf"{line} \\" for line in body),
+            *(rf"{' & '.join(line)} \\" for line in body),
             r"\bottomrule",
             r"\end{tabular}}",
-            r"\end{table*}",
-            "",
         ]
     )
+
+
+def _tex_head(name: str) -> str:
+    """The heading of a column, on two lines where HTML has two."""
+    lines = escape_tex(name).split(", IoU=")
+    return lines[0] if len(lines) == 1 else rf"\shortstack[r]{{{lines[0]}\\{lines[1]}}}"
 
 
 def to_html(table: Table) -> str:

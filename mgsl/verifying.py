@@ -1,0 +1,176 @@
+"""Running the pipeline again elsewhere, and seeing which results are the same bytes."""
+
+import filecmp
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mgsl import paths
+from mgsl.errors import UserError
+
+LOCK = Path("dvc.lock")
+# Results that hold measured times, which no two runs share: not compared. A file is of one of these
+# if its name up to the first dot is.
+TIMED = ("efficiency", "table_2", "timings")
+AGREES, DIFFERS, NEW, LACKING, SKIPPED = "agrees", "differs", "new", "lacking", "timed"
+_WRONG = (DIFFERS, NEW, LACKING)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One output of the pipeline and what became of it when it was made again."""
+
+    path: str
+    outcome: str
+
+
+def verify(targets: Sequence[str], *, keep: bool, say: Callable[[str], None] = print) -> bool:
+    """Run the pipeline in a scratch copy of the tracked files; compare what comes out.
+
+    The copy has the working tree's tracked files and no artifact, no cache and no built report, so
+    that everything is made anew. The working tree is only read.
+
+    Args:
+        targets: stages of dvc.yaml; none: all of them.
+        keep: whether the copy is left for a look at what differs.
+        say: tells what is done, and what came out.
+
+    Returns:
+        Whether every result that can be compared agrees.
+
+    Raises:
+        UserError: this is no git repository with a dvc.lock, or the pipeline failed in the copy.
+    """
+    tracked = _tracked()
+    if not LOCK.is_file():
+        raise UserError(f"{LOCK} is missing, so there is nothing to compare with: run `dvc repro`")
+    folder = Path(tempfile.mkdtemp(prefix="mgsl-verify-"))
+    copy = folder / "copy"
+    try:
+        say(f"copying {len(tracked)} tracked files to {copy}")
+        _copy(tracked, copy)
+        say("running the pipeline there, from the beginning")
+        _run(targets, copy)
+        results = compare(Path.cwd(), copy)
+    finally:
+        if keep:
+            say(f"the copy is kept in {copy}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    for line in summary(results):
+        say(line)
+    return not any(result.outcome in _WRONG for result in results)
+
+
+def compare(here: Path, there: Path) -> list[Result]:
+    """Every output of the stages that ran there: by digest, and reports file by file.
+
+    Args:
+        here: the root of a workspace with its dvc.lock.
+        there: the root of another in which the pipeline has just run.
+    """
+    before, after = (_outputs(root / LOCK) for root in (here, there))
+    found: list[Result] = []
+    for path, digest in after.items():
+        if path.startswith(f"{paths.REPORTS}/"):
+            found += _files(here, there, Path(path))
+        else:
+            outcome = NEW if path not in before else AGREES if before[path] == digest else DIFFERS
+            found.append(Result(path, SKIPPED if _is_timed(Path(path)) else outcome))
+    return found
+
+
+def summary(results: Sequence[Result]) -> list[str]:
+    """What differs, by name, and how much agrees."""
+    words = {
+        DIFFERS: "differs",
+        NEW: "was made there, and stands not here",
+        LACKING: "stands here, and was not made there",
+        SKIPPED: "holds measured times and is not compared",
+    }
+    lines = [f"{r.path} {words[r.outcome]}" for r in results if r.outcome != AGREES]
+    same = sum(result.outcome == AGREES for result in results)
+    return [*lines, f"{same} of {len(results)} results agree to the byte"]
+
+
+def _tracked() -> list[Path]:
+    command = ["git", "ls-files", "-z"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        raise UserError(
+            f"{Path.cwd()} is not a git repository: verify copies tracked files"
+        ) from None
+    return [path for name in done.stdout.split("\0") if name and (path := Path(name)).is_file()]
+
+
+def _copy(tracked: Sequence[Path], copy: Path) -> None:
+    """The tracked files as they are now, with the history that stamps pages, without results."""
+    clone = ["git", "clone", "--quiet", "--no-checkout", "--no-hardlinks", ".", str(copy)]
+    subprocess.run(clone, check=True)
+    built = (paths.EXHIBITS, paths.REPORTS / "metrics")
+    front = (paths.REPORTS / "index.html", paths.REPORTS / "README.md", LOCK)
+    for path in tracked:
+        if path in front or any(path.is_relative_to(folder) for folder in built):
+            continue
+        target = copy / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    subprocess.run(["git", "reset", "--quiet"], cwd=copy, check=True)  # an index, for DVC
+
+
+def _run(targets: Sequence[str], copy: Path) -> None:
+    """`dvc repro` in the copy; Ctrl-C ends it too, and is waited for."""
+    environment = dict(os.environ)
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment.pop("PYTHONPATH", None)
+    command = [sys.executable, "-m", "dvc", "repro", "--force", *targets]
+    process = subprocess.Popen(command, cwd=copy, env=environment)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
+    if code:
+        raise UserError(f"the pipeline failed in the copy (exit code {code}); see above")
+
+
+def _outputs(lock: Path) -> dict[str, str]:
+    """The digest of every output in a dvc.lock, by its path."""
+    document: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8")) or {}
+    return {
+        output["path"]: output["md5"]
+        for stage in document.get("stages", {}).values()
+        for output in stage.get("outs", [])
+    }
+
+
+def _files(here: Path, there: Path, output: Path) -> Iterator[Result]:
+    """An output of the reports, file by file, by their bytes."""
+    names = {
+        path.relative_to(root)
+        for root in (here, there)
+        for path in ((root / output).rglob("*") if (root / output).is_dir() else [root / output])
+        if path.is_file()
+    }
+    for name in sorted(names):
+        first, second = here / name, there / name
+        if _is_timed(name):
+            outcome = SKIPPED
+        elif not first.is_file() or not second.is_file():
+            outcome = LACKING if first.is_file() else NEW
+        else:
+            outcome = AGREES if filecmp.cmp(first, second, shallow=False) else DIFFERS
+        yield Result(name.as_posix(), outcome)
+
+
+def _is_timed(path: Path) -> bool:
+    return path.name.partition(".")[0] in TIMED

@@ -1,0 +1,135 @@
+"""The pipeline is run again in a copy, and what differs is named."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mgsl import verifying
+from mgsl.errors import UserError
+from mgsl.verifying import AGREES, DIFFERS, LACKING, NEW, SKIPPED, Result
+
+PIPELINE = {
+    "stages": {
+        "train": {"cmd": "python make.py", "deps": ["make.py"], "outs": ["artifacts/model.txt"]},
+        "report": {
+            "cmd": "python show.py",
+            "deps": ["artifacts/model.txt", "show.py"],
+            "outs": [
+                {"reports/exhibits": {"cache": False, "persist": True}},
+                {"reports/index.html": {"cache": False}},
+            ],
+        },
+    }
+}
+MAKE = """from pathlib import Path
+Path("artifacts").mkdir(exist_ok=True)
+Path("artifacts/model.txt").write_text("weights")
+"""
+SHOW = """from pathlib import Path
+Path("reports/exhibits").mkdir(parents=True, exist_ok=True)
+for name in ("table_1.csv", "figure_1b.svg", "efficiency.csv"):
+    Path("reports/exhibits", name).write_text(Path("artifacts/model.txt").read_text())
+Path("reports/index.html").write_text("front")
+"""
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small repository whose pipeline has run; scratch copies go beside it."""
+    folder, scratch = tmp_path / "root", tmp_path / "scratch"
+    for path in (folder, scratch):
+        path.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
+    (folder / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE))
+    (folder / "make.py").write_text(MAKE)
+    (folder / "show.py").write_text(SHOW)
+    (folder / ".gitignore").write_text("/artifacts/\n")
+    run("git", "init", "-q")
+    run(sys.executable, "-m", "dvc", "init", "-q")
+    run(sys.executable, "-m", "dvc", "repro", "-q")
+    run("git", "add", "-A")
+    run("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "x")
+    return folder
+
+
+def test_what_agrees_and_what_differs_is_told_and_nothing_is_left(root: Path) -> None:
+    said: list[str] = []
+    assert verifying.verify([], keep=False, say=said.append)
+    assert said[-1] == "4 of 5 results agree to the byte"
+    assert said[-2] == "reports/exhibits/efficiency.csv holds measured times and is not compared"
+    (root / "reports/exhibits/table_1.csv").write_text("by hand")
+    (root / "reports/exhibits/old.csv").write_text("left")
+    (root / "reports/exhibits/figure_1b.svg").unlink()
+    said.clear()
+    assert not verifying.verify([], keep=False, say=said.append)
+    assert "reports/exhibits/table_1.csv differs" in said
+    assert "reports/exhibits/old.csv stands here, and was not made there" in said
+    assert "reports/exhibits/figure_1b.svg was made there, and stands not here" in said
+    assert (root / "reports/exhibits/table_1.csv").read_text() == "by hand"
+    assert not list((root.parent / "scratch").iterdir())
+
+
+def test_code_as_it_is_now_is_run_and_a_target_restricts_it(root: Path) -> None:
+    (root / "make.py").write_text(MAKE.replace("weights", "others"))
+    said: list[str] = []
+    assert not verifying.verify(["train"], keep=True, say=said.append)
+    assert said[-2:] == ["artifacts/model.txt differs", "0 of 1 results agree to the byte"]
+    (copy,) = (root.parent / "scratch").glob("*/copy")
+    assert (copy / "artifacts/model.txt").read_text() == "others"
+    assert not (copy / "reports").exists()
+
+
+def test_a_failing_pipeline_is_a_users_error_and_cleans_up(root: Path) -> None:
+    (root / "make.py").write_text("raise SystemExit(3)")
+    with pytest.raises(UserError, match="the pipeline failed in the copy"):
+        verifying.verify([], keep=False, say=lambda line: None)
+    assert not list((root.parent / "scratch").iterdir())
+
+
+def test_an_interruption_cleans_up(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(targets: list, copy: Path) -> None:
+        assert (copy / "make.py").is_file()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verifying, "_run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        verifying.verify([], keep=False, say=lambda line: None)
+    assert not list((root.parent / "scratch").iterdir())
+
+
+def test_without_git_or_lock_there_is_nothing_to_verify(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="is not a git repository"):
+        verifying.verify([], keep=False)
+    run("git", "init", "-q")
+    with pytest.raises(UserError, match=r"dvc.lock is missing"):
+        verifying.verify([], keep=False)
+
+
+def test_outputs_are_compared_by_digest(tmp_path: Path) -> None:
+    def lock(folder: str, **digests: str) -> Path:
+        outs = [{"path": path.replace("_", "/"), "md5": md5} for path, md5 in digests.items()]
+        (tmp_path / folder).mkdir()
+        stages = {"stages": {"s": {"outs": outs}, "frozen": {"cmd": "x"}}}
+        (tmp_path / folder / "dvc.lock").write_text(yaml.safe_dump(stages))
+        return tmp_path / folder
+
+    here = lock("here", a_same="1", a_other="2", a_unused="3", a_timings="4")
+    there = lock("there", a_same="1", a_other="9", a_fresh="5", a_timings="6")
+    assert verifying.compare(here, there) == [
+        Result("a/same", AGREES), Result("a/other", DIFFERS), Result("a/fresh", NEW),
+        Result("a/timings", SKIPPED),
+    ]  # fmt: skip
+    assert LACKING not in {result.outcome for result in verifying.compare(here, there)}
