@@ -43,7 +43,7 @@ def test_the_table_has_what_a_reading_reaches_and_what_it_changes() -> None:
         "ours: embedded (simulated), R@1, IoU=0.5", "ours: embedded (simulated), R@1, IoU=0.7",
     ]  # fmt: skip
     cells = next(cells for name, cells in table.rows if "half" in name.lower())
-    assert cells[:2] == (Cell("52.00", "47.0–57.0"), Cell("+2.00", "[+1.0, +3.0]"))
+    assert cells[:2] == (Cell("52.00", "47.0–57.0"), Cell("+2.00 ± 1.00", "[+1.0, +3.0]"))
     base = next(cells for name, cells in rows.items() if "recommended" in name)
     assert [cell.text for cell in base[1:4]] == [DASH] * 3
     tidy = table.tidy.set_index("name")

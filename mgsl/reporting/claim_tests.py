@@ -189,13 +189,16 @@ def _points(found: pd.Series) -> Effect:
     """In points; at most as sure as every seed is."""
     value, low, high = (100 * float(found[key]) for key in ("value", "low", "high"))
     seeds, queries = int(found["seeds"]), int(found["queries"])
-    return Effect(value, low, high, float(found["agree"]), seeds, queries)
+    sd = None if pd.isna(found["std"]) else 100 * float(found["std"])
+    return Effect(value, low, high, float(found["agree"]), seeds, queries, sd)
 
 
 def _studied(row: pd.Series) -> Effect:
     keys = ("difference", "difference_low", "difference_high")
     value, low, high = (float(row[key]) for key in keys)
-    return Effect(value, low, high, seeds=int(row["seeds"]), queries=int(row["queries"]))
+    seeds, queries = int(row["seeds"]), int(row["queries"])
+    sd = None if pd.isna(row["difference_std"]) else float(row["difference_std"])
+    return Effect(value, low, high, seeds=seeds, queries=queries, sd=sd)
 
 
 def _inspected(name: str, table: str, runs: Comparisons) -> pd.DataFrame | str:

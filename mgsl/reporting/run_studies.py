@@ -20,7 +20,10 @@ from mgsl.reporting.figures import Drawing
 BASE = "mgsl_net"  # what every run is compared with
 GROUPS = ("all", "rare", "common")
 INKS = {"all": style.INK, "rare": style.SERIES[1], "common": style.SERIES[0]}
-_SHARES = ("value", "low", "high", "difference", "difference_low", "difference_high")
+_SHARES = (
+    *("value", "low", "high", "difference", "difference_low", "difference_high"),
+    "difference_std",
+)
 
 
 @dataclass(frozen=True)
