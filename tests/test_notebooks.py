@@ -37,6 +37,7 @@ def test_a_notebook_is_thin_and_holds_no_output(path: Path) -> None:
         ["datasets", "output"],
         ["studies", "output"],
         ["datasets", "studies", "output"],
+        ["output"],
         ["datasets", "names", "output"],
         ["dataset", "checkpoint", "output"],
     )

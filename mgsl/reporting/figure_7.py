@@ -13,13 +13,14 @@ from matplotlib.figure import SubFigure
 from mgsl.errors import UserError
 from mgsl.reporting import figures, inspected, published, style
 from mgsl.reporting.figures import Drawing
-from mgsl.reporting.inspected import MEMORIES, Inspected
+from mgsl.reporting.inspected import MEMORIES, SAME, Inspected
 from mgsl.reporting.sources import Source
 
 _PLANE, _LINE, _HEAD = 2.55, 0.125, 0.6  # inches: of a plane, of a line of text, of the heading
 _PAIRS = 3  # test pairs of a slot that are listed
 _COLORS = "viridis"
-_LONGEST = 52  # letters of a line
+_LONGEST = 50  # letters of a line
+_TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000)
 
 
 def draw(datasets: Sequence[str]) -> Drawing:
@@ -34,7 +35,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
     found = [one for dataset in datasets for one in inspected.read(Source(dataset))]
     if not found:
         raise UserError("no memory was looked into: list a run under `inspected` in params.yaml")
-    heights = [_HEAD + _PLANE + _LINE * _lines(one) for one in found]
+    heights = [_HEAD + _plane(one) + _LINE * _lines(one) for one in found]
     figure = figures.compose(heights, [partial(_part, one) for one in found], width=style.WIDTH)
     rule = found[0].summary(found[0].seeds[0])["rule"]
     caption = (
@@ -58,6 +59,16 @@ def _shown(found: Inspected) -> list[str]:
     return list(found.summary(found.seeds[0])["memories"])[:2]
 
 
+def _same(found: Inspected) -> bool:
+    """Whether no memory has two slots that differ."""
+    return bool(found.table("slots", found.seeds[0])["distance"].max() <= SAME)
+
+
+def _plane(found: Inspected) -> float:
+    """Inches: a point needs less room than a plane."""
+    return 0.7 if _same(found) else _PLANE
+
+
 def _lines(found: Inspected) -> int:
     slots = found.table("slots", found.seeds[0])
     chosen = slots[slots["representative"] != ""]
@@ -70,24 +81,45 @@ def _part(found: Inspected, part: SubFigure) -> None:
     part.suptitle(title, x=0.01, ha="left", size=8.5, weight="bold")
     memories = _shown(found)
     grid = part.subplots(
-        2, len(memories), height_ratios=[_PLANE, _LINE * _lines(found)], squeeze=False
+        2, len(memories), height_ratios=[_plane(found), _LINE * _lines(found)], squeeze=False
     )
     slots = found.table("slots", found.seeds[0])
-    norm = LogNorm(1, max(10.0, 1 + float(slots["frequency"].max())))
+    norm = _norm(slots["frequency"])
     for column, memory in enumerate(memories):
         mine = slots[slots["memory"] == memory].reset_index(drop=True)
         _draw_plane(grid[0, column], found, memory, mine, norm)
         _write(grid[1, column], found, memory, mine)
+    if _same(found):
+        return
     bar = part.colorbar(
         ScalarMappable(norm, _COLORS), ax=list(grid[0]), shrink=0.7, aspect=25, pad=0.01
     )
-    bar.set_label("1 + training frequency", size=6.5)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    low, high = bar.mappable.get_clim()
+    ticks = [f for f in _TICKS if (low or 0) <= 1 + f <= (high or 0)]
+    bar.set_ticks([1 + f for f in ticks], labels=[str(f) for f in ticks])
+    bar.minorticks_off()
+    bar.set_label("training frequency", size=6.5)
+    bar.outline.set_visible(False)
+
+
+def _norm(frequency: pd.Series) -> LogNorm:
+    """Colours of 1 + frequency: over the middle nine tenths of the slots, at least a decade."""
+    low, high = np.quantile(1 + frequency, [0.05, 0.95])
+    return LogNorm(min(low, high / 10), high)
 
 
 def _draw_plane(
     axes: Axes, found: Inspected, memory: str, slots: pd.DataFrame, norm: LogNorm
 ) -> None:
+    axes.set_title(f"{MEMORIES.get(memory, memory)}, {len(slots)} slots")
+    if slots["distance"].max() <= SAME:
+        style.bare(axes)
+        axes.plot(0, 0, "o", ms=9, color=style.MUTED)
+        axes.annotate(
+            f"all {len(slots)} slots hold the same", (0, 0), (0, 10), textcoords="offset points",
+            ha="center", size=7,
+        )  # fmt: skip
+        return
     shares = found.summary(found.seeds[0])["memories"][memory]["variance_shares"]
     area = 6 + 90 * np.sqrt(slots["share_train"] / max(slots["share_train"].max(), 1e-12))
     axes.scatter(
@@ -99,14 +131,6 @@ def _draw_plane(
             letter, (row["x"], row["y"]), (7, 7), textcoords="offset points", size=8,
             weight="bold", arrowprops={"arrowstyle": "-", "lw": 0.6, "color": style.INK},
         )  # fmt: skip
-    if slots["distance"].max() <= 1e-4:
-        axes.set_xlim(-1, 1)
-        axes.set_ylim(-1, 1)
-        axes.annotate(
-            f"all {len(slots)} slots hold the same", (0, 0), (0, 12), textcoords="offset points",
-            ha="center", size=7,
-        )  # fmt: skip
-    axes.set_title(f"{MEMORIES.get(memory, memory)}, {len(slots)} slots")
     axes.set_xlabel(f"first component, {shares[0]:.0%} of the variance")
     axes.set_ylabel(f"second, {shares[1]:.0%}")
     axes.margins(0.12)
@@ -149,7 +173,8 @@ def _write(axes: Axes, found: Inspected, memory: str, slots: pd.DataFrame) -> No
 
 
 def _say(axes: Axes, line: float, text: str, **look: str) -> None:
-    axes.text(0, line, text, size=6.2, va="center", **look)  # type: ignore[arg-type]
+    said = axes.text(0, line, text, size=6.2, va="center", **look)  # type: ignore[arg-type]
+    said.set_in_layout(False)
 
 
 def _shorten(text: str, limit: int) -> str:

@@ -15,6 +15,7 @@ from mgsl.errors import UserError
 from mgsl.params import InspectConfig
 from mgsl.reporting.sources import Source
 
+SAME = 1e-4  # slots no farther apart than this (1 - cosine) hold the same
 SHUFFLED = "memory_shuffled"
 MEMORIES = {
     "video": "Video memory",
@@ -22,6 +23,8 @@ MEMORIES = {
     "query": "Query memory",
     "query_view": "Memory of the visual view",
 }
+
+_TEXTS = ("representative", "words")
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,12 @@ class Inspected:
         """
         path = paths.inspected(self.source.dataset, self.name, seed) / f"{kind}.csv"
         try:
-            found = pd.read_csv(path)
+            found = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
         except FileNotFoundError:
             raise UserError(f"{path} is missing: run `dvc repro`") from None
         except pd.errors.EmptyDataError:
             return pd.DataFrame()
-        texts = {column: "" for column in ("representative", "words") if column in found}
-        return found.fillna(texts)
+        return found.fillna({column: "" for column in _TEXTS if column in found})
 
     def summary(self, seed: int) -> dict[str, Any]:
         """What one seed's memories are, by name, and the rule by which slots are shown.

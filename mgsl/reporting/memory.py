@@ -66,7 +66,8 @@ def draw(datasets: Sequence[str]) -> Drawing:
 def _part(source: Source, runs: list[Inspected], part: SubFigure) -> None:
     part.suptitle(source.heading, x=0.01, ha="left", size=8.5, weight="bold")
     verdicts = _VERDICT * (1 + len(runs))
-    above, middle, below = part.subfigures(3, 1, height_ratios=[_DAMAGE, verdicts, _CURVE])
+    heights = [_DAMAGE, verdicts, _CURVE]
+    above, middle, below = part.subfigures(3, 1, height_ratios=heights, squeeze=False)[:, 0]
     left, right = above.subplots(1, 2, sharey=True)
     for axes, metric in ((left, METRICS[0]), (right, METRICS[1])):
         _draw_damage(axes, runs, metric)
@@ -91,6 +92,9 @@ def _draw_damage(axes: Axes, runs: list[Inspected], metric: str) -> None:
                 ends = [100 * one["difference_low"], 100 * one["difference_high"]]
                 axes.plot(ends, [y, y], color=ink, lw=0.9)
                 fill = "white" if group == "common" else ink
+                if row == place == 0:
+                    axes.annotate(group, (ends[1], y), (4, 0), textcoords="offset points",
+                                  va="center", size=5.8, color=ink)  # fmt: skip
                 axes.plot(value, y, "s" if group == "all" else "o", ms=3.4, mec=ink, mfc=fill,
                           mew=0.8)  # fmt: skip
     axes.axvline(0, color=style.MUTED, lw=0.7)
@@ -110,10 +114,10 @@ def _write_verdicts(part: SubFigure, runs: list[Inspected]) -> None:
     axes.set_ylim(-len(runs) - 0.5, 0.5)
     axes.text(0, 0, "Do the slots hold something of their own?", size=7, weight="bold", va="center")
     for place, run in enumerate(runs, start=1):
-        intact = run.probes().query("probe == 'intact' and group == 'all'").set_index("metric")
+        intact = run.probes().query("probe == 'intact' and group == 'all'")
+        values = dict(zip(intact["metric"], intact["value"], strict=True))
         said = "; ".join(
-            f"{metric} {100 * intact.loc[metric, 'value']:.1f} %: "
-            f"{inspected.carries_content(run, metric)}"
+            f"{metric} {100 * values[metric]:.1f} %: {inspected.carries_content(run, metric)}"
             for metric in METRICS
         )
         axes.text(

@@ -25,7 +25,7 @@ def build() -> Table:
         rows = pd.read_csv(paths.SIZES)
     except FileNotFoundError:
         raise UserError(f"{paths.SIZES} is missing: run `python -m mgsl trace`") from None
-    printed = float(published.table_2().loc["MGSL-Net", "model_size_m"])
+    printed = float(published.table_2()["model_size_m"]["MGSL-Net"])
     rows["printed_mib"] = [printed if name == _PRINTED else None for name in rows["dataset"]]
     rows["gap_mib"] = rows["mib"] - rows["printed_mib"]
     readings = list(dict.fromkeys(rows["reading"]))
@@ -43,9 +43,10 @@ def build() -> Table:
     return Table(
         caption=(
             "Sizes at the paper’s scale, counted in the live model: millions of parameters, and "
-            "MiB of them in 32 bits. The paper prints one size, 203 “M”, beside results on TACoS; of "
-            "2D-TAN it prints 232, which is 232.4 MiB of the 60,925,953 parameters of its public "
-            "TACoS configuration, so that its unit is the MiB. Slots are not parameters: both "
+            "MiB of them in 32 bits, of the configuration `printed` with each reading. The paper "
+            "prints one size, 203 “M”, beside results on TACoS; of 2D-TAN it prints 232, which is "
+            "232.4 MiB of the 60,925,953 parameters of its public TACoS configuration, so that its "
+            "unit is the MiB. Slots are not parameters: both "
             "memories together hold "
             f"{_slots(rows, readings)}. No data were used."
         ),
