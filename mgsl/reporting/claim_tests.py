@@ -12,7 +12,7 @@ from mgsl.reporting import slots as sweep
 from mgsl.reporting.claims import Claim, Effect, Finding
 from mgsl.reporting.comparisons import Comparisons
 from mgsl.reporting.published import BENCHMARKS
-from mgsl.reporting.run_studies import RunStudy
+from mgsl.reporting.run_studies import RunStudy, of_readings
 from mgsl.reporting.sources import Source
 from mgsl.reporting.studies import Studies
 
@@ -68,7 +68,7 @@ def reading(
     claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
 ) -> Effect | str:
     """What the reading `a` scores more than the recommended one, in the study of readings."""
-    study, dataset = RunStudy("readings"), runs.source.dataset
+    study, dataset = of_readings(), runs.source.dataset
     if reason := study.not_run([dataset]):
         return reason
     row = study.row(dataset, claim.a, claim.group, measure)

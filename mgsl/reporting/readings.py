@@ -10,7 +10,7 @@ from matplotlib.figure import SubFigure
 from mgsl.reporting import figures, published, style
 from mgsl.reporting.ablations import METRICS
 from mgsl.reporting.figures import Drawing
-from mgsl.reporting.run_studies import BASE, GROUPS, INKS, RunStudy, heading
+from mgsl.reporting.run_studies import BASE, GROUPS, INKS, RunStudy, heading, of_readings
 from mgsl.reporting.tables import DASH, Cell, Columns, Table, interval, signed, spread
 
 TITLE = "Readings: what each open question is worth"
@@ -25,7 +25,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
     Args:
         datasets: shown first; the others that were studied follow.
     """
-    study = RunStudy("readings")
+    study = of_readings()
     shown = study.datasets(datasets)
     if not shown:
         return study.absent(datasets, TITLE)
@@ -50,7 +50,7 @@ def build(datasets: Sequence[str]) -> Table:
     Args:
         datasets: shown first; the others that were studied follow.
     """
-    study = RunStudy("readings")
+    study = of_readings()
     shown = study.datasets(datasets)
     columns = [
         Columns(f"{_label(dataset)}, {metric}", ("all", *(f"Δ {g}" for g in GROUPS)), ours=True)
