@@ -117,6 +117,11 @@ def shown_queries() -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in rows]
 
 
+def datasets() -> pd.DataFrame:
+    """How many pairs each split of each benchmark has."""
+    return _read("datasets")
+
+
 def sizes() -> pd.DataFrame:
     """Parameters of the public configurations of the methods of Table 2, counted exactly."""
     return _read("sizes")
