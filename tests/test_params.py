@@ -233,7 +233,7 @@ def test_the_one_number_of_slots_changes_both_memories_and_nothing_else() -> Non
         (
             ("models", "mgsl_net", "ablations", "printed", "beta"),
             2.0,
-            {"printed", "groups/printed"},
+            {"printed", "groups/tables"},
         ),
         (("settings", "embedded", "charades_actions", "epochs"), 99, set()),
         (("exhibits",), ["table_1"], set()),
