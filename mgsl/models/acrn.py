@@ -11,8 +11,9 @@ Deviations  The code is taken where it differs from what is told of the paper: o
             it is then compared with: `attention_pairing: own_sentence`, against the actual one in
             the test; `full` has the actual one in both.
             By the harness: a sentence is where a BiLSTM over word vectors ends, for skip-thought
-            is not at hand. Maps to the common space start as the framework has it (the code:
-            with unit variance, which saturates the attention from the start). Windows count
+            is not at hand. Maps to the common space start with the weights that the framework has
+            (the code: with unit variance, which saturates the attention from the start); their
+            biases with zeros, as in the code. Windows count
             clips, see the mean of theirs, and are the same in training and test. An epoch takes
             each query once, with one of its positive windows at random; of queries that tell of
             one moment the first in a batch is taken (the code draws again). Windows end within
@@ -89,6 +90,8 @@ class ACRN(GroundingModel):
         self.from_video = nn.Linear(config.video_dim, config.common_dim)
         self.from_sentence = nn.Linear(config.sentence_dim, config.common_dim)
         self.head = Head(config.common_dim, pool=config.pool, hidden_dim=config.hidden_dim)
+        for layer in (self.from_video, self.from_sentence):
+            nn.init.zeros_(layer.bias)
 
     def forward(self, batch: Batch) -> Moments:
         """Rank all windows, moved by their offsets."""

@@ -22,7 +22,7 @@ Notation    h^s   words     batch words query_dim   encoded words
             α     weights   batch words             attention of one clip to the words
 """
 
-from typing import Annotated, final
+from typing import Annotated, TypeVar, final
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +39,7 @@ from mgsl.records import Batch, Moments
 Words = Float[Tensor, "batch words query_dim"]
 Clips = Float[Tensor, "batch clips dim"]
 WordMask = Bool[Tensor, "batch words"]
+Recurrent = TypeVar("Recurrent", nn.LSTM, nn.LSTMCell)
 Anchors = Float[Tensor, "batch clips anchors"]
 
 COUNTED = 256  # queries whose labels are counted at a time
@@ -222,7 +223,7 @@ class Interactor(nn.Module):
         return torch.stack(states, dim=1)
 
 
-def recurrent(layer: nn.LSTM | nn.LSTMCell) -> nn.LSTM | nn.LSTMCell:
+def recurrent(layer: Recurrent) -> Recurrent:
     """Orthogonal weights, no bias but 1 of the gate that forgets."""
     for name, parameter in layer.named_parameters():
         if name.startswith("weight"):
