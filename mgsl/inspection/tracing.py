@@ -1,7 +1,8 @@
 """What a model is made of: its modules as they are called, with the shapes that pass between them.
 
 The model is built and called with torch's fake tensors: they have shapes and no numbers, so that
-the paper's sizes cost no more than small ones.
+the paper's sizes cost no more than small ones. Only a model whose course depends on numbers is
+called with real ones, for few queries.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensorMode,
+)
 
 from mgsl.models import build
 from mgsl.models.base import GroundingModel
@@ -17,7 +22,10 @@ from mgsl.params import RunConfig
 from mgsl.records import Batch
 
 Axis = str | int
+Shapes = list[list[int]]
+Calls = dict[str, tuple[Shapes, Shapes]]  # what went into each module and came out, by its name
 _STRETCH = {"b": 1, "t": 2, "w": 3}  # how much longer each axis is in the second call
+_FEW = 2  # queries of a call with real numbers
 
 
 def trace(config: RunConfig, sizes: dict[str, int]) -> dict[str, Any] | None:
@@ -35,12 +43,14 @@ def trace(config: RunConfig, sizes: dict[str, int]) -> dict[str, Any] | None:
         number of parameters, the shapes that went in and came out, and what it keeps itself. None
         for a method that sees no video.
     """
-    with FakeTensorMode():
-        model = build(config)
-        if not isinstance(model, GroundingModel):
-            return None
-        longer = sizes | {axis: sizes[axis] + more for axis, more in _STRETCH.items()}
-        calls, again = (_call(model.eval(), some) for some in (sizes, longer))
+    try:
+        with FakeTensorMode():
+            called = _call_twice(config, sizes)
+    except (DataDependentOutputException, DynamicOutputShapeException):
+        called = _call_twice(config, sizes | {"b": _FEW})
+    if called is None:
+        return None
+    model, calls, again = called
     modules = dict(model.named_modules())
     return {
         "dataset": config.dataset,
@@ -68,14 +78,22 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
-Shapes = list[list[int]]
+def _call_twice(
+    config: RunConfig, sizes: dict[str, int]
+) -> tuple[GroundingModel, Calls, Calls] | None:
+    """A model, what it calls, and what it calls where every axis is a little longer."""
+    model = build(config)
+    if not isinstance(model, GroundingModel):
+        return None
+    longer = sizes | {axis: sizes[axis] + more for axis, more in _STRETCH.items()}
+    return model, _call(model.eval(), sizes), _call(model, longer)
 
 
 @torch.no_grad()
-def _call(model: GroundingModel, sizes: dict[str, int]) -> dict[str, tuple[Shapes, Shapes]]:
+def _call(model: GroundingModel, sizes: dict[str, int]) -> Calls:
     """The shapes in and out of every module that is called, by its name."""
     names = {module: name for name, module in model.named_modules()}
-    seen: dict[str, tuple[Shapes, Shapes]] = {}
+    seen: Calls = {}
 
     def note(module: nn.Module, inputs: tuple[Any, ...], outputs: Any) -> None:
         seen[names[module]] = _shapes(inputs), _shapes(outputs)
@@ -92,11 +110,11 @@ def _call(model: GroundingModel, sizes: dict[str, int]) -> dict[str, tuple[Shape
 def _batch(sizes: dict[str, int]) -> Batch:
     b, t, w = sizes["b"], sizes["t"], sizes["w"]
     return Batch(
-        video=torch.empty(b, t, sizes["video_dim"]),
+        video=torch.randn(b, t, sizes["video_dim"]),
         video_mask=torch.ones(b, t, dtype=torch.bool),
-        query=torch.empty(b, w, sizes["word_dim"]),
+        query=torch.randn(b, w, sizes["word_dim"]),
         query_mask=torch.ones(b, w, dtype=torch.bool),
-        target=torch.empty(b, 2),
+        target=torch.tensor([0.2, 0.6]).expand(b, 2),
     )
 
 
