@@ -7,9 +7,12 @@ EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.
 ARTIFACTS = Path("artifacts")
 TRACED = ARTIFACTS / "traced"  # what models are made of; SIZES: how large they are
 SIZES = TRACED / "sizes.csv"
+COSTS = TRACED / "costs.csv"  # what an answer of each method costs, counted
 REPORTS = Path("reports")
 EXHIBITS = REPORTS / "exhibits"  # pages, tables and figures: all of it is built
 STUDIES = REPORTS / "studies"  # what annotations alone tell: numbers, kept in git
+TIMES = STUDIES / "efficiency.csv"  # what it costs on one machine, timed; TIMED_ON: which
+TIMED_ON = STUDIES / "efficiency.json"
 STUDIED = ARTIFACTS / "studied"  # the annotations they were counted in
 NOTEBOOKS = Path("notebooks")
 

@@ -164,6 +164,8 @@ def test_rare_less_common_of_one_run_and_of_a_lead(runs: Comparisons) -> None:
         ("tacos_tan_2d", "embedded is not TACoS"),
         ("charades_smaller", "embedded is not Charades-STA"),
         ("order", "Not run on embedded (`python -m mgsl study readings`)"),
+        ("faster_drn", "efficiency.csv is missing: costs were not timed"),
+        ("smaller_drn", "costs.csv is missing: costs were not counted"),
         ("slots", "Not run on embedded (`python -m mgsl study slots`)"),
         ("scattered_video", "scatter.csv is missing"),
         ("content", "probes.csv is missing"),
@@ -225,6 +227,25 @@ def test_what_was_seen_inside_the_memory_is_read(
              "difference_low": -0.2, "difference_high": 0.0}  # fmt: skip
     written(folder / "probes.csv", pd.DataFrame([probe, probe | {"probe": "memory_initial"}]))
     assert claim_tests.probe(CLAIMS["content"], FIVE, runs, [runs]) == effect(-10, -20, 0)
+
+
+def test_costs_are_ratios_at_the_papers_sizes(
+    runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]
+) -> None:
+    sizes = [("paper", "mgsl_net", 150.0), ("paper", "drn", 200.0), ("embedded", "drn", 1.0)]
+    written(paths.COSTS, pd.DataFrame(sizes, columns=["setting", "name", "mib"]))
+    found = claim_tests.cost(CLAIMS["smaller_drn"], "model size", runs, [runs])
+    assert found == effect(0.75, 0.75, 0.75)
+    times = [("paper", "mgsl_net", 1, "total", 10.0, 9.0, 12.0),
+             ("paper", "drn", 1, "total", 20.0, 18.0, 24.0),
+             ("paper", "drn", 16, "total", 1.0, 1.0, 1.0),
+             ("paper", "drn", 1, "nms", 1.0, 1.0, 1.0)]  # fmt: skip
+    columns = ["setting", "name", "batch", "part", "median_ms", "low_ms", "high_ms"]
+    written(paths.TIMES, pd.DataFrame(times, columns=columns))
+    found = claim_tests.cost(CLAIMS["faster_drn"], "run time", runs, [runs])
+    assert found == effect(0.5, 9 / 24, 12 / 18)
+    found = claim_tests.cost(CLAIMS["faster_tgn"], "run time", runs, [runs])
+    assert found == "the cost of tgn was not measured"
 
 
 def test_shares_are_counted_in_the_published_annotations(runs: Comparisons) -> None:

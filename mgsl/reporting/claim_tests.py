@@ -16,6 +16,8 @@ from mgsl.reporting.run_studies import RunStudy, of_readings
 from mgsl.reporting.sources import Source
 from mgsl.reporting.studies import Studies
 
+_TIME = ("median_ms", "low_ms", "high_ms")
+
 Test = Callable[[Claim, str, Comparisons, Sequence[Comparisons]], Effect | str]
 
 
@@ -137,8 +139,24 @@ def share(
 def cost(
     claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
 ) -> Effect | str:
-    """The run time or the size of `a` as a share of that of `b`."""
-    return "costs were not measured"
+    """What `a` costs as a share of what `b` costs, at the paper's sizes for TACoS.
+
+    Sizes are counted, so the ends are the ratio itself. Times are medians of a query alone; the
+    ends of their ratio are those of opposite quartiles.
+    """
+    timed = measure == "run time"
+    path, keys = (paths.TIMES, _TIME) if timed else (paths.COSTS, ("mib",) * 3)
+    if not path.is_file():
+        return f"{path} is missing: costs were not {'timed' if timed else 'counted'}"
+    rows = pd.read_csv(path).query("setting == 'paper'")
+    if timed:
+        rows = rows.query("batch == 1 and part == 'total'")
+    costs = rows.set_index("name").to_dict("index")
+    if lacking := [name for name in (claim.a, claim.b) if name not in costs]:
+        return f"the cost of {' and '.join(lacking)} was not measured"
+    middle, low, high = keys
+    a, b = costs[claim.a], costs[claim.b]
+    return Effect(float(a[middle] / b[middle]), float(a[low] / b[high]), float(a[high] / b[low]))
 
 
 TESTS: dict[str, Test] = {

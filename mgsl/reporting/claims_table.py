@@ -126,7 +126,8 @@ def _caption(sources: Sequence[Source], count: int) -> str:
             "The claims of the paper. Effects on recall are differences of R@1 in points on the "
             "test split; costs are ratios, and others are named below the number. Ours are paired "
             "query by query, the seeds averaged first, with 95% bootstrap intervals over queries; "
-            "± is the standard deviation over seeds.",
+            "± is the standard deviation over seeds. The ends of a ratio of run times are those of "
+            "opposite quartiles.",
             *(source.caption for source in sources),
             f"The rule, stated before any result was seen: {verdicts}.",
             "A margin is 1 point. A verdict here is one on this data; the claim itself is decided "
