@@ -40,6 +40,7 @@ class Subject(StrEnum):
 
     annotations = "annotations"
     readings = "readings"
+    more_readings = "more_readings"
     memories = "memories"
     slots = "slots"
     collapse = "collapse"
@@ -251,9 +252,9 @@ def study(
     """Write one of the studies that take too long for every run: numbers kept in reports/studies.
 
     **annotations** of the three benchmarks: rarity, no video, what people reach (needs the
-    published annotations). **readings**: what each open question is worth; **memories**: the
-    candidates for the recommended memory; **slots**: how many it takes. These three compare runs
-    of the group of that name: train it first, with
+    published annotations). **readings**, **more_readings**: what each open question is worth;
+    **memories**: the candidates for the recommended memory; **slots**: how many it takes. These
+    compare runs of the group of that name: train it first, with
     `dvc exp run -S 'ablations=[readings]' -S 'seeds=[0,1,2]'`.
     **collapse**: why slots become one vector; trains the first steps of a few configurations.
     """

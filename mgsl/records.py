@@ -8,7 +8,7 @@ Axes (einops letters): batch b, clips t, words w, steps s (either), proposals n,
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -33,6 +33,10 @@ class Batch:
         return Batch(
             **{f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)}
         )
+
+    def rows(self, rows: Int[Tensor, " rows"]) -> "Batch":
+        """Some queries of the batch."""
+        return Batch(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def chunks(self, parts: int) -> list["Batch"]:
         """The batch cut into at most `parts` of nearly equal size."""

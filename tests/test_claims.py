@@ -28,8 +28,10 @@ def effect(
     agree: float = 1,
     seeds: int = 1,
     queries: int | None = None,
+    sd: float | None = None,
 ) -> Effect:
-    return Effect(float(value), float(low), float(high), float(agree), seeds, queries)
+    sd = None if sd is None else float(sd)
+    return Effect(float(value), float(low), float(high), float(agree), seeds, queries, sd)
 
 
 @pytest.fixture(scope="module")
@@ -197,12 +199,12 @@ def test_studies_are_read(runs: Comparisons, written: Callable[[Path, pd.DataFra
     written(paths.STUDIES / "slots.csv", report_workspace.study(sweep))
     found = claim_tests.slots(CLAIMS["slots"], FIVE, runs, [runs])
     assert isinstance(found, Effect)
-    assert list(vars(found).values()) == approximately(effect(-0.3, -0.9, 0.8, seeds=3, queries=2))
+    assert list(vars(found).values()) == approximately(effect(-0.3, -0.9, 0.8, 1, 3, 2, 1))
     readings = {"mgsl_net": (128, 0, 0, 0), "own_last": (128, 0.01, -0.01, 0.03)}
     written(paths.STUDIES / "readings.csv", report_workspace.study(readings))
     found = claim_tests.reading(CLAIMS["order"], FIVE, runs, [runs])
     assert isinstance(found, Effect)
-    assert list(vars(found).values()) == approximately(effect(1, -1, 3, 1, 3, 2))
+    assert list(vars(found).values()) == approximately(effect(1, -1, 3, 1, 3, 2, 1))
     unknown = replace(CLAIMS["order"], a="another")
     absent = claim_tests.reading(unknown, FIVE, runs, [runs])
     assert absent == "the study of readings has no another"

@@ -274,7 +274,7 @@ def test_stored_features_are_read_after_the_download_recorded_them(
     table = np.load(tmp_path / "prepared/word_vectors.npy")
     assert table[words.index("man")].tolist() == [1, 2, 3, 4]
     (tmp_path / "activitynet_c3d/v_b.npy").unlink()
-    with pytest.raises(UserError, match="is not what was downloaded"):
+    with pytest.raises(UserError, match="is not what the stage `download` recorded"):
         prepare(config, raw, tmp_path / "other")
 
 

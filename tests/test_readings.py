@@ -7,7 +7,7 @@ import pytest
 from mgsl import paths
 from mgsl.files import write_json
 from mgsl.reporting import readings, slots
-from mgsl.reporting.run_studies import RunStudy
+from mgsl.reporting.run_studies import RunStudy, of_readings
 from mgsl.reporting.tables import DASH, Cell
 from tests import report_workspace
 
@@ -43,7 +43,7 @@ def test_the_table_has_what_a_reading_reaches_and_what_it_changes() -> None:
         "ours: embedded (simulated), R@1, IoU=0.5", "ours: embedded (simulated), R@1, IoU=0.7",
     ]  # fmt: skip
     cells = next(cells for name, cells in table.rows if "half" in name.lower())
-    assert cells[:2] == (Cell("52.00", "47.0–57.0"), Cell("+2.00", "[+1.0, +3.0]"))
+    assert cells[:2] == (Cell("52.00", "47.0–57.0"), Cell("+2.00 ± 1.00", "[+1.0, +3.0]"))
     base = next(cells for name, cells in rows.items() if "recommended" in name)
     assert [cell.text for cell in base[1:4]] == [DASH] * 3
     tidy = table.tidy.set_index("name")
@@ -54,9 +54,22 @@ def test_the_table_has_what_a_reading_reaches_and_what_it_changes() -> None:
 
 @pytest.mark.usefixtures("_studied")
 def test_the_readings_that_gain_most_are_on_top_and_rules_of_nms_are_left_out() -> None:
-    assert readings._sorted(RunStudy("readings"), "embedded") == ["half_width", "own_last"]
+    assert readings._sorted(of_readings(), "embedded") == ["half_width", "own_last"]
     axes = readings.draw(["embedded"]).figure.axes[0]
     assert len(axes.get_yticks()) == 2
+
+
+@pytest.mark.usefixtures("_studied")
+def test_a_second_study_of_readings_is_shown_with_the_first() -> None:
+    more = {"mgsl_net": (64, 0.3, 0.3, 0.3), "iou_gradient": (128, 0.05, 0.01, 0.09)}
+    table = report_workspace.study(more).assign(seeds=1)
+    table.to_csv(paths.STUDIES / "more_readings.csv", index=False)
+    study = of_readings()
+    assert readings._sorted(study, "embedded") == ["iou_gradient", "half_width", "own_last"]
+    base = study.row("embedded", "mgsl_net", "all", "R@1, IoU=0.5")
+    assert base is not None
+    assert base["slots"] == 128
+    assert "mean over 1 to 3 seeds" in study.caption("embedded")
 
 
 @pytest.mark.usefixtures("_studied")

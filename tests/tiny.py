@@ -38,6 +38,12 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "dim": 16,
         "heads": 2,
         "head_channels": 16,
+        "sentence_dim": 16,
+        "common_dim": 16,
+        "pool": 4,
+        "attention_dim": 16,
+        "anchors": [2, 3, 4, 5, 6, 7],
+        "weight_decay": 0.0,  # it would give every parameter a gradient
         "hidden_dim": 16,
     }
     model = config.model | {key: value for key, value in tiny.items() if key in config.model}

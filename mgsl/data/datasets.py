@@ -129,7 +129,7 @@ def _action_timelines(request: FeatureRequest) -> Iterator[np.ndarray]:
 def _stored(hint: str, request: FeatureRequest) -> Iterator[np.ndarray]:
     config = request.config
     path = feature_files.locate(config.dataset, hint)
-    feature_files.check_recorded(path, request.raw)
+    feature_files.check_recorded(path, request.raw, config.dataset)
     return feature_files.read_stretched(
         path,
         list(request.durations_s),

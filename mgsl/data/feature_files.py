@@ -34,6 +34,9 @@ class Archive(Protocol):
     def read(self, video: str) -> np.ndarray:
         """The array of a video, as stored."""
 
+    def names(self) -> list[str]:
+        """What it has, as it calls it."""
+
 
 def folder() -> Path:
     """`MGSL_FEATURES`, or a folder of the cache."""
@@ -55,11 +58,14 @@ def locate(dataset: str, hint: str) -> Path:
         if path.exists():
             return path
     raise UserError(
-        f"the features of {dataset} are not at hand, and nobody may fetch them for you: {hint}.\n"
-        f"Place them in one of two ways (MGSL_FEATURES, another folder than {folder()}):\n"
-        f"  one HDF5 file with a dataset, or a group with one dataset, a video: {candidates[0]}\n"
-        f"  a folder with one VIDEO.npy a video: {candidates[1]}/\n"
-        f"Then go on: python -m mgsl download --dataset {dataset}, or dvc repro"
+        f"the features of {dataset} are not at hand, and only a person can fetch them: {hint}.\n"
+        "Place them in one of two ways:\n"
+        f"  {candidates[0]}: an HDF5 file with a dataset, or a group with one dataset, a video\n"
+        f"  {candidates[1]}/: a folder with one VIDEO.npy a video\n"
+        f"or set MGSL_FEATURES to the folder that has {candidates[0].name} or {dataset}/.\n"
+        "Then go on: the same `dvc repro` or `dvc exp run` again, or\n"
+        f"  python -m mgsl download --dataset {dataset}\n"
+        "`python -m mgsl doctor` lists what other datasets still need"
     )
 
 
@@ -79,20 +85,30 @@ def record(path: Path, raw: Path) -> None:
         write_json(raw / RECORD, _fingerprint(path) | {"sha256": _digest(path)})
 
 
-def check_recorded(path: Path, raw: Path) -> None:
+def check_recorded(path: Path, raw: Path, dataset: str) -> None:
     """Make sure that an archive is the one recorded, by its size.
+
+    Args:
+        path: what `locate` found.
+        raw: the folder of the published files.
+        dataset: its name, for the message.
 
     Raises:
         UserError: it is another one, or none is recorded.
     """
-    again = "run `python -m mgsl download` again, with `dvc repro --force` if DVC skips it"
+    again = f"run `dvc repro --force --single-item download@{dataset}`"
+    again += f" or `python -m mgsl download --dataset {dataset}`"
     try:
         recorded = json.loads((raw / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{raw / RECORD} is missing: {again}") from None
     found = _fingerprint(path)
-    if met := {key: value for key, value in found.items() if recorded[key] != value}:
-        raise UserError(f"{path} is not what was downloaded, it has {met}: {again}")
+    if met := [f"{key} {value}" for key, value in found.items() if recorded[key] != value]:
+        before = ", ".join(f"{key} {recorded[key]}" for key in found)
+        raise UserError(
+            f"{path} is not what the stage `download` recorded ({before}), "
+            f"it has {', '.join(met)}: {again}"
+        )
 
 
 def read_stretched(
@@ -112,10 +128,9 @@ def read_stretched(
     """
     with open_archive(path) as archive:
         if missing := [video for video in videos if video not in archive]:
-            more = ", ..." if len(missing) > _LISTED else ""
             raise UserError(
-                f"{path} lacks {len(missing)} of {len(videos)} videos: "
-                f"{', '.join(missing[:_LISTED])}{more}"
+                f"{path} lacks {len(missing)} of {len(videos)} videos: {_listing(missing)}; "
+                f"it has {_listing(archive.names()) or 'nothing'}"
             )
         for video in videos:
             try:
@@ -205,8 +220,13 @@ def checked(
             f"{where} has features of shape {array.shape}, expected [clips, {video_dim}]: "
             "correct video_dim in params.yaml, or place the right features"
         )
-    if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
-        raise UserError(f"{where} has features that hold NaN, infinity or no floats")
+    if not np.issubdtype(array.dtype, np.floating):
+        raise UserError(f"{where} has features of type {array.dtype}, expected floats")
+    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    if not finite.all():
+        raise UserError(
+            f"{where} has features that hold NaN or infinity, in clip {finite.argmin()}"
+        )
     return array.reshape(len(array), video_dim).astype(np.float32)
 
 
@@ -244,6 +264,9 @@ class _Arrays:
         found = [name for name in _names(video) if f"{name}.npy" in self._names]
         return np.asarray(np.load(self._path / f"{found[0]}.npy", allow_pickle=False))
 
+    def names(self) -> list[str]:
+        return sorted(self._names)
+
 
 class _Hdf5:
     """One dataset a video, or one group a video with one dataset, or with `c3d_features`."""
@@ -262,6 +285,13 @@ class _Hdf5:
                 raise ValueError(f"expected one dataset in the group, got {inside}")
             found = found[inside[0]]
         return np.asarray(found[()])
+
+    def names(self) -> list[str]:
+        return sorted(self._file)
+
+
+def _listing(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
 
 
 def _names(video: str) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ from mgsl.inspection.tracing import count
 from mgsl.models import build
 from mgsl.params import Frozen, Params, PrepareConfig, RunConfig
 
-METHOD = "mgsl_net"
+METHOD, PRINTED = "mgsl_net", "printed"
 BYTES, MIB = 4, 2**20
 DATASETS = ("activitynet_c3d", "tacos_c3d", "charades_i3d")
-READINGS: dict[str, dict[str, object]] = {  # what changes the number of parameters
+READINGS: dict[str, dict[str, object]] = {  # what changes the number of parameters of `printed`
     "D = 1024, two attention layers in each encoder, F = 3D": {"attention_layers": 2},
     "D = 1024, one attention layer": {"attention_layers": 1},
     "D = 1024, two attention layers, no calibration (F = 2D)": {
@@ -20,6 +20,9 @@ READINGS: dict[str, dict[str, object]] = {  # what changes the number of paramet
     },
     "D = 512, two attention layers, F = 3D": {"attention_layers": 2, "dim": 512},
     "D = 512, one attention layer": {"attention_layers": 1, "dim": 512},
+    "D = 1024, two attention layers, F = 3D, a step writes its key (G)": {
+        "attention_layers": 2, "values": "key",
+    },
 }  # fmt: skip
 
 
@@ -45,11 +48,11 @@ def measure(chosen: Params, configs: dict[str, type[Frozen]]) -> pd.DataFrame:
         Columns dataset, reading, parameters, mib, slots_mib: float32, and 2^20 bytes.
     """
     paper = chosen.model_copy(
-        update={"scale": "paper", "methods": (METHOD,), "ablations": (), "inspected": ()}
+        update={"scale": "paper", "methods": (METHOD,), "ablations": (PRINTED,)}
     )
     rows = []
     for dataset in DATASETS:
-        config = parameters.resolve(paper, dataset, configs)[METHOD]
+        config = parameters.resolve(paper, dataset, configs)[PRINTED]
         assert isinstance(config, RunConfig)
         for reading, changes in READINGS.items():
             with torch.device("meta"):

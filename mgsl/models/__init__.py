@@ -2,17 +2,23 @@
 
 from typing import Any
 
+from mgsl.models.acrn import ACRN
 from mgsl.models.action_prior import ActionPrior
 from mgsl.models.base import BlindMethod, GroundingModel, Method
+from mgsl.models.ctrl import CTRL
 from mgsl.models.drn import DRN
 from mgsl.models.mgsl_net import MGSLNet
 from mgsl.models.prior import Prior
 from mgsl.models.tan_2d import TAN2D
+from mgsl.models.tgn import TGN
 from mgsl.params import RunConfig, parse
 
 MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "prior": Prior,
     "action_prior": ActionPrior,
+    "tgn": TGN,
+    "ctrl": CTRL,
+    "acrn": ACRN,
     "tan_2d": TAN2D,
     "drn": DRN,
     "mgsl_net": MGSLNet,

@@ -31,6 +31,9 @@ class GroundingModel(nn.Module, ABC):
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """Weighted terms by name, each a mean over the batch; training minimises their sum."""
 
+    def before_training(self, targets: Float[Tensor, "queries 2"]) -> None:
+        """Called once, fresh or resumed, with the targets of all training queries."""
+
     def stage(self, progress: float) -> int:
         """The stage that an epoch belongs to, from 0: some methods are trained in several.
 

@@ -23,7 +23,7 @@ from typing import Annotated, NamedTuple, final
 import torch
 import torch.nn.functional as F
 from einops import einsum
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -83,7 +83,7 @@ class DRN(GroundingModel):
     points: Float[Tensor, " places"]
     low: Float[Tensor, " places"]
     high: Float[Tensor, " places"]
-    step: Int[Tensor, ""]  # 0, 1, 2: it sets the score
+    trust: Float[Tensor, ""]  # in the IoU head: 1 once it is trained, 0 before
 
     def __init__(self, config: DRNConfig) -> None:
         super().__init__()
@@ -106,9 +106,7 @@ class DRN(GroundingModel):
         self.register_buffer("points", points, persistent=False)
         self.register_buffer("low", low, persistent=False)
         self.register_buffer("high", high, persistent=False)
-        self.register_buffer(
-            "step", torch.zeros((), dtype=torch.long)
-        )  # 0, 1, 2: it sets the score
+        self.register_buffer("trust", torch.zeros(()))
         self.enter(0)
 
     def stage(self, progress: float) -> int:
@@ -117,7 +115,8 @@ class DRN(GroundingModel):
 
     def enter(self, stage: int) -> float:
         """Train all but the IoU head, then that head alone, then all."""
-        self.step.fill_(stage)
+        self.step = stage
+        self.trust.fill_(float(stage > 0))
         self.requires_grad_(stage != 1)
         self.iou_head.requires_grad_(stage > 0)
         return self.config.rates[stage]
@@ -125,9 +124,7 @@ class DRN(GroundingModel):
     def forward(self, batch: Batch) -> Moments:
         """Rank all places by √p, and by √(p · IoU) once the IoU head is trained."""
         predicted = self._predict(batch)
-        scores = predicted.confidence.sigmoid()
-        if self.step > 0:
-            scores = scores * predicted.iou.sigmoid()
+        scores = predicted.confidence.sigmoid() * predicted.iou.sigmoid() ** self.trust
         scores, order = scores.sqrt().sort(dim=1, descending=True, stable=True)
         spans = self._spans(predicted.distances)
         return Moments(spans.gather(1, order[..., None].expand_as(spans)), scores)
@@ -200,9 +197,12 @@ def places(
     segments: int, ranges: Sequence[tuple[float, float]]
 ) -> tuple[Float[Tensor, " places"], Float[Tensor, " places"], Float[Tensor, " places"]]:
     """Middles of all places, level by level, and the range each answers for; all in segments."""
-    counts = torch.tensor([segments // stride for stride in STRIDES])
-    points = [(torch.arange(n) + 0.5) * s for n, s in zip(counts.tolist(), STRIDES, strict=True)]
-    low, high = (segments * torch.tensor(ranges)).repeat_interleave(counts, dim=0).unbind(1)
+    counts = [segments // stride for stride in STRIDES]
+    points = [(torch.arange(n) + 0.5) * s for n, s in zip(counts, STRIDES, strict=True)]
+    low, high = (
+        torch.cat([torch.full((n,), segments * end) for n, end in zip(counts, ends, strict=True)])
+        for ends in zip(*ranges, strict=True)
+    )
     return torch.cat(points), low, high
 
 

@@ -62,6 +62,27 @@ class BiLSTM(nn.Module):
         return both * mask[..., None]
 
 
+class SentenceEncoder(nn.Module):
+    """One vector for a sentence: where the two directions of a BiLSTM end.
+
+    Args:
+        word_dim: width of a word's vector.
+        dim: width of the sentence's vector, even.
+    """
+
+    def __init__(self, *, word_dim: int, dim: int) -> None:
+        super().__init__()
+        self.lstm = BiLSTM(input_dim=word_dim, dim=dim)
+
+    def forward(
+        self, words: Float[Tensor, "batch words word_dim"], mask: Bool[Tensor, "batch words"]
+    ) -> Float[Tensor, "batch dim"]:
+        """The state after the last real word, and the state before the first read backwards."""
+        forwards, backwards = self.lstm(words, mask).chunk(2, dim=-1)
+        rows = torch.arange(len(mask), device=mask.device)
+        return torch.cat([forwards[rows, mask.sum(1) - 1], backwards[:, 0]], dim=-1)
+
+
 def reversal(mask: Mask) -> Int[Tensor, "batch steps"]:
     """For each row the order that reverses its real steps and leaves its padding: an involution."""
     steps = torch.arange(mask.shape[1], device=mask.device)

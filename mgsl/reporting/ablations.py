@@ -9,7 +9,7 @@ from mgsl.reporting import published
 from mgsl.reporting.comparisons import Comparisons
 from mgsl.reporting.published import BENCHMARKS
 from mgsl.reporting.sources import Source, rule
-from mgsl.reporting.tables import CHECK, DASH, Cell, Columns, Table, interval, signed
+from mgsl.reporting.tables import CHECK, DASH, Cell, Columns, Table, interval, signed, spread
 
 FULL = "mgsl_net"
 METRICS = {"R@1, IoU=0.5": "r1_iou0.5", "R@1, IoU=0.7": "r1_iou0.7"}
@@ -157,9 +157,9 @@ def _cells(number: dict[str, Any]) -> list[Cell]:
     if "ours_percent" not in number:
         reason = f"{number['name']} was not run on {number['dataset']}"
         return [Cell(reason=reason)] * (3 if number["has_gap"] else 2)
-    spread = "" if pd.isna(number["sd_points"]) else f" ± {number['sd_points']:.2f}"
     ends = number["low_percent"], number["high_percent"]
-    cells = [Cell(f"{number['ours_percent']:.2f}{spread}", interval(*ends))]
+    value = f"{number['ours_percent']:.2f}{spread(number['sd_points'])}"
+    cells = [Cell(value, interval(*ends))]
     if number["has_gap"]:
         cells.append(Cell(signed(number["gap_points"])))
     if full:
@@ -167,12 +167,18 @@ def _cells(number: dict[str, Any]) -> list[Cell]:
     if "to_full_points" not in number:
         return [*cells, Cell(reason=f"the full model was not run on {number['dataset']}")]
     ends = number["to_full_low"], number["to_full_high"]
-    return [*cells, Cell(signed(number["to_full_points"]), interval(*ends, sign=True))]
+    value = f"{signed(number['to_full_points'])}{spread(number['to_full_sd'])}"
+    return [*cells, Cell(value, interval(*ends, sign=True))]
 
 
 def _caption(number: int, sources: Sequence[Source]) -> str:
     seeds = len(sources[0].config.seeds)
-    spread = "± is the standard deviation over seeds; " if seeds > 1 else ""
+    deviation = "± is the standard deviation over seeds; " if seeds > 1 else ""
+    lacking = {
+        source.label: [name for name in published.ablations(number).index
+                       if name not in source.config.names]
+        for source in sources
+    }  # fmt: skip
     return " ".join(
         [
             f"Table {number}. {_TITLES[number].capitalize()}: recall in percent on the test split. "
@@ -190,7 +196,12 @@ def _caption(number: int, sources: Sequence[Source]) -> str:
             "Every row is our recommended reading with parts switched off; a stream without a "
             "memory stays as it is, and without full attention there is inter-attention alone.",
             rule(sources),
-            f"{spread}the interval stands with the number.".capitalize(),
+            f"{deviation}the interval stands with the number.".capitalize(),
             f"{DASH} : not run, or the full model itself.",
+            *(
+                f"Not run on {label}: {', '.join(map(published.title, names))}."
+                for label, names in lacking.items()
+                if names
+            ),
         ]
     )

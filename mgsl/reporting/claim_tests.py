@@ -12,7 +12,7 @@ from mgsl.reporting import slots as sweep
 from mgsl.reporting.claims import Claim, Effect, Finding
 from mgsl.reporting.comparisons import Comparisons
 from mgsl.reporting.published import BENCHMARKS
-from mgsl.reporting.run_studies import RunStudy
+from mgsl.reporting.run_studies import RunStudy, of_readings
 from mgsl.reporting.sources import Source
 from mgsl.reporting.studies import Studies
 
@@ -68,7 +68,7 @@ def reading(
     claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
 ) -> Effect | str:
     """What the reading `a` scores more than the recommended one, in the study of readings."""
-    study, dataset = RunStudy("readings"), runs.source.dataset
+    study, dataset = of_readings(), runs.source.dataset
     if reason := study.not_run([dataset]):
         return reason
     row = study.row(dataset, claim.a, claim.group, measure)
@@ -189,13 +189,16 @@ def _points(found: pd.Series) -> Effect:
     """In points; at most as sure as every seed is."""
     value, low, high = (100 * float(found[key]) for key in ("value", "low", "high"))
     seeds, queries = int(found["seeds"]), int(found["queries"])
-    return Effect(value, low, high, float(found["agree"]), seeds, queries)
+    sd = None if pd.isna(found["std"]) else 100 * float(found["std"])
+    return Effect(value, low, high, float(found["agree"]), seeds, queries, sd)
 
 
 def _studied(row: pd.Series) -> Effect:
     keys = ("difference", "difference_low", "difference_high")
     value, low, high = (float(row[key]) for key in keys)
-    return Effect(value, low, high, seeds=int(row["seeds"]), queries=int(row["queries"]))
+    seeds, queries = int(row["seeds"]), int(row["queries"])
+    sd = None if pd.isna(row["difference_std"]) else float(row["difference_std"])
+    return Effect(value, low, high, seeds=seeds, queries=queries, sd=sd)
 
 
 def _inspected(name: str, table: str, runs: Comparisons) -> pd.DataFrame | str:

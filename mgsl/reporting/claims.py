@@ -35,7 +35,7 @@ _CLAIM_FIELDS = (
     *("claim", "topic", "statement", "place", "benchmark", "kind", "a", "b", "group", "expects"),
     "margin",
 )
-_EFFECT_FIELDS = ("value", "low", "high", "agree", "seeds", "queries")
+_EFFECT_FIELDS = ("value", "low", "high", "sd", "agree", "seeds", "queries")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Claim:
 class Effect:
     """What a test found: points for recall and shares, else the unit of the measure.
 
-    `agree` is the share of seeds whose own effect has the sign of their mean.
+    `agree` is the share of seeds whose own effect has the sign of their mean, `sd` the standard
+    deviation of those effects.
     """
 
     value: float
@@ -78,6 +79,7 @@ class Effect:
     agree: float = 1.0
     seeds: int = 1
     queries: int | None = None
+    sd: float | None = None
 
 
 @dataclass(frozen=True)

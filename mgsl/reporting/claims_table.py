@@ -7,7 +7,7 @@ from mgsl.reporting import claims, figures
 from mgsl.reporting.ablations import METRICS
 from mgsl.reporting.claims import Claim, Effect, Finding
 from mgsl.reporting.sources import Source
-from mgsl.reporting.tables import DASH, Cell, Columns, Table, interval, signed
+from mgsl.reporting.tables import DASH, Cell, Columns, Table, interval, signed, spread
 
 _ORDER = (claims.SUPPORTED, claims.CONTRADICTED, "mixed", claims.UNDECIDED)
 _OTHER = Cell(DASH, reason="the claim is of another measure")
@@ -103,8 +103,8 @@ def _ours(finding: Finding) -> list[Cell]:
     if finding.effect is None:
         return [Cell(reason=finding.reason), Cell(claims.NOT_RUN, reason=finding.reason)]
     note = _interval(finding.claim, finding.effect)
-    value = Cell(written(finding.claim, finding.effect.value), note)
-    return [value, Cell(finding.verdict)]
+    value = f"{written(finding.claim, finding.effect.value)}{spread(finding.effect.sd)}"
+    return [Cell(value, note), Cell(finding.verdict)]
 
 
 def _interval(claim: Claim, effect: Effect) -> str:
@@ -125,7 +125,8 @@ def _caption(sources: Sequence[Source], count: int) -> str:
         [
             "The claims of the paper. Effects on recall are differences of R@1 in points on the "
             "test split; costs are ratios, and others are named below the number. Ours are paired "
-            "query by query, the seeds averaged first, with 95% bootstrap intervals over queries.",
+            "query by query, the seeds averaged first, with 95% bootstrap intervals over queries; "
+            "± is the standard deviation over seeds.",
             *(source.caption for source in sources),
             f"The rule, stated before any result was seen: {verdicts}.",
             "A margin is 1 point. A verdict here is one on this data; the claim itself is decided "

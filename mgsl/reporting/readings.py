@@ -10,8 +10,8 @@ from matplotlib.figure import SubFigure
 from mgsl.reporting import figures, published, style
 from mgsl.reporting.ablations import METRICS
 from mgsl.reporting.figures import Drawing
-from mgsl.reporting.run_studies import BASE, GROUPS, INKS, RunStudy, heading
-from mgsl.reporting.tables import DASH, Cell, Columns, Table, interval, signed
+from mgsl.reporting.run_studies import BASE, GROUPS, INKS, RunStudy, heading, of_readings
+from mgsl.reporting.tables import DASH, Cell, Columns, Table, interval, signed, spread
 
 TITLE = "Readings: what each open question is worth"
 _ROW, _HEAD = 0.24, 0.95  # inches
@@ -25,7 +25,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
     Args:
         datasets: shown first; the others that were studied follow.
     """
-    study = RunStudy("readings")
+    study = of_readings()
     shown = study.datasets(datasets)
     if not shown:
         return study.absent(datasets, TITLE)
@@ -50,7 +50,7 @@ def build(datasets: Sequence[str]) -> Table:
     Args:
         datasets: shown first; the others that were studied follow.
     """
-    study = RunStudy("readings")
+    study = of_readings()
     shown = study.datasets(datasets)
     columns = [
         Columns(f"{_label(dataset)}, {metric}", ("all", *(f"Δ {g}" for g in GROUPS)), ours=True)
@@ -85,8 +85,8 @@ def _caption(study: RunStudy, datasets: Sequence[str], shown: Sequence[str]) -> 
     return " ".join(
         [
             "Readings of the open questions: R@1 in percent, and Δ, what a reading scores more "
-            "than the recommended one, in points, paired over queries and seeds; with 95% "
-            "intervals over queries.",
+            "than the recommended one, in points, paired over queries and seeds; ± is the standard "
+            "deviation over seeds, and the 95% intervals are over queries.",
             *map(study.caption, shown),
             study.not_run(datasets),
             f"{DASH} : not run, or the recommended reading itself.",
@@ -109,7 +109,8 @@ def _cells(study: RunStudy, dataset: str, name: str, metric: str) -> list[Cell]:
             cells.append(Cell(reason="the recommended reading itself" if name == BASE else ""))
         else:
             ends = interval(row["difference_low"], row["difference_high"], sign=True)
-            cells.append(Cell(signed(row["difference"]), ends))
+            value = f"{signed(row['difference'])}{spread(row['difference_std'])}"
+            cells.append(Cell(value, ends))
     return cells
 
 

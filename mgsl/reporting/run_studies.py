@@ -20,7 +20,11 @@ from mgsl.reporting.figures import Drawing
 BASE = "mgsl_net"  # what every run is compared with
 GROUPS = ("all", "rare", "common")
 INKS = {"all": style.INK, "rare": style.SERIES[1], "common": style.SERIES[0]}
-_SHARES = ("value", "low", "high", "difference", "difference_low", "difference_high")
+_KEYS = ("dataset", "name", "group", "metric")
+_SHARES = (
+    *("value", "low", "high", "difference", "difference_low", "difference_high"),
+    "difference_std",
+)
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,20 @@ class RunStudy:
 
     Args:
         name: of the group of runs, and of the files.
+        more: further groups that are shown with it; of a run in several the first counts.
     """
 
     name: str
+    more: tuple[str, ...] = ()
 
     @cached_property
     def rows(self) -> pd.DataFrame:
         """All rows, in percent and points."""
-        path = paths.STUDIES / f"{self.name}.csv"
-        if not path.is_file():
-            return pd.DataFrame(columns=["dataset", "name", "slots", "group", "metric", *_SHARES])
-        rows = pd.read_csv(path)
+        files = [paths.STUDIES / f"{name}.csv" for name in (self.name, *self.more)]
+        tables = [pd.read_csv(path) for path in files if path.is_file()]
+        if not tables:
+            return pd.DataFrame(columns=[*_KEYS, "slots", *_SHARES])
+        rows = pd.concat(tables).drop_duplicates([*_KEYS], ignore_index=True)
         rows[[*_SHARES]] *= 100
         return rows
 
@@ -61,18 +68,19 @@ class RunStudy:
 
     def changes(self, dataset: str, name: str) -> str:
         """What a run has otherwise than the recommended reading, as in params.yaml."""
-        changes: dict[str, Any] = self._settings.get(dataset, {}).get("changes", {}).get(name, {})
+        changes = self._changes.get((dataset, name), {})
         return ", ".join(f"{key}: {json.dumps(value)}" for key, value in changes.items())
 
     def caption(self, dataset: str) -> str:
         """What must be said wherever numbers of one dataset stand."""
         about, rows = known.find(dataset), self.rows[self.rows["dataset"] == dataset]
         kind = "SIMULATED data" if about.simulated else "real data"
-        seeds = int(rows["seeds"].max())
+        fewest, most = int(rows["seeds"].min()), int(rows["seeds"].max())
+        seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
         queries = int(rows.loc[rows["group"] == "all", "queries"].max())
         return (
             f"{about.title} ({dataset}): {kind}; features: {about.features}; {queries:,} test "
-            f"queries; {'one seed' if seeds == 1 else f'mean over {seeds} seeds'}."
+            f"queries; {'one seed' if most == 1 else f'mean over {seeds} seeds'}."
         )
 
     def not_run(self, asked: Sequence[str]) -> str:
@@ -90,10 +98,20 @@ class RunStudy:
         return Drawing(figures.compose(0.8, [say], width=style.WIDTH), title, self.not_run(asked))
 
     @cached_property
-    def _settings(self) -> dict[str, Any]:
-        path = paths.STUDIES / f"{self.name}.json"
-        found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-        return found
+    def _changes(self) -> dict[tuple[str, str], dict[str, Any]]:
+        files = [paths.STUDIES / f"{name}.json" for name in (self.name, *self.more)]
+        return {
+            (dataset, name): changes
+            for path in files
+            if path.is_file()
+            for dataset, told in json.loads(path.read_text(encoding="utf-8")).items()
+            for name, changes in told.get("changes", {}).items()
+        }
+
+
+def of_readings() -> RunStudy:
+    """The study of all readings."""
+    return RunStudy("readings", ("more_readings",))
 
 
 def heading(dataset: str) -> str:

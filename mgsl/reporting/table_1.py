@@ -9,7 +9,7 @@ from mgsl.evaluation.metrics import metric_names
 from mgsl.reporting import published
 from mgsl.reporting.published import BENCHMARKS, Method
 from mgsl.reporting.sources import Source, rule
-from mgsl.reporting.tables import DITTO, Cell, Columns, Table
+from mgsl.reporting.tables import DITTO, Cell, Columns, Table, spread
 
 _FIELDS = [
     *("name", "title", "group", "dataset", "features", "simulated", "metric", "printed_percent"),
@@ -112,9 +112,8 @@ def _cells(number: dict[str, Any], source: Source | None) -> list[Cell]:
         return [Cell() if printed is None else Cell(f"{printed:.2f}")]
     if "ours_percent" not in number:
         return [Cell()] * (2 if source.comparable else 1)
-    spread = "" if pd.isna(number["sd_points"]) else f" ± {number['sd_points']:.2f}"
     interval = f"{number['low_percent']:.1f}–{number['high_percent']:.1f}"
-    cells = [Cell(f"{number['ours_percent']:.2f}{spread}", interval)]
+    cells = [Cell(f"{number['ours_percent']:.2f}{spread(number['sd_points'])}", interval)]
     if source.comparable:
         gap = number["gap_points"]
         cells.append(Cell() if gap is None else Cell(f"{gap:+.2f}".replace("-", "−")))
@@ -139,7 +138,7 @@ def _caption(sources: Sequence[Source]) -> str:
             parts.append("Simulated features have no gap: the paper's methods saw real ones.")
         else:
             parts.append("It has no counterpart in the paper and is compared with none of it.")
-    spread = "; ± is the standard deviation over seeds" if len(sources[0].config.seeds) > 1 else ""
-    parts.append(f"{rule(sources)} The interval stands beside the number{spread}.")
+    told = "; ± is the standard deviation over seeds" if len(sources[0].config.seeds) > 1 else ""
+    parts.append(f"{rule(sources)} The interval stands beside the number{told}.")
     parts.append(f"– : not printed, or not run. {DITTO} : the printed number of the row above.")
     return " ".join(parts)

@@ -194,6 +194,11 @@ def signed(points: float, digits: int = 2) -> str:
     return f"{points:+.{digits}f}".replace("-", "−")
 
 
+def spread(deviation: float | None) -> str:
+    """A standard deviation behind its mean; nothing where there is none."""
+    return "" if deviation is None or pd.isna(deviation) else f" ± {deviation:.2f}"
+
+
 def interval(low: float, high: float, *, sign: bool = False) -> str:
     """Two ends as they are read, those of a difference with their signs."""
     return f"[{signed(low, 1)}, {signed(high, 1)}]" if sign else f"{low:.1f}–{high:.1f}"

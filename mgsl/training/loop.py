@@ -63,6 +63,7 @@ def fit(
     """
     settings = config.training
     model.to(device)
+    model.before_training(torch.from_numpy(train.targets).to(device))
     broadcast_weights(model)
     optimizer = fresh_optimizer(model, config)
     scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "float16")

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,6 +14,8 @@ import torch
 from mgsl.errors import UserError
 
 Result = TypeVar("Result")
+
+_LOOK_S = 1.0  # how often a process looks whether it is still wanted
 
 
 def in_parallel(work: Callable[[str], Result], names: Sequence[str], device: str) -> list[Result]:
@@ -36,8 +40,8 @@ def in_parallel(work: Callable[[str], Result], names: Sequence[str], device: str
     with ProcessPoolExecutor(
         jobs,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=torch.set_num_threads,
-        initargs=(max(1, processors // jobs),),
+        initializer=_begin,
+        initargs=(max(1, processors // jobs), os.getpid()),
     ) as pool:
         try:
             return list(pool.map(work, names))
@@ -49,3 +53,15 @@ def in_parallel(work: Callable[[str], Result], names: Sequence[str], device: str
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _begin(threads: int, parent: int) -> None:
+    """Take a share of the processors, and leave when whoever asked for the work is gone."""
+    torch.set_num_threads(threads)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os._exit(1)
