@@ -67,9 +67,8 @@ def test_counts_stand_beside_the_papers(root: Path) -> None:
     rows = data_cards.build(["embedded"], STUDIES).rows
     pairs = {title: text for title, point, text in rows if point == "Pairs"}
     assert pairs["Embedded (embedded)"] == "2 train, 2 val, 2 test"
-    assert pairs["TACoS, C3D (tacos_c3d)"] == (
-        "10,146 train, 4,589 val, 4,083 test; the paper’s TACoS: 10,146 train, 4,589 val, 4,083 test"
-    )
+    counts = "10,146 train, 4,589 val, 4,083 test"
+    assert pairs["TACoS, C3D (tacos_c3d)"] == f"{counts}; the paper’s TACoS: {counts}"
     kinds = {title: text for title, point, text in rows if point == "Data"}
     assert kinds["Embedded (embedded)"] == "SIMULATED features"
     assert kinds["Charades-STA, action timelines (charades_actions)"] == "real"
