@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mgsl.data.annotations import Annotation
 from mgsl.data.annotations.activitynet import CAPTIONS, FILES, read_activitynet
-from mgsl.data.annotations.charades import STA, VIDEOS, read_charades
+from mgsl.data.annotations.charades import CD, STA, VIDEOS, read_charades, read_charades_cd
 from mgsl.data.annotations.tacos import TALL, read_tacos
 from mgsl.data.annotations.tacos import VIDEOS as LENGTHS
 from mgsl.data.preparing import clamp, make_queries, tag
@@ -91,6 +91,38 @@ def test_captions_survive(train: dict[str, Any], test: dict[str, Any]) -> None:
             path = raw / CAPTIONS / f"{FILES[split]}.json"
             path.write_text(json.dumps(document))
         annotations = read_activitynet(raw)
+        expected = [
+            (video, sentence)
+            for entries in files.values()
+            for video, (_, rows) in entries.items()
+            for *_, sentence in rows
+        ]
+        check(take_the_road(raw, annotations), annotations, expected)
+
+
+@slow
+@given(captions)
+def test_captions_of_charades_cd_survive(train: dict[str, Any]) -> None:
+    always = (9.0, [(0.0, 1.0, "a person")])
+    files = {
+        "train": {f"A{name}": entry for name, entry in train.items()} | {"always": always},
+        "val": {"V": always},
+        "test_ood": {"T": always},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder)
+        (raw / CD).mkdir(parents=True)
+        for name, entries in files.items():
+            document = {
+                video: {
+                    "video_duration": duration,
+                    "timestamps": [[start, end] for start, end, _ in rows],
+                    "sentences": [sentence for *_, sentence in rows],
+                }
+                for video, (duration, rows) in entries.items()
+            }
+            (raw / CD / f"charades_{name}.json").write_text(json.dumps(document))
+        annotations = read_charades_cd(raw, "ood")
         expected = [
             (video, sentence)
             for entries in files.values()
@@ -201,6 +233,30 @@ def test_a_line_outside_the_format_is_refused_with_its_number(line: str, before:
         (raw / STA / "charades_sta_train.txt").write_text(f"{fine}{line}\n")
         with pytest.raises(UserError, match=rf"charades_sta_train\.txt, line {before + 1}: "):
             read_charades(raw)
+
+
+@slow
+@given(
+    st.sampled_from(
+        ["", "A.avi", "A.avi_1_2", "A.avi_1_2:he", "A.avi_1:he#", "A.avi_x_2:he#", "A.avi_-1_2:he#",
+         "A.avi_1_nan:he#", "A.avi_1_2:#", "A.avi_1_2:he#.#", "A.avi_1_2:he#she", "Z.avi_1_2:he#"]
+    ),
+    st.integers(0, 3),
+)  # fmt: skip
+def test_a_segment_outside_the_format_is_refused_with_its_number(line: str, before: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder)
+        (raw / TALL).mkdir(parents=True)
+        (raw / LENGTHS).mkdir(parents=True)
+        for split in ("train", "val", "test"):
+            videos = {"A.avi": {"num_frames": 1500, "fps": 29.4}}
+            (raw / LENGTHS / f"{split}.json").write_text(json.dumps(videos))
+        (raw / TALL / "video_info.json").write_text(json.dumps({"A": 29.4}))
+        fine = "A.avi_0_10:a person#\n" * before
+        (raw / TALL / "tacos_train_0_74.txt").write_text(f"{fine}{line}\n")
+        message = rf"tacos_train_0_74\.txt, line {before + 1}: .*(got |'Z\.avi')"
+        with pytest.raises(UserError, match=message):
+            read_tacos(raw)
 
 
 Reader = Callable[[Path], list[Annotation]]

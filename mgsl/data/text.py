@@ -124,9 +124,11 @@ def _parse_vector(numbers: Sequence[str], dim: int, where: str) -> Float[np.ndar
         vector = np.array([float(number) for number in numbers])
     except ValueError as error:
         raise UserError(f"{where}: {error}") from None
-    if len(vector) != dim or not np.isfinite(vector).all():
+    finite = int(np.isfinite(vector).sum())
+    if finite != dim or len(vector) != dim:
         raise UserError(
-            f"{where}: expected {dim} finite numbers (preparation.word_dim), got {len(vector)}"
+            f"{where}: expected {dim} finite numbers (preparation.word_dim), got {len(vector)}, "
+            f"{finite} of them finite"
         )
     return vector
 
