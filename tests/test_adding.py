@@ -92,7 +92,7 @@ def repository(tmp_path: Path) -> Path:
     few = [
         line
         for split, number in (("train", 24), ("val", 8), ("test", 12))
-        for line in [line for line in lines if f'"split": "{split}"' in line][:number]
+        for line in [line for line in lines if f'"split":"{split}"' in line][:number]
     ]
     assert len(few) == 44
     (tmp_path / "data").mkdir()
