@@ -281,6 +281,22 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command(rich_help_panel=TOOLS)
+def efficiency(
+    rounds: Annotated[int, typer.Option(min=3, help="How often each method is timed.")] = 20,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="A method that has taken longer is timed three times.")
+    ] = 20.0,
+) -> None:
+    """Time an answer of each method on this machine; the exhibit table_2 shows it.
+
+    Small sizes and the paper's for TACoS; one query at a time and several; what comes before and
+    after the method, too. Times go to reports/studies, which is kept in git, since no two runs give
+    the same; what is counted (parameters, multiply-adds) is part of `dvc repro`.
+    """
+    stages.efficiency(rounds=rounds, seconds=seconds)
+
+
 def main() -> None:
     """Run a command; show a UserError as its message."""
     try:

@@ -119,7 +119,7 @@ def inspect(*, dataset: str, device: str) -> None:
 
 def trace() -> None:
     """Tell what every model that is run is made of, and how large MGSL-Net is at the paper's."""
-    from mgsl.inspection import sizes
+    from mgsl.inspection import costs, sizes
     from mgsl.inspection.tracing import trace as trace_model
     from mgsl.models import MODELS
 
@@ -132,6 +132,20 @@ def trace() -> None:
             if (traced := trace_model(config, lengths)) is not None:
                 write_json(paths.traced(dataset, name), traced)
     _write_csv(sizes.measure(chosen, {n: kind.Config for n, kind in MODELS.items()}), paths.SIZES)
+    _write_csv(costs.count(chosen), paths.COSTS)
+
+
+def efficiency(*, rounds: int, seconds: float) -> None:
+    """Time every method on this machine; the reports show the times kept in git."""
+    import torch
+
+    from mgsl.inspection import costs
+
+    torch.set_flush_denormal(True)
+    _write_csv(
+        costs.measure(params.load(paths.PARAMS), rounds=rounds, seconds=seconds), paths.TIMES
+    )
+    write_json(paths.TIMED_ON, costs.machine())
 
 
 def report(*, exhibit: str | None = None) -> None:
