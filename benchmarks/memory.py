@@ -132,7 +132,7 @@ def training(config: RunConfig, prepare: PrepareConfig, queries: int, device: to
     model = build(config)
     assert isinstance(model, GroundingModel)
     model.to(device).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
     batch = make_batch(prepare, queries).to(device)
     before = peak_memory(device)
     with FlopCounterMode(display=False) as counter:
