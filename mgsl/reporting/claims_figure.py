@@ -21,7 +21,7 @@ _MARKS = {  # verdict: marker, colour, whether filled
 }
 _LEFT, _RIGHT, _BETWEEN = 0.43, 0.985, 0.02  # where panels begin and end, shares of the width
 _HEAD, _ROW, _FOOT, _KEY = 0.34, 0.185, 0.24, 0.5  # inches
-_LETTERS = 58  # of a statement on one line
+_LETTERS = 62  # of a statement on one line
 _EDGES = 0.2  # how far axes reach beyond what they show, a share of it
 
 
@@ -151,7 +151,8 @@ def _limits(rows: dict[Claim, list[Finding]], *, log: bool) -> tuple[float, floa
     if log:
         return low / 1.6, high * 1.6
     edge = _EDGES * (high - low) or 1.0
-    return low - edge, high + edge
+    words = 0.1 * (high - low) if any(not f.effect for found in rows.values() for f in found) else 0
+    return low - edge, high + edge + words
 
 
 def _mark(axes: Axes, x: float, y: float, marker: str, ink: str, *, filled: bool) -> None:
