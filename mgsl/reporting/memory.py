@@ -133,7 +133,8 @@ def _draw_curve(axes: Axes, source: Source, runs: list[Inspected], key: str, tit
             for domain, dashes in (("video", "-"), ("query", (0, (3, 1.6)))):
                 if f"{domain}_{key}" in curve:
                     axes.plot(curve["epoch"], curve[f"{domain}_{key}"], ls=dashes, lw=1.1,
-                              color=style.color(run.name))  # fmt: skip
+                              color=style.color(run.name),
+                              marker="o" if len(curve) == 1 else "", ms=3)  # fmt: skip
     axes.set_title(title, size=7, weight="normal")
     axes.set_xlabel("epoch", size=6.5)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
