@@ -272,8 +272,7 @@ def verify(
 ) -> None:
     """Run the pipeline again in a scratch copy; say which results agree to the byte.
 
-    Takes as long as a first `dvc repro`. Nothing here is changed. Measured times are not compared.
-    Exit code 1 if a result differs.
+    Takes as long as a first `dvc repro`. Nothing here is changed. Exit code 1 if a result differs.
     """
     from mgsl import verifying
 

@@ -17,11 +17,7 @@ from mgsl import paths
 from mgsl.errors import UserError
 
 LOCK = Path("dvc.lock")
-# Results that hold measured times, which no two runs share: not compared. A file is of one of these
-# if its name up to the first dot is.
-TIMED = ("efficiency", "table_2", "timings")
-AGREES, DIFFERS, NEW, LACKING, SKIPPED = "agrees", "differs", "new", "lacking", "timed"
-_WRONG = (DIFFERS, NEW, LACKING)
+AGREES, DIFFERS, NEW, LACKING = "agrees", "differs", "new", "lacking"
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,8 @@ def verify(targets: Sequence[str], *, keep: bool, say: Callable[[str], None] = p
     """Run the pipeline in a scratch copy of the tracked files; compare what comes out.
 
     The copy has the working tree's tracked files and no artifact, no cache and no built report, so
-    that everything is made anew. The working tree is only read.
+    that everything is made anew; measured times are inputs, kept in git, and no part of it. The
+    working tree is only read.
 
     Args:
         targets: stages of dvc.yaml; none: all of them.
@@ -44,7 +41,7 @@ def verify(targets: Sequence[str], *, keep: bool, say: Callable[[str], None] = p
         say: tells what is done, and what came out.
 
     Returns:
-        Whether every result that can be compared agrees.
+        Whether every result agrees.
 
     Raises:
         UserError: this is no git repository with a dvc.lock, or the pipeline failed in the copy.
@@ -67,7 +64,7 @@ def verify(targets: Sequence[str], *, keep: bool, say: Callable[[str], None] = p
             shutil.rmtree(folder, ignore_errors=True)
     for line in summary(results):
         say(line)
-    return not any(result.outcome in _WRONG for result in results)
+    return all(result.outcome == AGREES for result in results)
 
 
 def compare(here: Path, there: Path) -> list[Result]:
@@ -84,7 +81,7 @@ def compare(here: Path, there: Path) -> list[Result]:
             found += _files(here, there, Path(path))
         else:
             outcome = NEW if path not in before else AGREES if before[path] == digest else DIFFERS
-            found.append(Result(path, SKIPPED if _is_timed(Path(path)) else outcome))
+            found.append(Result(path, outcome))
     return found
 
 
@@ -94,7 +91,6 @@ def summary(results: Sequence[Result]) -> list[str]:
         DIFFERS: "differs",
         NEW: "was made there, and stands not here",
         LACKING: "stands here, and was not made there",
-        SKIPPED: "holds measured times and is not compared",
     }
     lines = [f"{r.path} {words[r.outcome]}" for r in results if r.outcome != AGREES]
     same = sum(result.outcome == AGREES for result in results)
@@ -163,14 +159,8 @@ def _files(here: Path, there: Path, output: Path) -> Iterator[Result]:
     }
     for name in sorted(names):
         first, second = here / name, there / name
-        if _is_timed(name):
-            outcome = SKIPPED
-        elif not first.is_file() or not second.is_file():
+        if not first.is_file() or not second.is_file():
             outcome = LACKING if first.is_file() else NEW
         else:
             outcome = AGREES if filecmp.cmp(first, second, shallow=False) else DIFFERS
         yield Result(name.as_posix(), outcome)
-
-
-def _is_timed(path: Path) -> bool:
-    return path.name.partition(".")[0] in TIMED

@@ -237,6 +237,17 @@ def test_inspection_writes_tables_for_every_memory() -> None:
     assert ranked.apply(lambda scores: scores.is_monotonic_decreasing).all()
 
 
+def test_a_memory_of_one_vector_retrieves_nothing_and_says_so() -> None:
+    model, config = network("printed"), tiny.run_config("printed")
+    for memory in memories(model).values():
+        memory.slots.copy_(memory.slots[:1].clone().expand_as(memory.slots))
+    splits = {"train": split(12), "val": split(8), "test": split(8)}
+    tables, _ = inspecting.inspect(model, splits, config, told(), held_out=True, device=CPU)
+    assert tables["pairs"].empty
+    assert {"slot", "sentence", "memory"} <= set(tables["pairs"])
+    assert tables["scatter"]["correlation"].isna().all()
+
+
 def test_words_are_counted_where_rarity_was_counted() -> None:
     splits = {"train": split(4), "val": split(4), "test": split(4)}
     rare = told().rare

@@ -10,7 +10,7 @@ import yaml
 
 from mgsl import verifying
 from mgsl.errors import UserError
-from mgsl.verifying import AGREES, DIFFERS, LACKING, NEW, SKIPPED, Result
+from mgsl.verifying import AGREES, DIFFERS, LACKING, NEW, Result
 
 PIPELINE = {
     "stages": {
@@ -31,7 +31,7 @@ Path("artifacts/model.txt").write_text("weights")
 """
 SHOW = """from pathlib import Path
 Path("reports/exhibits").mkdir(parents=True, exist_ok=True)
-for name in ("table_1.csv", "figure_1b.svg", "efficiency.csv"):
+for name in ("table_1.csv", "figure_1b.svg"):
     Path("reports/exhibits", name).write_text(Path("artifacts/model.txt").read_text())
 Path("reports/index.html").write_text("front")
 """
@@ -65,8 +65,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_agrees_and_what_differs_is_told_and_nothing_is_left(root: Path) -> None:
     said: list[str] = []
     assert verifying.verify([], keep=False, say=said.append)
-    assert said[-1] == "4 of 5 results agree to the byte"
-    assert said[-2] == "reports/exhibits/efficiency.csv holds measured times and is not compared"
+    assert said[-1] == "4 of 4 results agree to the byte"
     (root / "reports/exhibits/table_1.csv").write_text("by hand")
     (root / "reports/exhibits/old.csv").write_text("left")
     (root / "reports/exhibits/figure_1b.svg").unlink()
@@ -126,10 +125,9 @@ def test_outputs_are_compared_by_digest(tmp_path: Path) -> None:
         (tmp_path / folder / "dvc.lock").write_text(yaml.safe_dump(stages))
         return tmp_path / folder
 
-    here = lock("here", a_same="1", a_other="2", a_unused="3", a_timings="4")
-    there = lock("there", a_same="1", a_other="9", a_fresh="5", a_timings="6")
+    here = lock("here", a_same="1", a_other="2", a_unused="3")
+    there = lock("there", a_same="1", a_other="9", a_fresh="5")
     assert verifying.compare(here, there) == [
-        Result("a/same", AGREES), Result("a/other", DIFFERS), Result("a/fresh", NEW),
-        Result("a/timings", SKIPPED),
+        Result("a/same", AGREES), Result("a/other", DIFFERS), Result("a/fresh", NEW)
     ]  # fmt: skip
     assert LACKING not in {result.outcome for result in verifying.compare(here, there)}

@@ -22,6 +22,8 @@ from mgsl.splits import frequencies
 
 PAIRS = 5  # pairs of each split that a representative slot retrieves
 _DECIMALS = 6
+_OF_PAIRS = ["slot", "split", "rank", "qid", "video", "sentence", "start_s", "end_s", "frequency",
+             "rare", "score", "memory"]  # fmt: skip
 
 
 def inspect(
@@ -82,7 +84,9 @@ def inspect(
             "rank": round(effective_rank(memory.slots).item(), _DECIMALS),
             "rank_initial": round(effective_rank(memory.initial).item(), _DECIMALS),
         }
-    tables = {key: pd.concat(found, ignore_index=True) for key, found in parts.items()}
+    none = pd.DataFrame(columns=_OF_PAIRS)  # where all slots hold the same, none retrieves
+    tables = {key: pd.concat(found, ignore_index=True) if found else none
+              for key, found in parts.items()}  # fmt: skip
     tables["probes"] = probe(model, splits["test"], config, told.evaluation, device)
     about = {"name": config.name, "rule": slots.RULE, "memories": summary}
     return tables, about

@@ -21,7 +21,7 @@ _MARKS = {  # verdict: marker, colour, whether filled
 }
 _LEFT, _RIGHT, _BETWEEN = 0.43, 0.985, 0.02  # where panels begin and end, shares of the width
 _HEAD, _ROW, _FOOT, _KEY = 0.34, 0.185, 0.24, 0.5  # inches
-_LETTERS = 62  # of a statement on one line
+_LETTERS = 60  # of a statement on one line
 _EDGES = 0.2  # how far axes reach beyond what they show, a share of it
 
 
