@@ -96,7 +96,8 @@ def measure(
     Args:
         chosen: the whole of params.yaml.
         rounds: how often each is called, after one call that warms up.
-        seconds: one that has taken longer in all is not called again, once it has three calls.
+        seconds: one that has taken longer in all is not called again, once it has three calls; a
+            batch that would take longer is not tried.
         say: tells the person who waits.
 
     Returns:
@@ -138,12 +139,12 @@ def _time(
         model = build(config)
         assert isinstance(model, GroundingModel)
         models[config.name] = model.eval()
+        alone = sum(_answer(models[config.name], stored, 1))  # warms up
         for size in BATCHES:
-            first = sum(_answer(model, stored, size))  # warms up
-            if size == 1 or first < seconds:
+            if size == 1 or size * alone < seconds:
                 peaks[config.name, size] = _peak_mib(model, stored, size)
                 taken[config.name, size] = []
-        say(f"{scale}: {config.name} takes {first / size:.3g} s a query")
+        say(f"{scale}: {config.name} takes about {alone:.3g} s a query")
     for turn in range(rounds):
         for (name, size), calls in taken.items():
             if turn < 3 or sum(map(sum, calls)) < seconds:
