@@ -23,6 +23,7 @@ from mgsl.models.base import GroundingModel
 from mgsl.models.layers import BiLSTM
 from mgsl.params import PrepareConfig, RunConfig
 from mgsl.records import Batch
+from mgsl.resolving import resolve
 from mgsl.training.devices import choose_device
 
 STEPS, SLOTS, WIDTH, SAMPLES = 200, 1024, 512, 16  # of the write that is timed
@@ -192,7 +193,7 @@ def main() -> None:
     print(f"{device.type}, {torch.get_num_threads()} threads")
     writing(device)
     configs = {name: kind.Config for name, kind in MODELS.items()}
-    parts = params.resolve(chosen, given.dataset, configs)
+    parts = resolve(chosen, given.dataset, configs)
     config, prepare = parts["printed"], parts["prepare"]
     assert isinstance(config, RunConfig)
     assert isinstance(prepare, PrepareConfig)

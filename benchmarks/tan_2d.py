@@ -19,6 +19,7 @@ from mgsl.models import MODELS, build
 from mgsl.models.tan_2d import TAN2D, TAN2DConfig
 from mgsl.params import RunConfig, Scale
 from mgsl.records import Batch
+from mgsl.resolving import resolve
 
 PEAK = 1024  # side of the matrices whose product shows the machine's rate
 DATASET = "charades_i3d"
@@ -81,7 +82,7 @@ def main() -> None:
         update={"scale": given.scale, "methods": ("tan_2d",), "ablations": ()}
     )
     configs = {name: kind.Config for name, kind in MODELS.items()}
-    run = params.resolve(chosen, DATASET, configs)["tan_2d"]
+    run = resolve(chosen, DATASET, configs)["tan_2d"]
     assert isinstance(run, RunConfig)
     torch.manual_seed(0)
     model = build(run)

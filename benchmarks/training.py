@@ -23,6 +23,7 @@ from mgsl.models.base import GroundingModel
 from mgsl.params import Params, PrepareConfig, RunConfig
 from mgsl.queries import Query
 from mgsl.records import Batch
+from mgsl.resolving import resolve
 from mgsl.training.devices import choose_device
 from mgsl.training.loop import predict, train_one_epoch
 from mgsl.training.seeding import seed_everything
@@ -141,7 +142,7 @@ def main() -> None:
     )
     configs = {name: kind.Config for name, kind in MODELS.items()}
     for dataset in chosen.datasets:
-        parts = params.resolve(chosen, dataset, configs)
+        parts = resolve(chosen, dataset, configs)
         runs = [part for part in parts.values() if isinstance(part, RunConfig)]
         preparation = parts["prepare"]
         assert isinstance(preparation, PrepareConfig)

@@ -13,6 +13,7 @@ import pandas as pd
 from mgsl import params, paths
 from mgsl.files import atomic_path, write_json
 from mgsl.params import EvaluateConfig, GroupConfig, InspectConfig, PrepareConfig, RunConfig
+from mgsl.resolving import resolve
 
 
 def configure() -> None:
@@ -24,7 +25,7 @@ def configure() -> None:
     parts = {
         paths.config(dataset, name): part
         for dataset in chosen.settings[chosen.scale]
-        for name, part in params.resolve(chosen, dataset, configs).items()
+        for name, part in resolve(chosen, dataset, configs).items()
     }
     for path, part in parts.items():  # nothing is written unless all of it is right
         write_json(path, part.model_dump(mode="json"))

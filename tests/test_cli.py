@@ -17,6 +17,7 @@ from mgsl.errors import UserError
 from mgsl.files import write_json
 from mgsl.models import MODELS
 from mgsl.queries import Query, write_queries
+from mgsl.resolving import resolve
 
 ROOT = Path.cwd()
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
@@ -46,7 +47,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     configs = {name: kind.Config for name, kind in MODELS.items()}
-    for name, part in params.resolve(params.load(paths.PARAMS), "embedded", configs).items():
+    for name, part in resolve(params.load(paths.PARAMS), "embedded", configs).items():
         write_json(paths.config("embedded", name), part.model_dump(mode="json"))
     write_queries(paths.prepared("embedded") / "queries.jsonl", QUERIES)
     about = {

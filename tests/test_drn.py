@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mgsl import params
 from mgsl.models import MODELS, build
 from mgsl.models.drn import DRN, focal_loss, places, segment_maxima
 from mgsl.params import RunConfig
 from mgsl.records import Batch
+from mgsl.resolving import resolve
 from tests import tiny
 
 RANGES = [(0.0, 6 / 32), (5.6 / 32, 11 / 32), (11 / 32, 1.0)]
@@ -37,7 +37,7 @@ def predict(model: DRN, batch: Batch, distances: Tensor) -> None:
 )
 def test_the_published_sizes_have_the_published_parameters(dataset: str, parameters: int) -> None:
     chosen = tiny.parameters().model_copy(update={"scale": "paper", "methods": ("drn",)})
-    parts = params.resolve(chosen, dataset, {name: kind.Config for name, kind in MODELS.items()})
+    parts = resolve(chosen, dataset, {name: kind.Config for name, kind in MODELS.items()})
     config = parts["drn"]
     assert isinstance(config, RunConfig)
     model = build(config)

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgsl import params, paths
+from mgsl import params, paths, resolving
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.models import MODELS
@@ -38,7 +38,7 @@ def parse(document: Any) -> Params:
 
 
 def resolve(document: Any, dataset: str = "embedded") -> dict[str, Any]:
-    parts = params.resolve(parse(document), dataset, CONFIGS)
+    parts = resolving.resolve(parse(document), dataset, CONFIGS)
     return {name: part.model_dump(mode="json") for name, part in parts.items()}
 
 
@@ -59,7 +59,7 @@ def test_the_repository_file_is_valid_for_every_dataset_scale_and_method() -> No
             ],
         }
         for dataset in DOCUMENT["data"]:
-            parts = params.resolve(parse(everything), dataset, CONFIGS)
+            parts = resolving.resolve(parse(everything), dataset, CONFIGS)
             assert isinstance(parts["prepare"], PrepareConfig)
             assert isinstance(parts["evaluate"], EvaluateConfig)
             runs = {name for name, part in parts.items() if isinstance(part, RunConfig)}
@@ -274,7 +274,7 @@ def test_a_method_checks_its_own_block(key: str, value: Any, message: str) -> No
 
 
 def test_a_resolved_part_is_read_back_as_it_was(tmp_path: Path) -> None:
-    parts = params.resolve(parse(DOCUMENT), "embedded", CONFIGS)
+    parts = resolving.resolve(parse(DOCUMENT), "embedded", CONFIGS)
     for name, part in parts.items():
         write_text(tmp_path / name, part.model_dump_json())
         assert params.read(type(part), tmp_path / name) == part
@@ -331,7 +331,7 @@ def test_sizes_and_nms_may_differ_by_dataset_and_the_longest_name_wins() -> None
         "charades": {"rule": "fixed", "threshold": 0.4}
     }
     found = {
-        name: params.resolve(parse(document), name, CONFIGS)
+        name: resolving.resolve(parse(document), name, CONFIGS)
         for name in ("embedded", "charades_actions", "charades_cd_ood_actions")
     }
     betas = [parts["mgsl_net"].model["beta"] for parts in found.values()]  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from mgsl.models import MODELS
 from mgsl.params import Params, RunConfig
 from mgsl.queries import Query
 from mgsl.records import Batch
+from mgsl.resolving import resolve
 
 CLIPS, WORDS, VIDEO_DIM, WORD_DIM = 12, 6, 5, 8
 
@@ -25,7 +26,7 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
     methods = [name] if name in MODELS else ["mgsl_net"]
     chosen = chosen.model_copy(update={"methods": tuple(methods), "ablations": tuple(ablations)})
     configs = {key: kind.Config for key, kind in MODELS.items()}
-    config = params.resolve(chosen, "embedded", configs)[name]
+    config = resolve(chosen, "embedded", configs)[name]
     assert isinstance(config, RunConfig)
     tiny = {
         "num_clips": CLIPS,
