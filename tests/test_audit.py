@@ -128,7 +128,7 @@ def test_examples_are_found_by_their_words_or_by_their_moment() -> None:
         return Annotation("q", "v1", sentence, split, start, 9.5, 20.0, None)
 
     told = [pair(" A dog barks. ", 1.0, "train"), pair("A dog bites.", 2.0, "test")]
-    benchmark = Benchmark("tacos", told, [])
+    benchmark = Benchmark("tacos", told, [], {})
     shown = [Example("6", "a dog, barks", "", 1.0, 9.0), Example("1a", "", "v1", 2.0, 9.5)]
     found = locate(shown, [benchmark])
     assert list(found["figure"]) == ["6", "1a"]
