@@ -128,13 +128,19 @@ def test_a_command_calls_the_function_of_its_name(
         "device": "cpu",
         "exhibit": "table_1",
         "output": Path("out.jsonl"),
+        "rounds": 3,
+        "subject": "slots",
     }
     command = typer.main.get_command(cli.app).commands[name]  # type: ignore[attr-defined]
     wanted = {p.name: given[p.name] for p in command.params}
     called: list[dict[str, Any]] = []
     monkeypatch.setattr(stages, name, lambda **arguments: called.append(arguments))
-    options = [text for key, value in wanted.items() for text in (f"--{key}", str(value))]
-    assert invoke(name, *options).exit_code == 0
+    words = [
+        word
+        for p in command.params
+        for word in ([f"--{p.name}"] * (p.param_type_name == "option"), [str(given[p.name])])
+    ]
+    assert invoke(name, *(text for part in words for text in part)).exit_code == 0
     assert called == [wanted]
 
 

@@ -20,11 +20,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from mgsl import params as parameters
 from mgsl.models import MODELS, build
 from mgsl.models.base import GroundingModel
 from mgsl.params import Frozen, Params, PrepareConfig, RunConfig, Scale
 from mgsl.records import Batch
+from mgsl.resolving import resolve
 from mgsl.spans import nms
 
 SETTINGS: dict[Scale, str] = {"embedded": "embedded", "paper": "tacos_c3d"}  # dataset by scale
@@ -40,7 +40,7 @@ def settings(chosen: Params) -> Iterator[tuple[str, RunConfig, PrepareConfig]]:
     seeing = [name for name in chosen.methods if issubclass(MODELS[name], GroundingModel)]
     for scale, dataset in SETTINGS.items():
         changes = {"scale": scale, "methods": tuple(seeing), "ablations": (), "inspected": ()}
-        parts = parameters.resolve(chosen.model_copy(update=changes), dataset, configs)
+        parts = resolve(chosen.model_copy(update=changes), dataset, configs)
         prepare = parts["prepare"]
         assert isinstance(prepare, PrepareConfig)
         for name in seeing:

@@ -4,10 +4,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-from mgsl import params as parameters
 from mgsl.inspection.tracing import count
 from mgsl.models import build
 from mgsl.params import Frozen, Params, PrepareConfig, RunConfig
+from mgsl.resolving import resolve
 
 METHOD, PRINTED = "mgsl_net", "printed"
 BYTES, MIB = 4, 2**20
@@ -52,7 +52,7 @@ def measure(chosen: Params, configs: dict[str, type[Frozen]]) -> pd.DataFrame:
     )
     rows = []
     for dataset in DATASETS:
-        config = parameters.resolve(paper, dataset, configs)[PRINTED]
+        config = resolve(paper, dataset, configs)[PRINTED]
         assert isinstance(config, RunConfig)
         for reading, changes in READINGS.items():
             with torch.device("meta"):
