@@ -129,6 +129,7 @@ def test_a_command_calls_the_function_of_its_name(
         "exhibit": "table_1",
         "output": Path("out.jsonl"),
         "rounds": 3,
+        "seconds": 1.5,
         "subject": "slots",
     }
     command = typer.main.get_command(cli.app).commands[name]  # type: ignore[attr-defined]
