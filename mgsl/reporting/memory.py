@@ -92,9 +92,6 @@ def _draw_damage(axes: Axes, runs: list[Inspected], metric: str) -> None:
                 ends = [100 * one["difference_low"], 100 * one["difference_high"]]
                 axes.plot(ends, [y, y], color=ink, lw=0.9)
                 fill = "white" if group == "common" else ink
-                if row == place == 0:
-                    axes.annotate(group, (ends[1], y), (4, 0), textcoords="offset points",
-                                  va="center", size=5.8, color=ink)  # fmt: skip
                 axes.plot(value, y, "s" if group == "all" else "o", ms=3.4, mec=ink, mfc=fill,
                           mew=0.8)  # fmt: skip
     axes.axvline(0, color=style.MUTED, lw=0.7)
@@ -104,6 +101,8 @@ def _draw_damage(axes: Axes, runs: list[Inspected], metric: str) -> None:
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     axes.set_title(metric)
+    axes.text(1, 1.03, "■ all   ● rare   ○ common", transform=axes.transAxes, ha="right", size=6.5,
+              color=style.MUTED)  # fmt: skip
     axes.set_xlabel("points against the memory as trained")
 
 
