@@ -7,22 +7,31 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from mgsl.reporting import figures, published, style
 from mgsl.reporting.figures import Drawing
+from mgsl.reporting.run_studies import heading
 from mgsl.reporting.studies import Studies
 
 _PANELS = {
-    "slots": "Slots: what all have in common",
+    "slots": "Slots: in common",
     "keys": "Write keys: in common",
     "values": "Values: in common",
-    "added": "What is added to slots: in common",
-    "evenness": "How evenly slots are written",
-    "rank": "Effective rank of the slots",
-    "horizon": "Steps until half is forgotten",
+    "added": "Added to slots: in common",
+    "evenness": "Evenness of writing",
+    "rank": "Effective rank of slots",
+    "horizon": "Half forgotten after steps",
 }
 _LOG = ("horizon",)
-_INKS = ("#D55E00", "#E69F00", "#CC79A7", "#8c6bb1", "#009E73", "#0072B2")
+_INKS = (
+    "#D55E00",
+    "#E69F00",
+    "#CC79A7",
+    "#999999",
+    "#0072B2",
+    "#1a1a1a",
+)  # in the order of the study
 _ROW, _HEAD = 1.75, 0.5  # inches
 
 
@@ -84,12 +93,17 @@ def _legend(names: Sequence[str], part: SubFigure) -> None:
 
 def _row(means: pd.DataFrame, row: tuple[str, str], names: Sequence[str], part: SubFigure) -> None:
     mine = means.xs(row, level=("dataset", "memory"))
-    part.suptitle(f"{row[1]} memory, {row[0]}", x=0.01, ha="left", size=8, weight="bold")
+    part.suptitle(
+        f"{row[1].capitalize()} memory, {heading(row[0])}", x=0.01, ha="left", size=8, weight="bold"
+    )
     for axes, (term, title) in zip(part.subplots(1, len(_PANELS)), _PANELS.items(), strict=True):
         _panel(axes, mine[term], names)
         axes.set_title("\n".join(_halves(title)), size=6, weight="normal", color=style.MUTED)
         if term in _LOG:
             axes.set_yscale("log")
+            axes.set_ylim(3, 400)
+            axes.set_yticks([5, 20, 100], ["5", "20", "100"])
+            axes.yaxis.set_minor_formatter(NullFormatter())
         elif term == "rank":
             axes.set_ylim(0, None)
         else:
@@ -101,7 +115,7 @@ def _panel(axes: Axes, values: pd.Series, names: Sequence[str]) -> None:
         line = values.loc[name]
         axes.plot(line.index, line.to_numpy(), color=ink, lw=1.2)
     axes.set_xscale("symlog", linthresh=1)
-    axes.set_xticks([0, 1, 10, 100], ["0", "1", "10", "100"], size=6)
+    axes.set_xticks([0, 10, 100], ["0", "10", "100"], size=6)
     axes.tick_params(axis="y", labelsize=6)
     axes.set_xlabel("step", size=6)
 
