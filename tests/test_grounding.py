@@ -100,7 +100,7 @@ def test_the_best_moment_is_what_the_model_ranks_first() -> None:
         ({"features": "none.npy"}, "none.npy is missing"),
         ({"features": "params.yaml"}, "params.yaml is no whole .npy file"),
         ({"features": np.zeros((4, 9), np.float32)}, r"\(4, 9\), expected \[clips, 5\]"),
-        ({"features": np.full((4, 5), np.nan, np.float32)}, "hold NaN, infinity or no floats"),
+        ({"features": np.full((4, 5), np.nan, np.float32)}, "hold NaN or infinity, in clip 0"),
         ({"features": np.zeros((0, 5), np.float32)}, r"\(0, 5\), expected \[clips, 5\]"),
         ({"name": "prior"}, "is of prior, which sees no video"),
         ({"name": "untrained"}, "untrained/0/checkpoint.safetensors is missing"),

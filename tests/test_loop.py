@@ -198,7 +198,7 @@ def test_micro_batches_give_the_gradient_of_the_whole(tmp_path: Path) -> None:
         settings = config.training.model_copy(update={"micro_batches": parts, "clip_norm": 0.0})
         seed_everything(0)
         model = build(config.model_copy(update={"model": config.model | {"dropout": 0.0}}))
-        for memory in (model.video_memory, model.query_memory):
+        for memory in model.memories():
             memory.write = lambda *_, slots=memory.slots: slots  # type: ignore[assignment]
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
         scaler = torch.amp.GradScaler("cpu", enabled=False)
@@ -223,7 +223,7 @@ def test_two_processes_train_as_one_does_on_the_joint_batch(tmp_path: Path) -> N
         torch.testing.assert_close(left["losses"], one["losses"], atol=1e-5, rtol=1e-4)
         for key, tensor in left["state"].items():
             assert torch.equal(tensor, right["state"][key]), key
-        for memory in ("video_memory.slots", "query_memory.slots"):
+        for memory in ("video_memory.memories.0.slots", "query_memory.memories.0.slots"):
             torch.testing.assert_close(
                 left["state"][memory], one["state"][memory], atol=2e-4, rtol=1e-3
             )

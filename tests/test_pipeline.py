@@ -175,7 +175,7 @@ def test_the_notebook_asks_a_checkpoint_about_an_example(inside: Path) -> None:
     executed = notebooks.execute(Path("notebooks/ground.ipynb"), {})
     told = [o["text"] for c in executed.cells for o in c.get("outputs", ()) if "text" in o]
     assert "mgsl_net, trained on embedded (SIMULATED features)" in told[0]
-    assert (paths.EXHIBITS / "ground.svg").is_file()
+    assert (paths.ARTIFACTS / "ground.svg").is_file()
 
 
 def test_the_reports_are_built_twice_to_the_same_bytes(inside: Path) -> None:

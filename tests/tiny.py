@@ -6,6 +6,7 @@ import torch
 from mgsl import params, paths
 from mgsl.data.loading import Split
 from mgsl.models import MODELS
+from mgsl.models.base import BlindMethod
 from mgsl.params import Params, RunConfig
 from mgsl.queries import Query
 from mgsl.records import Batch
@@ -47,7 +48,8 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "weight_decay": 0.0,  # it would give every parameter a gradient
         "hidden_dim": 16,
     }
-    model = config.model | {key: value for key, value in tiny.items() if key in config.model}
+    small = {} if issubclass(MODELS[config.method], BlindMethod) else tiny  # nothing to shrink
+    model = config.model | {key: value for key, value in small.items() if key in config.model}
     base = {"epochs": 2, "batch_size": 8, "model": model}
     return config.model_copy(update=base | changes)
 

@@ -4,6 +4,7 @@ import base64
 import functools
 import html
 import io
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from matplotlib.figure import Figure, SubFigure
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.reporting.style import style
+
+# It finds the one date that every figure has too early, and says so wherever a figure is drawn.
+logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 _METADATA = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}, "png": {}}
 _DOTS_PER_INCH = 200

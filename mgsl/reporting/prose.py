@@ -1,6 +1,7 @@
 """A table of sentences, in the four shapes that a table of numbers has."""
 
 import html
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from IPython.display import HTML, display
 from mgsl.files import atomic_path, write_text
 from mgsl.reporting.tables import escape_tex
 
-_LATEX_ROWS = 14  # of one float, so that it fits a page
+_LATEX_ROWS, _LATEX_SIGNS = 14, 6000  # of one float at the most, so that it fits a page
 _LATEX_WIDTH = 0.88  # of the page's width, for all columns together
 
 
@@ -81,11 +82,7 @@ def to_latex(register: Register) -> str:
     columns = "".join(rf"p{{{share:.3f}\textwidth}}" for share in shares)
     caption = escape_tex(register.caption)
     parts = []
-    floats = [
-        (topic, rows[start : start + _LATEX_ROWS])
-        for topic, rows in _topics(register)
-        for start in range(0, len(rows), _LATEX_ROWS)
-    ]
+    floats = [(topic, some) for topic, rows in _topics(register) for some in _pages(rows)]
     for topic, rows in floats:
         parts += [
             r"\begin{table*}",
@@ -103,6 +100,17 @@ def to_latex(register: Register) -> str:
         ]
         caption = "Continued."
     return "\n".join([*parts, ""])
+
+
+def _pages(rows: Sequence[tuple[str, ...]]) -> list[list[tuple[str, ...]]]:
+    """The rows in order, no more together than fit a page."""
+    pages: list[list[tuple[str, ...]]] = [[]]
+    for row in rows:
+        signs = sum(map(len, itertools.chain(row, *pages[-1])))
+        if pages[-1] and (len(pages[-1]) == _LATEX_ROWS or signs > _LATEX_SIGNS):
+            pages.append([])
+        pages[-1].append(row)
+    return pages
 
 
 def _tex_cell(text: str) -> str:
