@@ -31,3 +31,13 @@ def test_the_text_names_counts_shares_and_what_was_held_out(tmp_path: Path) -> N
 def test_a_dataset_that_is_not_prepared_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="dvc repro"):
         describe(tmp_path)
+
+
+def test_a_dataset_that_an_earlier_version_prepared_says_what_to_run(tmp_path: Path) -> None:
+    prepare(prepare_config(), write_charades(tmp_path / "raw"), tmp_path / "prepared")
+    summary = tmp_path / "prepared/summary.json"
+    told = json.loads(summary.read_text())
+    del told["rare"]
+    summary.write_text(json.dumps(told))
+    with pytest.raises(UserError, match=r"earlier version, its summary lacks rare: prepare it"):
+        describe(tmp_path / "prepared")

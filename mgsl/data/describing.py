@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from mgsl.errors import UserError
 from mgsl.queries import SPLITS, Query, read_queries, read_summary
 
 _BAR = 30  # characters of a share of 1
@@ -17,6 +18,9 @@ _LENGTHS = (
     ("moment_share", "moment, share of video", "{:.1%}"),
 )
 _SPREAD = ("min", "median", "mean", "max")
+
+# What a summary tells that this page is made of.
+_TOLD = {"splits", "rare", "rare_share", "shares", "vector_coverage", "vocabulary"}
 
 
 def describe(prepared: Path) -> dict[str, Any]:
@@ -30,9 +34,14 @@ def describe(prepared: Path) -> dict[str, Any]:
         of moment lengths (in seconds, and as a share of the video).
 
     Raises:
-        UserError: the dataset is not prepared.
+        UserError: the dataset is not prepared, or by an earlier version.
     """
     summary = read_summary(prepared)
+    if lacking := sorted(_TOLD - summary.keys()):
+        raise UserError(
+            f"{prepared} was prepared by an earlier version, its summary lacks "
+            f"{', '.join(lacking)}: prepare it again, with `dvc repro` or `python -m mgsl prepare`"
+        )
     queries = read_queries(prepared / "queries.jsonl")
     lengths = {
         split: _lengths([query for query in queries if query.split == split]) for split in SPLITS
