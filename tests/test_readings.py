@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from mgsl import paths
 from mgsl.files import write_json
-from mgsl.reporting import readings, slots
+from mgsl.reporting import memories, readings, slots
 from mgsl.reporting.run_studies import RunStudy, of_readings
 from mgsl.reporting.tables import DASH, Cell
 from tests import report_workspace
@@ -104,3 +105,40 @@ def test_without_a_study_the_page_says_that_it_was_not_run(
     table = readings.build(["embedded"])
     assert table.rows == ()
     assert "Not run on embedded" in table.caption
+
+
+def test_a_memory_has_content_where_zeroing_and_shuffling_both_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths.STUDIES.mkdir(parents=True)
+    assert memories.draw(["embedded"]).caption.startswith("Not run on embedded")
+    damages = {"mgsl_net": (0.48, 0.44), "keys_written": (0.5, 0.4), "attention_only": (None, None)}
+    rows = [
+        {"dataset": "embedded", "name": name, "seed": seed}
+        | {
+            f"{label}, {metric}": value if value is None else value + seed / 100
+            for metric in memories.METRICS
+            for label, value in (
+                ("intact", 0.5), ("zeroed", zeroed), ("shuffled", shuffled), ("initial", shuffled),
+            )
+        }
+        | {f"{side}_slot_rank": 0.25 for side in ("video", "query")}
+        | {f"{side}_used_slots": 0.25 for side in ("video", "query")}
+        for name, (zeroed, shuffled) in damages.items()
+        for seed in (0, 1, 2)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(paths.STUDIES / "memories_validation.csv", index=False)
+    runs = dict.fromkeys(damages, (128, 0.0, 0.0, 0.0))
+    report_workspace.study(runs).to_csv(paths.STUDIES / "memories.csv", index=False)
+    found = memories.summary().set_index("name")
+    assert found["content"].to_dict() == {
+        "mgsl_net": True, "keys_written": False, "attention_only": False,
+    }  # fmt: skip
+    assert found.loc["mgsl_net", "intact, R@1, IoU=0.7"] == pytest.approx(51)
+    assert found.loc["mgsl_net", "high, R@1, IoU=0.5"] == pytest.approx(52)
+    drawn = memories.draw(["embedded"])
+    assert "SIMULATED" in drawn.caption
+    held = [text.get_text() for text in drawn.figure.axes[2].texts]
+    assert held.count("yes") == 1
+    assert {"0.2 / 0.2", "25 / 25"} <= set(held)

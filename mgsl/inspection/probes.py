@@ -71,6 +71,8 @@ def probe(
 
 
 def _probes(model: GroundingModel) -> Iterator[tuple[str, AbstractContextManager[None]]]:
+    if not memories(model):
+        return
     yield "memory_shuffled", _reading_from(model, _shuffled)
     yield "memory_values_initial", _reading_from(model, lambda memory: memory.initial)
     yield WRITING, _writing(model)

@@ -44,13 +44,14 @@ def draw(datasets: Sequence[str]) -> Drawing:
     return Drawing(figures.compose(heights, parts, width=style.WIDTH), TITLE, caption.strip())
 
 
-def build(datasets: Sequence[str]) -> Table:
+def build(datasets: Sequence[str], study: RunStudy | None = None) -> Table:
     """The same as a table, with what every reading reaches.
 
     Args:
         datasets: shown first; the others that were studied follow.
+        study: of readings; by default of all.
     """
-    study = of_readings()
+    study = study or of_readings()
     shown = study.datasets(datasets)
     columns = [
         Columns(f"{_label(dataset)}, {metric}", ("all", *(f"Δ {g}" for g in GROUPS)), ours=True)

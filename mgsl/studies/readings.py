@@ -1,5 +1,6 @@
 """What each reading of an open question is worth: runs of one group against the recommended one."""
 
+import itertools
 import json
 import subprocess
 from collections.abc import Callable, Sequence
@@ -7,20 +8,34 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from mgsl import params, paths
+from mgsl.data.loading import load_splits
 from mgsl.errors import UserError
 from mgsl.evaluation import scoring
 from mgsl.evaluation.comparing import differences
 from mgsl.evaluation.metrics import groups, metrics_table
 from mgsl.files import write_json
+from mgsl.inspection.probes import probe
+from mgsl.models.base import GroundingModel
 from mgsl.params import EvaluateConfig, EvaluationParams, Params, RunConfig
+from mgsl.queries import read_summary
 from mgsl.studies.tables import replace_rows
+from mgsl.training.checkpoint import load_checkpoint
 
 BASE = "mgsl_net"  # what every reading is a change of
 SUPPRESSION: dict[str, dict[str, Any]] = {  # readings that change the scoring alone (Q20)
     "nms_fixed": {"nms": "fixed"},
     "nms_none": {"nms": "none"},
+}
+_DAMAGES = {  # of the probes, those that are kept: which, and of which queries
+    "intact": ("intact", "all"),
+    "rare": ("intact", "rare"),
+    "common": ("intact", "common"),
+    "zeroed": ("memory_zeroed", "all"),
+    "shuffled": ("memory_shuffled", "all"),
+    "initial": ("memory_initial", "all"),
 }
 _MEMORY = ("slot_cosine", "slot_rank", "read_entropy", "write_entropy", "used_slots", "kept")
 
@@ -106,36 +121,40 @@ def compare(dataset: str, names: Sequence[str]) -> pd.DataFrame:
 
 
 def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
-    """What the epoch that was kept of each run reached on validation, and its memory.
+    """What each run reaches on validation, what damage to its memory costs, and what it holds.
 
     Args:
         dataset: on which all of them were run.
         names: runs.
 
     Returns:
-        One row for each run and seed: R@1 of all, rare and common, what the memory zeroed and as it
-        was before training would reach, and for both memories how spread and how selective they
-        are; fractions.
+        One row for each run and seed: the epoch that was kept; R@1 in fractions, at each IoU, with
+        the memory intact (of all, rare and common queries), zeroed, shuffled and as it was before
+        training (of all; see `mgsl.inspection.probes`); how spread and how selective both memories
+        are. What a model without a memory lacks is empty.
     """
     config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
     rows = []
-    for name in names:
+    for name, seed in itertools.product(names, config.seeds):
         run = params.read(RunConfig, paths.config(dataset, name))
-        chosen = f"R@1, IoU={run.training.select_iou}"
-        columns = {
-            "value": f"val_{chosen}",
-            "rare": f"val_rare_{chosen}",
-            "common": f"val_common_{chosen}",
-            "zeroed": f"val_memory_zeroed_{chosen}",
-            "initial": f"val_memory_initial_{chosen}",
-        } | {f"{side}_{key}": f"{side}_{key}" for side in ("video", "query") for key in _MEMORY}
-        for seed in config.seeds:
-            curve = pd.read_csv(_folder(config, name, seed) / "curve.csv")
-            best = curve.iloc[int(curve[columns["value"]].argmax())]
-            rows.append(
-                {"dataset": dataset, "name": name, "seed": seed, "epoch": int(best["epoch"])}
-                | {key: best.get(column) for key, column in columns.items()}
-            )
+        folder = _folder(config, name, seed)
+        val = load_splits(paths.prepared(dataset), max_words=run.max_words)["val"]
+        model = load_checkpoint(folder / "checkpoint.safetensors", run)
+        assert isinstance(model, GroundingModel)  # the methods without one have no ablations
+        probes = probe(model, val, run, config.evaluation, torch.device("cpu"))
+        values = probes.set_index(["probe", "group", "metric"])["value"]
+        curve = pd.read_csv(folder / "curve.csv")
+        kept = curve.iloc[int(curve[f"val_R@1, IoU={run.training.select_iou}"].argmax())]
+        held = {f"{side}_{key}": f"{side}_{key}" for side in ("video", "query") for key in _MEMORY}
+        rows.append(
+            {"dataset": dataset, "name": name, "seed": seed, "epoch": int(kept["epoch"])}
+            | {
+                f"{label}, {metric}": values.get((damage, group, metric))
+                for metric in probes["metric"].unique()
+                for label, (damage, group) in _DAMAGES.items()
+            }
+            | {key: kept.get(column) for key, column in held.items()}
+        )
     return pd.DataFrame(rows)
 
 
@@ -150,6 +169,7 @@ def _settings(dataset: str, names: Sequence[str]) -> dict[str, Any]:
         "epochs": base.epochs,
         "batch_size": base.batch_size,
         "learning_rate": base.learning_rate,
+        "num_clips": read_summary(paths.prepared(dataset))["num_clips"],
         "evaluation": config.evaluation.model_dump(mode="json"),
         "commit": commit,
         "changes": {name: _changes(dataset, name, base) for name in names if name != BASE},
