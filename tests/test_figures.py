@@ -114,12 +114,16 @@ def test_without_known_events_the_annotated_moments_are_shown() -> None:
     assert [(bar.start_s, bar.end_s) for bar in bars] == [(10.0, 18.0), (2.0, 8.0)]
 
 
-def test_a_run_without_a_memory_has_empty_panels() -> None:
+def test_a_run_without_a_memory_has_no_lines_of_one() -> None:
     source = Source("embedded")
     curve = source.curve("mgsl_net", 0)
     lines = training_curve._lines(curve.filter(regex="^(epoch|loss)"), r"(video|query)_slot_rank")
     assert lines == {}
-    assert training_curve._lines(curve, r"loss_(.+)") == {
+    without = curve.filter(regex="^(epoch|loss|val_R@1)").assign(loss_penalty=0.0)
+    assert training_curve._lines(without, r"val_(?:memory_(.+)_)?R@1, IoU=0.5") == {
+        "val_R@1, IoU=0.5": "kept",
+    }  # fmt: skip
+    assert training_curve._lines(without, r"loss_(.+)") == {
         "loss_boundary": "boundary", "loss_confidence": "confidence", "loss_overlap": "overlap",
     }  # fmt: skip
 

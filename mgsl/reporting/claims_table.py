@@ -70,7 +70,7 @@ def summary(findings: Sequence[Finding]) -> list[str]:
             f"{source.heading}: {len(verdicts)} of {len(claims.read())} claims could be tested: "
             f"{told}."
         )
-    reasons = dict.fromkeys(finding.reason for finding in findings if finding.reason)
+    reasons = dict.fromkeys(f.reason.rstrip(".") for f in findings if f.reason)
     if reasons:
         texts.append(f"Not run, and why: {'; '.join(reasons)}.")
     return texts

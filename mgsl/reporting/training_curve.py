@@ -16,7 +16,7 @@ from mgsl.reporting.sources import Source
 # Each panel: its title, and the pattern of its columns, whose group is what a line is called.
 # {iou}: what the kept epoch was chosen by.
 _PANELS = (
-    ("Loss, by term", r"loss_(.+)"),
+    ("Loss by term, first epoch: 1", r"loss_(.+)"),
     ("Validation R@1, %, by IoU", r"val_R@1, IoU=(.+)"),
     ("Validation R@1, %, by rarity", r"val_(rare|common)_R@1, IoU={iou}"),
     ("Validation R@1, %, memory", r"val_(?:memory_(.+)_)?R@1, IoU={iou}"),
@@ -25,11 +25,12 @@ _PANELS = (
     ("Read entropy", r"(video|query)_read_entropy"),
     ("Write entropy", r"(video|query)_write_entropy"),
 )
-_ACROSS, _ROW = 4, 2.75  # panels beside one another; inches
+_KEPT = "kept"  # the memory, where recall without it stands beside
+_ACROSS, _ROW, _HEAD = 4, 1.25, 0.3  # panels beside one another; inches
 
 
 def draw(datasets: Sequence[str]) -> Drawing:
-    """One row of panels for each run that was trained in epochs, seeds over one another.
+    """Panels for each run that was trained in epochs, seeds over one another.
 
     Args:
         datasets: names of trained datasets.
@@ -38,12 +39,14 @@ def draw(datasets: Sequence[str]) -> Drawing:
     rows = [(source, name) for source in sources for name in _trained(source)]
     shared = {s.dataset: _limits(s) for s in sources}
     parts = [partial(_part, source, name, shared[source.dataset]) for source, name in rows]
-    figure = figures.compose(_ROW, parts, width=style.WIDTH)
+    heights = [_HEAD + _ROW * -(-len(_found(*row)) // _ACROSS) for row in rows]
+    figure = figures.compose(heights, parts, width=style.WIDTH)
     caption = (
-        "Training curves, one row a run and one line a seed. Loss terms are means over an epoch; "
-        "R@1 is on validation; by rarity, and with the memory kept, zeroed or as it was before "
-        f"training, at IoU={_iou(sources[0])}. Of the video's and the query's memory: the mean "
-        "cosine between slots (1: all are the same), the effective rank of the slots, and the "
+        "Training curves, one line a seed. Loss terms are means over an epoch, as shares of what "
+        "each was at first, since methods weigh and scale theirs differently; R@1 is on "
+        "validation; by rarity, and with the memory kept, zeroed or as it was before training, at "
+        f"IoU={_iou(sources[0])}. Of the video's and the query's memory, where there is one: the "
+        "mean cosine between slots (1: all are the same), the effective rank of the slots, and the "
         "entropy of reading and writing as a share of its maximum (1: every slot is used alike). "
         + " ".join(source.caption for source in sources)
     )
@@ -63,19 +66,18 @@ def _part(
     part.suptitle(
         f"{published.title(name)}, {source.heading}", x=0.01, ha="left", size=8, weight="bold"
     )
-    grid = part.subplots(len(_PANELS) // _ACROSS, _ACROSS)
-    for axes, (title, pattern) in zip(grid.flat, _panels(source), strict=True):
+    found = _found(source, name)
+    grid = part.subplots(-(-len(found) // _ACROSS), _ACROSS, squeeze=False)
+    for axes in grid.flat[len(found) :]:
+        axes.set_visible(False)
+    for axes, (title, pattern) in zip(grid.flat, found, strict=False):
         lines = _lines(curves[0], pattern)
         axes.set_title(title, size=7, weight="normal")
-        if not lines:
-            style.bare(axes)
-            axes.text(0.5, 0.5, "has none", ha="center", va="center", color=style.FAINT)
-            continue
-        axes.set_ylim(limits[pattern])
         for ink, column in zip(style.SERIES, lines, strict=False):
             for curve in curves:
                 axes.plot(curve["epoch"], _scaled(curve, column), color=ink, lw=1.1)
-        last = [float(_scaled(curves[0], column).iloc[-1]) for column in lines]
+        axes.set_ylim(limits.get(pattern, (0, None)))
+        last = [float(_scaled(curves[0], column).dropna().iloc[-1]) for column in lines]
         _label(axes, float(curves[0]["epoch"].iloc[-1]), last, list(lines.values()))
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -84,14 +86,25 @@ def _part(
         axes.set_xlabel("epoch", size=6.5)
 
 
+def _found(source: Source, name: str) -> list[tuple[str, str]]:
+    """The panels for which a run has something to show."""
+    curve = source.curve(name, source.config.seeds[0])
+    names = ((panel, set(_lines(curve, panel[1]).values())) for panel in _panels(source))
+    return [panel for panel, lines in names if lines - {_KEPT}]
+
+
 def _lines(curve: pd.DataFrame, pattern: str) -> dict[str, str]:
-    """The columns that a pattern finds, and what their lines are called."""
-    found = {str(column): re.fullmatch(pattern, str(column)) for column in curve}
-    return {column: match[1] or "kept" for column, match in found.items() if match}
+    """The columns that a pattern finds, and what their lines are called; not those always 0."""
+    found = {
+        str(column): re.fullmatch(pattern, str(column)) for column in curve if curve[column].any()
+    }
+    return {column: match[1] or _KEPT for column, match in found.items() if match}
 
 
 def _scaled(curve: pd.DataFrame, column: str) -> pd.Series:
-    """Shares of queries in percent, everything else as it is."""
+    """Shares of queries in percent, terms of the loss as shares of what they were at first."""
+    if column.startswith("loss_"):
+        return curve[column] / curve[column].dropna().iloc[0]
     return curve[column] * (100 if column.startswith("val_") else 1)
 
 
@@ -104,10 +117,10 @@ def _panels(source: Source) -> list[tuple[str, str]]:
 
 
 def _limits(source: Source) -> dict[str, tuple[float, float]]:
-    """The range of each panel over all runs of a dataset, so that its rows compare."""
+    """The range of each panel but the loss over all runs of a dataset, so that its rows compare."""
     curves = [source.curve(n, seed) for n in _trained(source) for seed in source.config.seeds]
     limits = {}
-    for _, pattern in _panels(source):
+    for _, pattern in _panels(source)[1:]:
         values = [_scaled(curve, column) for curve in curves for column in _lines(curve, pattern)]
         if values:
             low = min(0.0, min(float(v.min()) for v in values))
