@@ -220,9 +220,12 @@ def test_two_processes_train_as_one_does_on_the_joint_batch(tmp_path: Path) -> N
             torch.load(tmp_path / f"{name}-{which}.pt", weights_only=True)
             for which in ("1-0", "2-0", "2-1")
         )
-        torch.testing.assert_close(left["losses"], one["losses"], atol=1e-5, rtol=1e-4)
         for key, tensor in left["state"].items():
             assert torch.equal(tensor, right["state"][key]), key
+        assert torch.equal(left["losses"].isfinite(), one["losses"].isfinite())
+        if name not in joint.JOINT:
+            continue
+        torch.testing.assert_close(left["losses"], one["losses"], atol=1e-5, rtol=1e-4)
         for memory in ("video_memory.memories.0.slots", "query_memory.memories.0.slots"):
             torch.testing.assert_close(
                 left["state"][memory], one["state"][memory], atol=2e-4, rtol=1e-3
