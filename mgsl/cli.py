@@ -43,6 +43,7 @@ class Subject(StrEnum):
     more_readings = "more_readings"
     memories = "memories"
     slots = "slots"
+    methods = "methods"
     collapse = "collapse"
 
 
@@ -255,7 +256,8 @@ def study(
     published annotations). **readings**, **more_readings**: what each open question is worth;
     **memories**: the candidates for the recommended memory; **slots**: how many it takes. These
     compare runs of the group of that name: train it first, with
-    `dvc exp run -S 'ablations=[readings]' -S 'seeds=[0,1,2]'`.
+    `dvc exp run -S 'ablations=[readings]' -S 'seeds=[0,1,2]'`. **methods**: all methods on the
+    datasets that params.yaml lists, once they are trained there.
     **collapse**: why slots become one vector; trains the first steps of a few configurations.
     """
     stages.study(subject=subject.value)

@@ -137,6 +137,19 @@ def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
         readings.run(chosen, "slots")
 
 
+def test_all_methods_are_compared_with_the_recommended_reading(inside: Path) -> None:
+    chosen = params.load(paths.PARAMS)
+    readings.run(chosen, "methods")
+    found = pd.read_csv(paths.STUDIES / "methods.csv").set_index(["name", "group", "metric"])
+    assert set(found.index.get_level_values("name")) == set(chosen.methods) | {
+        name for name in chosen.ablations if name not in chosen.groups
+    }
+    metrics = pd.read_csv(paths.metrics("embedded")).set_index(["name", "group", "metric"])
+    row = ("prior", "all", "R@5, IoU=0.5")
+    assert found.loc[row, "value"] == pytest.approx(metrics.loc[row, "value"], abs=1e-6)
+    assert not (paths.STUDIES / "methods_validation.csv").exists()
+
+
 def test_the_first_steps_of_a_memory_are_watched_term_by_term(inside: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(collapse, "STEPS", (0, 2))

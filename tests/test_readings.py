@@ -38,7 +38,7 @@ def _studied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_studied")
 def test_the_table_has_what_a_reading_reaches_and_what_it_changes() -> None:
-    table = readings.build(["embedded"])
+    table = readings.build(of_readings(), ["embedded"])
     rows = dict(table.rows)
     assert [block.title for block in table.columns] == [
         "ours: embedded (simulated), R@1, IoU=0.5", "ours: embedded (simulated), R@1, IoU=0.7",
@@ -56,7 +56,7 @@ def test_the_table_has_what_a_reading_reaches_and_what_it_changes() -> None:
 @pytest.mark.usefixtures("_studied")
 def test_the_readings_that_gain_most_are_on_top_and_rules_of_nms_are_left_out() -> None:
     assert readings._sorted(of_readings(), "embedded") == ["half_width", "own_last"]
-    axes = readings.draw(["embedded"]).figure.axes[0]
+    axes = readings.draw(of_readings(), ["embedded"]).figure.axes[0]
     assert len(axes.get_yticks()) == 2
 
 
@@ -88,7 +88,7 @@ def test_a_sweep_is_sorted_by_slots_and_names_its_default() -> None:
 
 @pytest.mark.usefixtures("_studied")
 def test_a_dataset_that_was_not_studied_is_named_beside_those_that_were() -> None:
-    caption = readings.draw(["charades_actions", "embedded"]).caption
+    caption = readings.draw(of_readings(), ["charades_actions", "embedded"]).caption
     assert "Not run on charades_actions (`python -m mgsl study readings`)." in caption
     assert "Embedded (embedded): SIMULATED data" in slots.draw(["charades_actions"]).caption
 
@@ -98,11 +98,11 @@ def test_without_a_study_the_page_says_that_it_was_not_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for drawing, name in (
-        (readings.draw(["embedded"]), "readings"),
+        (readings.draw(of_readings(), ["embedded"]), "readings"),
         (slots.draw(["embedded"]), "slots"),
     ):
         assert drawing.caption == f"Not run on embedded (`python -m mgsl study {name}`)."
-    table = readings.build(["embedded"])
+    table = readings.build(of_readings(), ["embedded"])
     assert table.rows == ()
     assert "Not run on embedded" in table.caption
 

@@ -16,9 +16,8 @@ from matplotlib.figure import SubFigure
 from mgsl import paths
 from mgsl.reporting import figures, published, style
 from mgsl.reporting.figures import Drawing
-from mgsl.reporting.run_studies import RunStudy, heading
+from mgsl.reporting.run_studies import heading, of_memories
 
-TITLE = "Memories: the candidates, on validation"
 METRICS = ("R@1, IoU=0.5", "R@1, IoU=0.7")
 LEAST = 1.0  # points
 _MARKS = {  # of recall with the memories as trained, and with each damage to them
@@ -38,10 +37,10 @@ def draw(datasets: Sequence[str]) -> Drawing:
     Args:
         datasets: shown first; the others that were studied follow.
     """
-    study, means = RunStudy("memories"), summary()
+    study, means = of_memories(), summary()
     shown = [dataset for dataset in study.datasets(datasets) if dataset in set(means["dataset"])]
     if not shown:
-        return study.absent(datasets, TITLE)
+        return study.absent(datasets)
     tables = [means[means["dataset"] == dataset] for dataset in shown]
     parts = [partial(_part, table, heading(d)) for table, d in zip(tables, shown, strict=True)]
     caption = " ".join(
@@ -58,7 +57,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
         ]
     )
     heights = [_HEAD + _ROW * len(table) for table in tables]
-    return Drawing(figures.compose(heights, parts, width=style.WIDTH), TITLE, caption.strip())
+    return Drawing(figures.compose(heights, parts, width=style.WIDTH), study.title, caption.strip())
 
 
 def summary() -> pd.DataFrame:

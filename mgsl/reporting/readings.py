@@ -1,4 +1,4 @@
-"""Readings: what each open question of the paper's text is worth in recall."""
+"""What each run of a study, such as the reading of an open question, changes in recall."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -10,48 +10,46 @@ from matplotlib.figure import SubFigure
 from mgsl.reporting import figures, published, style
 from mgsl.reporting.ablations import METRICS
 from mgsl.reporting.figures import Drawing
-from mgsl.reporting.run_studies import BASE, GROUPS, INKS, RunStudy, heading, of_readings
+from mgsl.reporting.run_studies import BASE, GROUPS, INKS, RunStudy, heading
 from mgsl.reporting.tables import DASH, Cell, Columns, Table, interval, signed, spread
 
-TITLE = "Readings: what each open question is worth"
 _ROW, _HEAD = 0.24, 0.95  # inches
 _OFFSETS = {"all": 0.0, "rare": 0.27, "common": -0.27}
 _SIZES = {"all": 4.6, "rare": 3.2, "common": 3.2}
 
 
-def draw(datasets: Sequence[str]) -> Drawing:
-    """A row for each reading: the change in recall of all, rare and common queries.
+def draw(study: RunStudy, datasets: Sequence[str]) -> Drawing:
+    """A row for each run: the change in recall of all, rare and common queries.
 
     Args:
+        study: of runs of one group.
         datasets: shown first; the others that were studied follow.
     """
-    study = of_readings()
     shown = study.datasets(datasets)
     if not shown:
-        return study.absent(datasets, TITLE)
+        return study.absent(datasets)
     heights = [_HEAD + _ROW * len(_sorted(study, dataset)) for dataset in shown]
     parts = [partial(_part, study, dataset) for dataset in shown]
     caption = " ".join(
         [
-            "What changes when one open question is read otherwise: R@1 on the test split less "
-            "that of the recommended reading, in points, with the 95% interval of the paired "
-            "bootstrap over queries, the seeds averaged first. The readings that gain most are on "
-            "top. The recommended reading was chosen on validation data, not by this figure.",
+            f"{study.lead}: R@1 on the test split less that of {study.base}, in points, with the "
+            "95% interval of the paired bootstrap over queries, the seeds averaged first. Those "
+            "that gain most are on top. The recommended reading was chosen on validation data, "
+            "not by this figure.",
             *map(study.caption, shown),
             study.not_run(datasets),
         ]
     )
-    return Drawing(figures.compose(heights, parts, width=style.WIDTH), TITLE, caption.strip())
+    return Drawing(figures.compose(heights, parts, width=style.WIDTH), study.title, caption.strip())
 
 
-def build(datasets: Sequence[str], study: RunStudy | None = None) -> Table:
-    """The same as a table, with what every reading reaches.
+def build(study: RunStudy, datasets: Sequence[str]) -> Table:
+    """The same as a table, with what every run reaches.
 
     Args:
+        study: of runs of one group.
         datasets: shown first; the others that were studied follow.
-        study: of readings; by default of all.
     """
-    study = study or of_readings()
     shown = study.datasets(datasets)
     columns = [
         Columns(f"{_label(dataset)}, {metric}", ("all", *(f"Δ {g}" for g in GROUPS)), ours=True)
@@ -78,19 +76,19 @@ def build(datasets: Sequence[str], study: RunStudy | None = None) -> Table:
         columns=tuple(columns) or (Columns("not run", ("all",), ours=True),),
         rows=tuple(rows),
         tidy=told.assign(changes=changes).round(4),
-        stub="Reading",
+        stub=study.stub,
     )
 
 
 def _caption(study: RunStudy, datasets: Sequence[str], shown: Sequence[str]) -> str:
     return " ".join(
         [
-            "Readings of the open questions: R@1 in percent, and Δ, what a reading scores more "
-            "than the recommended one, in points, paired over queries and seeds; ± is the standard "
-            "deviation over seeds, and the 95% intervals are over queries.",
+            f"{study.lead}: R@1 in percent, and Δ, what a row scores more than {study.base}, in "
+            "points, paired over queries and seeds; ± is the standard deviation over seeds, and "
+            "the 95% intervals are over queries.",
             *map(study.caption, shown),
             study.not_run(datasets),
-            f"{DASH} : not run, or the recommended reading itself.",
+            f"{DASH} : not run, or {study.base} itself.",
         ]
     )
 
@@ -107,7 +105,7 @@ def _cells(study: RunStudy, dataset: str, name: str, metric: str) -> list[Cell]:
     for group in GROUPS:
         row = study.row(dataset, name, group, metric)
         if name == BASE or row is None:
-            cells.append(Cell(reason="the recommended reading itself" if name == BASE else ""))
+            cells.append(Cell(reason=f"{study.base} itself" if name == BASE else ""))
         else:
             ends = interval(row["difference_low"], row["difference_high"], sign=True)
             value = f"{signed(row['difference'])}{spread(row['difference_std'])}"
@@ -116,7 +114,7 @@ def _cells(study: RunStudy, dataset: str, name: str, metric: str) -> list[Cell]:
 
 
 def _sorted(study: RunStudy, dataset: str) -> list[str]:
-    """The readings that change R@1, those that gain most first."""
+    """The runs that change R@1, those that gain most first."""
     metric = next(iter(METRICS))
     gains: dict[str, float] = {}
     for name in study.names(dataset):
@@ -127,7 +125,7 @@ def _sorted(study: RunStudy, dataset: str) -> list[str]:
 
 
 def _changes(study: RunStudy, dataset: str, name: str) -> bool:
-    """Whether a reading can change R@1 at all: other rules of NMS cannot."""
+    """Whether a run can change R@1 at all: other rules of NMS cannot."""
     rows = [study.row(dataset, name, group, metric) for metric in METRICS for group in GROUPS]
     keys = ["difference", "difference_low", "difference_high"]
     return any(row is not None and bool(row[keys].any()) for row in rows)

@@ -34,10 +34,18 @@ class RunStudy:
     Args:
         name: of the group of runs, and of the files.
         more: further groups that are shown with it; of a run in several the first counts.
+        title: of its figure.
+        lead: what its figure shows, in half a sentence.
+        base: what every run is compared with, in words.
+        stub: what a row of its table is.
     """
 
     name: str
     more: tuple[str, ...] = ()
+    title: str = ""
+    lead: str = ""
+    base: str = "the recommended reading"
+    stub: str = "Reading"
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -89,13 +97,15 @@ class RunStudy:
         how = f"python -m mgsl study {self.name}"
         return f"Not run on {', '.join(lacking)} (`{how}`)." if lacking else ""
 
-    def absent(self, asked: Sequence[str], title: str) -> Drawing:
+    def absent(self, asked: Sequence[str]) -> Drawing:
         """A figure that says that there is nothing to draw, and why."""
 
         def say(part: Any) -> None:
             part.text(0.5, 0.5, self.not_run(asked), ha="center", va="center", color=style.MUTED)
 
-        return Drawing(figures.compose(0.8, [say], width=style.WIDTH), title, self.not_run(asked))
+        return Drawing(
+            figures.compose(0.8, [say], width=style.WIDTH), self.title, self.not_run(asked)
+        )
 
     @cached_property
     def _changes(self) -> dict[tuple[str, str], dict[str, Any]]:
@@ -111,7 +121,32 @@ class RunStudy:
 
 def of_readings() -> RunStudy:
     """The study of all readings."""
-    return RunStudy("readings", ("more_readings",))
+    return RunStudy(
+        "readings",
+        ("more_readings",),
+        title="Readings: what each open question is worth",
+        lead="What changes when one open question is read otherwise",
+    )
+
+
+def of_memories() -> RunStudy:
+    """The study of the candidates for the recommended memory."""
+    return RunStudy(
+        "memories",
+        title="Memories: the candidates, on validation",
+        lead="The candidates for the recommended memory",
+    )
+
+
+def of_methods() -> RunStudy:
+    """The study of all methods on the datasets that take too long for every run."""
+    return RunStudy(
+        "methods",
+        title="Other datasets: the methods against MGSL-Net",
+        lead="The methods against MGSL-Net, each trained once",
+        base="MGSL-Net (recommended reading)",
+        stub="Method",
+    )
 
 
 def heading(dataset: str) -> str:

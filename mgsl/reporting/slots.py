@@ -25,10 +25,10 @@ def draw(datasets: Sequence[str]) -> Drawing:
     Args:
         datasets: shown first; the others that were studied follow.
     """
-    study = RunStudy("slots")
+    study = RunStudy("slots", title=TITLE)
     shown = study.datasets(datasets)
     if not shown:
-        return study.absent(datasets, TITLE)
+        return study.absent(datasets)
     caption = " ".join(
         [
             "R@1 on the test split by the number of slots that each of the two memories has. "

@@ -3,7 +3,7 @@
 import itertools
 import json
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from mgsl.studies.tables import replace_rows
 from mgsl.training.checkpoint import load_checkpoint
 
 BASE = "mgsl_net"  # what every reading is a change of
+METHODS = "methods"  # the group of all that is not an ablation of another group
 SUPPRESSION: dict[str, dict[str, Any]] = {  # readings that change the scoring alone (Q20)
     "nms_fixed": {"nms": "fixed"},
     "nms_none": {"nms": "none"},
@@ -47,37 +48,46 @@ def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
 
     GROUP.csv has what they reach on the test split, GROUP_validation.csv what they were chosen by
     and what became of the memory, GROUP.json how they were trained. The rows of other datasets are
-    kept as they are.
+    kept as they are. The group `methods` is all that is run but groups of ablations, each method
+    as it was trained, and has no GROUP_validation.csv.
 
     Args:
         chosen: params.yaml, whose `ablations` name the group.
-        group: of params.yaml.
+        group: of params.yaml, or `methods`.
         say: tells the person who waits what is being done.
 
     Raises:
         UserError: `ablations` does not name the group, or a run is missing.
     """
-    if group not in chosen.ablations:
+    if group not in (METHODS, *chosen.ablations):
         raise UserError(
             f"params.yaml must list {group} under ablations: train it first, with "
             f"`dvc exp run -S 'ablations=[{group}]' -S 'seeds=[0,1,2]'`"
         )
     for dataset in chosen.datasets:
         say(f"comparing the runs of {group} on {dataset}")
-        names = [BASE, *chosen.groups[group]]
-        replace_rows(f"{group}.csv", dataset, compare(dataset, names))
-        replace_rows(f"{group}_validation.csv", dataset, validation(dataset, names))
+        if group == METHODS:
+            single = (name for name in chosen.ablations if name not in chosen.groups)
+            names = [*chosen.methods, *single]
+            replace_rows(f"{group}.csv", dataset, compare(dataset, names, {}))
+        else:
+            names = [BASE, *chosen.groups[group]]
+            replace_rows(f"{group}.csv", dataset, compare(dataset, names, SUPPRESSION))
+            replace_rows(f"{group}_validation.csv", dataset, validation(dataset, names))
         about = paths.STUDIES / f"{group}.json"
         told = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
         write_json(about, told | {dataset: _settings(dataset, names)})
 
 
-def compare(dataset: str, names: Sequence[str]) -> pd.DataFrame:
+def compare(
+    dataset: str, names: Sequence[str], rules: Mapping[str, dict[str, Any]]
+) -> pd.DataFrame:
     """Score the runs on the test split, and each against `BASE`, query by query.
 
     Args:
         dataset: on which all of them were run.
         names: runs; `BASE` among them.
+        rules: other rules of scoring by which `BASE` is scored besides, as changes of `evaluation`.
 
     Returns:
         Columns dataset, name, slots, seeds, group, metric, value, low, high, difference,
@@ -97,7 +107,7 @@ def compare(dataset: str, names: Sequence[str]) -> pd.DataFrame:
         ]
 
     found = {name: scores(name, config.scoring_of(name)) for name in names}
-    for name, change in SUPPRESSION.items():
+    for name, change in rules.items():
         found[name] = scores(BASE, config.evaluation.model_copy(update=change))
     tables = []
     for name, by_seed in found.items():
@@ -110,8 +120,8 @@ def compare(dataset: str, names: Sequence[str]) -> pd.DataFrame:
         )  # fmt: skip
         kept = ["group", "metric", *less.columns[less.columns.str.startswith("difference")]]
         table = table.merge(less[kept], on=["group", "metric"])
-        run = params.read(RunConfig, paths.config(dataset, BASE if name in SUPPRESSION else name))
-        slots = run.model["video_slots"]
+        run = params.read(RunConfig, paths.config(dataset, BASE if name in rules else name))
+        slots = run.model.get("video_slots")
         tables.append(table.assign(dataset=dataset, name=name, slots=slots, seeds=len(by_seed)))
     columns = [
         *("dataset", "name", "slots", "seeds", "group", "metric", "value", "low", "high"),
@@ -177,9 +187,13 @@ def _settings(dataset: str, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _changes(dataset: str, name: str, base: RunConfig) -> dict[str, Any]:
-    """What a reading has otherwise than the recommended one."""
-    model = params.read(RunConfig, paths.config(dataset, name)).model
-    return {key: value for key, value in model.items() if value != base.model[key]}
+    """What a run has otherwise than the recommended one; of another method, its schedule alone."""
+    run = params.read(RunConfig, paths.config(dataset, name))
+    keys = ("epochs", "batch_size", "learning_rate")
+    changed = {key: getattr(run, key) for key in keys if getattr(run, key) != getattr(base, key)}
+    if run.method != base.method:
+        return changed
+    return changed | {key: value for key, value in run.model.items() if value != base.model[key]}
 
 
 def _folder(config: EvaluateConfig, name: str, seed: int) -> Path:
