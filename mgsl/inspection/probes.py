@@ -7,7 +7,7 @@ writes_at_test         every test batch is written before it is looked up, and k
                        for the answer to a query then depends on those before it (Q6)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -54,12 +54,7 @@ def probe(
         Columns probe, group, metric, value, low, high, difference, difference_low,
         difference_high, p, queries: R@1 in fractions, and the damaged model less the intact one.
     """
-    intact: list[tuple[str, AbstractContextManager[None]]] = [(INTACT, nullcontext())]
-    scores = {}
-    for name, damage in [*intact, *model.probes(), *_probes(model)]:
-        with damage:
-            first = first_tiou(model, test, config, device)
-        scores[name] = _hits(first, params)
+    scores = answers(model, test, config, params, device)
     rare = np.array([query.rare for query in test.queries])
     masks = dict(zip(_GROUPS, (np.ones_like(rare), rare, ~rare), strict=True))
     tables = [
@@ -68,6 +63,33 @@ def probe(
         for group, mask in masks.items()
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def answers(
+    model: GroundingModel,
+    split: Split,
+    config: RunConfig,
+    params: EvaluationParams,
+    device: torch.device,
+    wanted: Container[str] | None = None,
+) -> dict[str, Float[np.ndarray, "queries metrics"]]:
+    """Whether the first answer to each query is a hit at each of `IOU`, by probe.
+
+    Args:
+        model: as trained, on `device`; it is left as it was.
+        split: what is asked.
+        config: of the model.
+        params: the rule for a hit.
+        device: where to compute.
+        wanted: names of probes, `INTACT` among them; by default all.
+    """
+    intact: list[tuple[str, AbstractContextManager[None]]] = [(INTACT, nullcontext())]
+    scores = {}
+    for name, damage in [*intact, *model.probes(), *_probes(model)]:
+        if wanted is None or name in wanted:
+            with damage:
+                scores[name] = _hits(first_tiou(model, split, config, device), params)
+    return scores
 
 
 def _probes(model: GroundingModel) -> Iterator[tuple[str, AbstractContextManager[None]]]:

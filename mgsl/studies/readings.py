@@ -17,7 +17,7 @@ from mgsl.evaluation import scoring
 from mgsl.evaluation.comparing import differences
 from mgsl.evaluation.metrics import groups, metrics_table
 from mgsl.files import write_json
-from mgsl.inspection.probes import probe
+from mgsl.inspection.probes import IOU, answers
 from mgsl.models.base import GroundingModel
 from mgsl.params import EvaluateConfig, EvaluationParams, Params, RunConfig
 from mgsl.queries import read_summary
@@ -149,19 +149,22 @@ def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
         run = params.read(RunConfig, paths.config(dataset, name))
         folder = _folder(config, name, seed)
         val = load_splits(paths.prepared(dataset), max_words=run.max_words)["val"]
+        masks = groups(val.queries, ())
         model = load_checkpoint(folder / "checkpoint.safetensors", run)
         assert isinstance(model, GroundingModel)  # the methods without one have no ablations
-        probes = probe(model, val, run, config.evaluation, torch.device("cpu"))
-        values = probes.set_index(["probe", "group", "metric"])["value"]
+        wanted = {damage for damage, _ in _DAMAGES.values()}
+        device = torch.device("cpu")
+        hits = answers(model, val, run, config.evaluation, device, wanted)
         curve = pd.read_csv(folder / "curve.csv")
         kept = curve.iloc[int(curve[f"val_R@1, IoU={run.training.select_iou}"].argmax())]
         held = {f"{side}_{key}": f"{side}_{key}" for side in ("video", "query") for key in _MEMORY}
         rows.append(
             {"dataset": dataset, "name": name, "seed": seed, "epoch": int(kept["epoch"])}
             | {
-                f"{label}, {metric}": values.get((damage, group, metric))
-                for metric in probes["metric"].unique()
+                f"{label}, R@1, IoU={iou:g}": hits[damage][masks[group], place].mean()
+                for place, iou in enumerate(IOU)
                 for label, (damage, group) in _DAMAGES.items()
+                if damage in hits
             }
             | {key: kept.get(column) for key, column in held.items()}
         )
