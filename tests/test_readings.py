@@ -1,5 +1,6 @@
 """Readings and slots: what was studied is shown, what was not says so."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -142,3 +143,12 @@ def test_a_memory_has_content_where_zeroing_and_shuffling_both_cost(
     held = [text.get_text() for text in drawn.figure.axes[2].texts]
     assert held.count("yes") == 1
     assert {"0.2 / 0.2", "25 / 25"} <= set(held)
+
+
+@pytest.mark.parametrize(
+    ("notebook", "study"),
+    [("readings", "of_readings"), ("memories", "of_memories"), ("other_datasets", "of_methods")],
+)
+def test_each_notebook_shows_the_study_that_it_is_named_for(notebook: str, study: str) -> None:
+    text = (report_workspace.ROOT / f"notebooks/{notebook}.ipynb").read_text()
+    assert set(re.findall(r"of_\w+", text)) == {study}

@@ -25,6 +25,7 @@ from mgsl.studies.tables import replace_rows
 from mgsl.training.checkpoint import load_checkpoint
 
 BASE = "mgsl_net"  # what every reading is a change of
+READINGS = "readings"  # the group that the rules of scoring stand beside
 METHODS = "methods"  # the group of all that is not an ablation of another group
 SUPPRESSION: dict[str, dict[str, Any]] = {  # readings that change the scoring alone (Q20)
     "nms_fixed": {"nms": "fixed"},
@@ -72,7 +73,8 @@ def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
             replace_rows(f"{group}.csv", dataset, compare(dataset, names, {}))
         else:
             names = [BASE, *chosen.groups[group]]
-            replace_rows(f"{group}.csv", dataset, compare(dataset, names, SUPPRESSION))
+            rules = SUPPRESSION if group == READINGS else {}
+            replace_rows(f"{group}.csv", dataset, compare(dataset, names, rules))
             replace_rows(f"{group}_validation.csv", dataset, validation(dataset, names))
         about = paths.STUDIES / f"{group}.json"
         told = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
