@@ -40,7 +40,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         report_workspace.build(folder, ["embedded"], names=RUN)
-        for name in ("readings", "slots", "efficiency"):  # what has been studied meanwhile
+        for name in (
+            "readings",
+            "more_readings",
+            "slots",
+            "efficiency",
+        ):  # what has been studied meanwhile
             (paths.STUDIES / f"{name}.csv").unlink(missing_ok=True)
     return folder
 

@@ -191,3 +191,13 @@ def test_html_closes_every_tag_and_lets_the_table_scroll(small: Table) -> None:
 def test_a_row_of_another_width_is_refused() -> None:
     with pytest.raises(ValueError, match="row 'a' has 2 cells for 1 columns"):
         Table("", (Columns("c", ("x",), True),), (("a", (Cell(), Cell())),), pd.DataFrame())
+
+
+def test_blocks_that_are_too_tall_for_a_page_of_latex_are_floats_of_their_own() -> None:
+    blocks = tuple(Columns(f"ours: {i}", tuple("abcdefgh"), ours=True) for i in range(2))
+    for count, floats in ((25, 1), (26, 2)):
+        rows = tuple((f"row {i}", (Cell("1"),) * 16) for i in range(count))
+        text = tables.to_latex(Table("Caption.", blocks, rows, pd.DataFrame()))
+        assert text.count(r"\begin{table*}") == floats
+        assert text.count(r"\begin{tabular}") == 2
+        assert text.count("(continued)") == floats - 1

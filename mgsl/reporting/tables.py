@@ -20,6 +20,7 @@ DITTO = "″"  # the printed number in the row above
 CHECK = "✓"
 
 _LONG = 40  # letters of a row's name above which its column is made wider
+_LATEX_ROWS = 50  # of all blocks that stand one below the other in one float
 _LATEX_COLUMNS = 13  # that a page of LaTeX can hold beside the names of the rows
 _WIDE = 60  # letters of a row's name that a page of LaTeX can hold on one line
 
@@ -95,20 +96,20 @@ def to_markdown(table: Table) -> str:
 def to_latex(table: Table) -> str:
     """A `table*` that needs the packages booktabs and graphicx.
 
-    Blocks of columns that are too many for a page stand one below the other.
+    Blocks of columns that are too many for a page stand one below the other; where they are too
+    tall for one, each is a float of its own.
     """
     caption = re.sub(r"^Table \d+\. ", "", table.caption)  # LaTeX numbers tables itself
     parts = [_tabular(table, first, last) for first, last in _latex_parts(table.columns)]
-    return "\n".join(
-        [
-            r"\begin{table*}",
-            r"\centering",
-            rf"\caption{{{escape_tex(caption)}}}",
-            "\n\\\\[1.5ex]\n".join(parts),
-            r"\end{table*}",
-            "",
-        ]
-    )
+    told = rf"\caption{{{escape_tex(caption)}}}"
+    if len(parts) * len(table.rows) <= _LATEX_ROWS:
+        return _float(told, "\n\\\\[1.5ex]\n".join(parts))
+    again = "\\addtocounter{table}{-1}\n\\caption{(continued)}"
+    return "\n".join(_float(again if place else told, part) for place, part in enumerate(parts))
+
+
+def _float(caption: str, body: str) -> str:
+    return "\n".join([r"\begin{table*}", r"\centering", caption, body, r"\end{table*}", ""])
 
 
 def _latex_parts(columns: Sequence[Columns]) -> list[tuple[int, int]]:

@@ -166,7 +166,7 @@ def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
                 f"{label}, R@1, IoU={iou:g}": hits[damage][masks[group], place].mean()
                 for place, iou in enumerate(IOU)
                 for label, (damage, group) in _DAMAGES.items()
-                if damage in hits
+                if damage in hits and masks[group].any()
             }
             | {key: kept.get(column) for key, column in held.items()}
         )
