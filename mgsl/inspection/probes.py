@@ -19,7 +19,7 @@ from torch import Tensor
 
 from mgsl.data.loading import Split
 from mgsl.evaluation.bootstrap import interval, paired_difference
-from mgsl.evaluation.metrics import hits
+from mgsl.evaluation.metrics import groups, hits
 from mgsl.inspection.use import memories
 from mgsl.memory import PersistentMemory
 from mgsl.models.base import GroundingModel
@@ -29,7 +29,6 @@ from mgsl.training.loop import first_tiou
 INTACT = "intact"
 WRITING = "writes_at_test"
 IOU = (0.5, 0.7)
-_GROUPS = ("all", "rare", "common")
 
 Values = Callable[[PersistentMemory], Tensor]
 
@@ -55,8 +54,7 @@ def probe(
         difference_high, p, queries: R@1 in fractions, and the damaged model less the intact one.
     """
     scores = answers(model, test, config, params, device)
-    rare = np.array([query.rare for query in test.queries])
-    masks = dict(zip(_GROUPS, (np.ones_like(rare), rare, ~rare), strict=True))
+    masks = groups(test.queries, ())
     tables = [
         _compare(name, group, values[mask], scores[INTACT][mask], params)
         for name, values in scores.items()

@@ -21,12 +21,11 @@ from mgsl.reporting.run_studies import heading, of_memories
 METRICS = ("R@1, IoU=0.5", "R@1, IoU=0.7")
 LEAST = 1.0  # points
 _MARKS = {  # of recall with the memories as trained, and with each damage to them
-    "intact": ("s", "as trained"),
-    "zeroed": ("X", "zeroed"),
-    "shuffled": ("D", "shuffled"),
-    "initial": ("o", "as before training"),
+    "intact": ("s", "■ as trained"),
+    "zeroed": ("X", "✕ zeroed"),
+    "shuffled": ("D", "◇ shuffled"),
+    "initial": ("o", "○ as before training"),
 }
-_SIGNS = {"s": "■", "X": "✕", "D": "◇", "o": "○"}
 _INKS = dict(zip(_MARKS, (style.INK, *style.SERIES[1:4]), strict=True))
 _ROW, _HEAD = 0.3, 0.85  # inches
 
@@ -96,11 +95,9 @@ def _part(table: pd.DataFrame, title: str, part: SubFigure) -> None:
     for axes in (left, right, held):
         axes.set_ylim(0.5 - len(table), 0.6)
     across = 0.42
-    for damage, (marker, label) in _MARKS.items():
-        part.text(
-            across, 0.985, f"{_SIGNS[marker]} {label}", size=6.5, color=_INKS[damage], va="top"
-        )
-        across += 0.03 + 0.0095 * len(label)
+    for damage, (_, label) in _MARKS.items():
+        part.text(across, 0.985, label, size=6.5, color=_INKS[damage], va="top")
+        across += 0.011 + 0.0095 * len(label)
 
 
 def _draw_recall(axes: Axes, table: pd.DataFrame, metric: str) -> None:

@@ -65,16 +65,15 @@ def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
             f"params.yaml must list {group} under ablations: train it first, with "
             f"`dvc exp run -S 'ablations=[{group}]' -S 'seeds=[0,1,2]'`"
         )
+    if group == METHODS:
+        names = [*chosen.methods, *(n for n in chosen.ablations if n not in chosen.groups)]
+    else:
+        names = [BASE, *chosen.groups[group]]
+    rules = SUPPRESSION if group == READINGS else {}
     for dataset in chosen.datasets:
         say(f"comparing the runs of {group} on {dataset}")
-        if group == METHODS:
-            single = (name for name in chosen.ablations if name not in chosen.groups)
-            names = [*chosen.methods, *single]
-            replace_rows(f"{group}.csv", dataset, compare(dataset, names, {}))
-        else:
-            names = [BASE, *chosen.groups[group]]
-            rules = SUPPRESSION if group == READINGS else {}
-            replace_rows(f"{group}.csv", dataset, compare(dataset, names, rules))
+        replace_rows(f"{group}.csv", dataset, compare(dataset, names, rules))
+        if group != METHODS:
             replace_rows(f"{group}_validation.csv", dataset, validation(dataset, names))
         about = paths.STUDIES / f"{group}.json"
         told = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
@@ -146,16 +145,17 @@ def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
         are. What a model without a memory lacks is empty.
     """
     config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+    words = params.read(RunConfig, paths.config(dataset, BASE)).max_words  # of the dataset
+    val = load_splits(paths.prepared(dataset), max_words=words)["val"]
+    masks = groups(val.queries, ())
+    wanted = {damage for damage, _ in _DAMAGES.values()}
+    device = torch.device("cpu")
     rows = []
     for name, seed in itertools.product(names, config.seeds):
         run = params.read(RunConfig, paths.config(dataset, name))
         folder = _folder(config, name, seed)
-        val = load_splits(paths.prepared(dataset), max_words=run.max_words)["val"]
-        masks = groups(val.queries, ())
         model = load_checkpoint(folder / "checkpoint.safetensors", run)
         assert isinstance(model, GroundingModel)  # the methods without one have no ablations
-        wanted = {damage for damage, _ in _DAMAGES.values()}
-        device = torch.device("cpu")
         hits = answers(model, val, run, config.evaluation, device, wanted)
         curve = pd.read_csv(folder / "curve.csv")
         kept = curve.iloc[int(curve[f"val_R@1, IoU={run.training.select_iou}"].argmax())]
