@@ -50,6 +50,7 @@ def make_split(config: PrepareConfig, num_queries: int, folder: Path) -> Split:
         targets=targets,
         word_vectors=torch.from_numpy(vectors),
         features=open_features(path, shape),
+        mask_padding=True,
     )
 
 

@@ -41,6 +41,7 @@ class Subject(StrEnum):
     annotations = "annotations"
     readings = "readings"
     more_readings = "more_readings"
+    details = "details"
     memories = "memories"
     slots = "slots"
     methods = "methods"
@@ -254,7 +255,8 @@ def study(
 
     **annotations** of the three benchmarks: rarity, no video, what people reach (needs the
     published annotations). **readings**, **more_readings**: what each open question is worth;
-    **memories**: the candidates for the recommended memory; **slots**: how many it takes. These
+    **details**: the same of encoders, heads and training; **memories**: the candidates for the
+    recommended memory; **slots**: how many it takes. These
     compare runs of the group of that name: train it first, with
     `dvc exp run -S 'ablations=[readings]' -S 'seeds=[0,1,2]'`. **methods**: all methods on the
     datasets that params.yaml lists, once they are trained there.

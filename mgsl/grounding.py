@@ -95,8 +95,15 @@ def ground(
                 f"{checkpoint} was trained with {key} {config.model[key]}, but {prepared} has "
                 f"{summary[key]}: train again, with `dvc repro`"
             )
-    tokens = words_of(query)[: config.max_words]
-    vectors, unknown = look_up(prepared, tokens, summary["word_dim"])
+    words = words_of(query)
+    vectors, unknown = look_up(prepared, words, summary["word_dim"])
+    if summary["unknown_words"] == "dropped":  # Q14
+        vectors = vectors[[word not in unknown for word in words]]
+        if not len(vectors):
+            raise UserError(f"no word of the query is known to {config.dataset}: {query!r}")
+    vectors = vectors[: config.max_words]
+    if not config.training.mask_padding:  # Q25
+        vectors = np.pad(vectors, ((0, config.max_words - len(vectors)), (0, 0)))
     clips = stretch(_clips(features, summary), summary["num_clips"])
     where = choose_device(device, config.training.precision)
     spans, scores = _ask(model, clips, vectors, config.training.precision, where)  # type: ignore[no-untyped-call]

@@ -41,6 +41,7 @@ class MemoryReadings(Frozen):
     """How the memory is read: what the paper leaves open of Eqs. 3-10.
 
     Attributes:
+        initial_slots: what slots hold before training (Q7); see `fresh_slots`.
         beta: sharpness of the addressing, at least 1; where it starts if it is learned (Q2).
         learn_beta: learn the sharpness of reading and of writing (Q2).
         write: how all steps of a sample write one stream (Q3): `sum`, `product` or `sequential`.
@@ -56,6 +57,7 @@ class MemoryReadings(Frozen):
         residual: what is read is added to the stream instead of replacing it (Q9).
     """
 
+    initial_slots: Literal["normal", "uniform", "positive"]
     beta: Annotated[float, Field(ge=1)]
     learn_beta: bool
     write: Literal["sum", "product", "sequential"]
@@ -163,7 +165,7 @@ class PersistentMemory(nn.Module):
         super().__init__()
         self.readings = readings
         self.streams = nn.ModuleList(Stream(dim=dim, readings=readings) for _ in range(num_streams))
-        slots = self._settle(torch.randn(num_slots, dim) / dim**0.5)  # Q7
+        slots = self._settle(fresh_slots(readings.initial_slots, num_slots, dim))
         self.register_buffer("initial", slots)
         if readings.learned_slots:  # Q5
             self.slots = nn.Parameter(slots.clone())
@@ -273,6 +275,21 @@ class PersistentMemory(nn.Module):
     def all_streams(self) -> list[Stream]:
         """The streams that share the slots, in the order in which they write."""
         return list(self.streams)  # type: ignore[arg-type]
+
+
+def fresh_slots(kind: str, num_slots: int, dim: int) -> Slots:
+    """What a memory holds before training (Q7); zeros would have no cosine.
+
+    Args:
+        kind: `normal`, of variance 1 / dim; `uniform` within 1 / √dim, as in MemAE; `positive`,
+            uniform in [0, 1) and brought to unit length, as in MNAD.
+        num_slots: how many.
+        dim: width of each.
+    """
+    if kind == "normal":
+        return torch.randn(num_slots, dim) / dim**0.5
+    slots = torch.rand(num_slots, dim)
+    return (2 * slots - 1) / dim**0.5 if kind == "uniform" else F.normalize(slots, dim=-1)
 
 
 def address(key: Steps, slots: Slots, beta: Float[Tensor, ""]) -> Weights:

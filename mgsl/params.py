@@ -49,6 +49,8 @@ class TrainingParams(Frozen):
     """How every method is trained."""
 
     clip_norm: Annotated[float, Field(ge=0)]
+    warmup_steps: NonNegative
+    mask_padding: bool
     precision: Literal["float32", "bfloat16", "float16"]
     micro_batches: Positive
     select_iou: Share
@@ -92,6 +94,7 @@ class PreparationParams(Frozen):
 
     word_dim: Positive
     glove: TextFile | None
+    unknown_words: Literal["spelled", "dropped"]
     validation_share: Share
     validation_seed: NonNegative
     rare: RareParams

@@ -1,8 +1,8 @@
 """A query and its moment, and the file that holds a dataset's queries. No torch here."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Set
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,22 @@ class Query:
     frequency: int | None
     bin: int
     rare: bool
+
+
+def only_words(query: Query, known: Set[str]) -> Query:
+    """The query without the words that are not known; it stays as rare as it was.
+
+    Raises:
+        UserError: it has no other.
+    """
+    kept = [place for place, token in enumerate(query.tokens) if token in known]
+    if not kept:
+        raise UserError(
+            f"none of the words of query {query.qid!r}, {' '.join(query.tokens)!r}, has a vector: "
+            "set preparation.unknown_words, now dropped, to spelled in params.yaml"
+        )
+    tokens, tags = (tuple(words[at] for at in kept) for words in (query.tokens, query.tags))
+    return replace(query, tokens=tokens, tags=tags)
 
 
 def write_queries(path: Path, queries: Iterable[Query]) -> None:

@@ -17,10 +17,14 @@ from mgsl.params import (
     PrepareConfig,
     RunConfig,
     ScheduleParams,
+    TrainingParams,
     parse,
 )
 
 Found = TypeVar("Found")
+
+RUN_KEYS = (*ScheduleParams.model_fields, "max_words")  # an ablation may change these of a run,
+TRAINING_KEYS = tuple(TrainingParams.model_fields)  # these, and what its method has
 
 
 def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> dict[str, Frozen]:
@@ -74,26 +78,29 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
         method, overrides = _find(params, name)
         kind, block = configs[method], params.models[method]
         where = f"params.yaml: models.{method}" + (f".ablations.{name}" if overrides else "")
-        known = {*given, *block.choices, *block.sizes[params.scale]}
+        known = {*given, *block.choices, *block.sizes[params.scale], *RUN_KEYS, *TRAINING_KEYS}
         if unknown := set(overrides) - known:
             raise UserError(f"{where} overrides what {method} does not have: {sorted(unknown)}")
         document = {key: value for key, value in given.items() if key in kind.model_fields}
         document |= block.sizes[params.scale] | block.choices
         differing = _for_dataset(block.by_dataset.get(params.scale, {}), dataset) or {}
-        model = parse(kind, document | differing | overrides, where=where)
-        schedule = {key: getattr(setting, key) for key in ScheduleParams.model_fields}
-        if own := block.schedule.get(params.scale):
-            schedule |= own.model_dump(exclude_none=True)
-        runs[name] = RunConfig(
-            dataset=dataset,
-            name=name,
-            method=method,
-            **schedule,
-            max_words=setting.max_words,
-            keep=params.evaluation.keep,
-            training=params.training,
-            model=model.model_dump(mode="json"),
-        )
+        own = {key: overrides[key] for key in overrides if key not in (*RUN_KEYS, *TRAINING_KEYS)}
+        model = parse(kind, document | differing | own, where=where)
+        told = {key: getattr(setting, key) for key in RUN_KEYS}
+        if schedule := block.schedule.get(params.scale):
+            told |= schedule.model_dump(exclude_none=True)
+        told |= {key: overrides[key] for key in RUN_KEYS if key in overrides}
+        training = params.training.model_dump(mode="json")
+        training |= {key: overrides[key] for key in TRAINING_KEYS if key in overrides}
+        document = told | {
+            "dataset": dataset,
+            "name": name,
+            "method": method,
+            "keep": params.evaluation.keep,
+            "training": training,
+            "model": model.model_dump(mode="json"),
+        }
+        runs[name] = parse(RunConfig, document, where=where)
     groups = {
         f"groups/{cell}": GroupConfig(runs=tuple(runs[name] for name in names))
         for cell, names in params.cells().items()

@@ -73,7 +73,7 @@ def predict(*, dataset: str, name: str, seed: int, device: str, output: Path) ->
 
     config = params.read(RunConfig, paths.config(dataset, name))
     model = load_checkpoint(_folder(dataset, name, seed) / "checkpoint.safetensors", config)
-    splits = load_splits(paths.prepared(dataset), max_words=config.max_words)
+    splits = load_splits(paths.prepared(dataset), config)
     torch.set_flush_denormal(True)
     where = choose_device(device, config.training.precision)
     _write_predictions(model, splits["test"], config, where, output)
@@ -113,7 +113,7 @@ def inspect(*, dataset: str, device: str) -> None:
         config = params.read(RunConfig, paths.config(dataset, name))
         where = choose_device(device, config.training.precision)
         model = load_checkpoint(_folder(dataset, name, seed) / "checkpoint.safetensors", config)
-        splits = load_splits(prepared, max_words=config.max_words)
+        splits = load_splits(prepared, config)
         found = inspecting.inspect(model, splits, config, told, held_out=held_out, device=where)
         inspecting.write(paths.inspected(dataset, name, seed), *found)
 
@@ -201,7 +201,7 @@ def _fit(name: str, *, dataset: str, seed: int, device: str) -> Path:
 
     config = params.read(RunConfig, paths.config(dataset, name))
     folder, prepared = _folder(dataset, name, seed), paths.prepared(dataset)
-    splits = load_splits(prepared, max_words=config.max_words)
+    splits = load_splits(prepared, config)
     state = paths.unfinished(dataset, name, seed, fingerprint(config, prepared, seed))
     torch.set_flush_denormal(True)
     where = choose_device(device, config.training.precision)

@@ -15,10 +15,11 @@ from mgsl.records import Batch
 from mgsl.training.checkpoint import load_checkpoint, save_checkpoint
 from tests import tiny
 
-NAMES = [
+ALL = [
     *(name for name, kind in MODELS.items() if issubclass(kind, GroundingModel)),
     *(name for block in tiny.parameters().models.values() for name in block.ablations),
 ]
+NAMES = list({str(tiny.run_config(name).model): name for name in reversed(ALL)}.values())[::-1]
 
 
 @pytest.fixture(params=NAMES)

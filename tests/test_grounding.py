@@ -41,6 +41,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save(prepared / "word_vectors.npy", rng.normal(size=(4, tiny.WORD_DIM)).astype(np.float32))
     sizes = {"num_clips": tiny.CLIPS, "video_dim": tiny.VIDEO_DIM, "word_dim": tiny.WORD_DIM}
     about = {"dataset": "embedded", "features": "random", "simulated": True}
+    about["unknown_words"] = "spelled"
     write_json(prepared / "summary.json", sizes | about)
     for name in [*NAMES, "prior"]:
         torch.manual_seed(0)
@@ -125,6 +126,15 @@ def test_a_dataset_prepared_anew_with_other_sizes_is_noticed() -> None:
     write_json(path, json.loads(path.read_text()) | {"video_dim": 9})
     with pytest.raises(UserError, match=r"was trained with video_dim 5, but .* has 9"):
         ask()
+
+
+def test_words_that_were_dropped_in_preparing_are_dropped_here() -> None:
+    path = paths.prepared("embedded") / "summary.json"
+    write_json(path, json.loads(path.read_text()) | {"unknown_words": "dropped"})
+    assert ask().moments == ask(query="a person door").moments
+    assert ask().unknown == ("closes", "the")
+    with pytest.raises(UserError, match=r"no word of the query is known to embedded: 'it closes'"):
+        ask(query="it closes")
 
 
 def test_the_command_prints_tells_and_draws() -> None:

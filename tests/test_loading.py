@@ -74,7 +74,7 @@ def rows_of(split: Split, order: np.ndarray, **arguments: int) -> list[list[int]
 
 
 def test_each_query_meets_its_own_video_words_and_moment(prepared: Path) -> None:
-    splits = load_splits(prepared, max_words=20)
+    splits = load_splits(prepared, tiny.run_config())
     assert [len(splits[name]) for name in ("train", "val", "test")] == [2, 1, 3]
     batch = splits["test"].batch(np.array([2, 0]))
     assert batch.video[:, 0, 0].tolist() == [5, 3]  # the sixth and the fourth query of all
@@ -89,45 +89,55 @@ def test_each_query_meets_its_own_video_words_and_moment(prepared: Path) -> None
 
 
 def test_a_batch_is_padded_to_its_longest_query(prepared: Path) -> None:
-    train = load_splits(prepared, max_words=20)["train"]
+    train = load_splits(prepared, tiny.run_config())["train"]
     assert train.batch(np.array([0, 1])).query.shape == (2, 6, WORD_DIM)
     assert train.batch(np.array([1])).query.shape == (1, 2, WORD_DIM)
 
 
 def test_longer_queries_are_cut(prepared: Path) -> None:
-    batch = load_splits(prepared, max_words=3)["train"].batch(np.array([0, 1]))
+    batch = load_splits(prepared, tiny.run_config(max_words=3))["train"].batch(np.array([0, 1]))
     assert batch.query_mask.sum(1).tolist() == [3, 2]
     assert batch.query[0, :, 0].tolist() == [2.0, 4.0, 6.0]  # a man opens
 
 
+def test_padding_that_is_not_masked_is_read_as_words_up_to_the_longest_allowed(
+    prepared: Path,
+) -> None:
+    config = tiny.run_config("padding_read")
+    batch = load_splits(prepared, config)["train"].batch(np.array([1]))
+    assert batch.query_mask.tolist() == [[True] * config.max_words]
+    assert not batch.query[0, 2:].any()
+    assert batch.query[0, :2].any(1).all()
+
+
 def test_features_stay_on_disk(prepared: Path) -> None:
-    assert isinstance(load_splits(prepared, max_words=20)["train"].features, np.memmap)
+    assert isinstance(load_splits(prepared, tiny.run_config())["train"].features, np.memmap)
 
 
 @pytest.mark.parametrize("name", ["queries.jsonl", "features.npy"])
 def test_a_missing_file_says_what_to_run(prepared: Path, name: str) -> None:
     (prepared / name).unlink()
     with pytest.raises(UserError, match=rf"{name} is missing: prepare the dataset"):
-        load_splits(prepared, max_words=20)
+        load_splits(prepared, tiny.run_config())
 
 
 def test_truncated_features_are_refused(prepared: Path) -> None:
     path = prepared / "features.npy"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UserError, match=r"features\.npy cannot be read"):
-        load_splits(prepared, max_words=20)
+        load_splits(prepared, tiny.run_config())
 
 
 def test_features_of_another_size_are_refused(prepared: Path) -> None:
     np.save(prepared / "features.npy", np.zeros((6, CLIPS + 1, DIM), dtype=np.float16))
     with pytest.raises(UserError, match=r"\(6, 5, 3\), expected floats \(6, 4, 3\)"):
-        load_splits(prepared, max_words=20)
+        load_splits(prepared, tiny.run_config())
 
 
 def test_features_that_hold_objects_are_not_unpickled(prepared: Path) -> None:
     np.save(prepared / "features.npy", np.array([{}] * 6), allow_pickle=True)
     with pytest.raises(UserError, match=r"features\.npy cannot be read"):
-        load_splits(prepared, max_words=20)
+        load_splits(prepared, tiny.run_config())
 
 
 def test_batches_come_in_the_order_given() -> None:

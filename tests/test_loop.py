@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -149,8 +150,9 @@ def test_a_stage_freezes_and_scales_the_learning_rate(
     seen = []
 
     def train_one_epoch(
-        model: InSteps, _: object, optimizer: torch.optim.Optimizer, *__: object
+        model: InSteps, steps: Iterator[Batch], optimizer: torch.optim.Optimizer, *_: object
     ) -> dict[str, float]:
+        next(steps)
         seen.append((optimizer.param_groups[0]["lr"], model.bias.requires_grad))
         return {"loss": 0.0}
 
@@ -177,6 +179,18 @@ def test_a_training_killed_in_any_stage_ends_with_the_same_weights(
         train_in_steps(tmp_path / "killed.pt")
     monkeypatch.setattr(loop, "validate", validate)
     assert_same_weights(train_in_steps(tmp_path / "killed.pt"), whole)
+
+
+def test_a_warm_rate_rises_then_falls_and_a_killed_training_goes_on_with_it() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=9.0)
+
+    def rates(done: int, warmup: int) -> list[float]:
+        steps = loop.paced([tiny.batch()] * 3, optimizer, 0.1, done, warmup)
+        return [optimizer.param_groups[0]["lr"] for _ in steps]
+
+    assert rates(0, 0) == [0.1] * 3
+    assert rates(0, 4) == pytest.approx([0.025, 0.05, 0.075])
+    assert rates(3, 4) == pytest.approx([0.1, 0.1 * (4 / 5) ** 0.5, 0.1 * (4 / 6) ** 0.5])
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_terms(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from mgsl.memory import (
     batch_mean,
     effective_rank,
     entropy,
+    fresh_slots,
     inverse_softplus,
     nearest,
     product_write,
@@ -26,9 +27,10 @@ from mgsl.memory import (
 
 BATCH, STEPS, SLOTS, DIM = 2, 5, 4, 3
 PRINTED = {
-    "beta": 1.0, "learn_beta": False, "write": "sum", "pooling": "mean", "readdress": False,
-    "own_first": True, "learned_slots": False, "values": "map", "centered_keys": False,
-    "centered_values": False, "unit_slots": False, "write_slots": 0, "residual": False,
+    "initial_slots": "normal", "beta": 1.0, "learn_beta": False, "write": "sum", "pooling": "mean",
+    "readdress": False, "own_first": True, "learned_slots": False, "values": "map",
+    "centered_keys": False, "centered_values": False, "unit_slots": False, "write_slots": 0,
+    "residual": False,
 }  # fmt: skip
 
 
@@ -262,6 +264,20 @@ def test_the_order_of_the_samples_does_not_change_what_is_written() -> None:
     features, masks = streams()
     swapped = m.write([x.flip(0) for x in features], [k.flip(0) for k in masks])
     torch.testing.assert_close(swapped, m.write(features, masks))
+
+
+@pytest.mark.parametrize(
+    ("kind", "least", "length"),
+    [("normal", -6.0, 1.0), ("uniform", -1.0, 1 / 3), ("positive", 0.0, 1.0)],
+)
+def test_fresh_slots_lie_where_their_reading_says(kind: str, least: float, length: float) -> None:
+    torch.manual_seed(0)
+    slots = fresh_slots(kind, 200, 300)
+    assert least <= (slots * 300**0.5).min() < 0.5 * least + 0.1
+    assert slots.square().sum(-1).mean().item() == pytest.approx(length, rel=0.05)
+    unit = torch.nn.functional.normalize(slots, dim=-1)
+    alike = (unit.sum(0).square().sum().item() - 200) / (200 * 199)
+    assert alike == pytest.approx(0.75 if kind == "positive" else 0.0, abs=0.02)  # as of U(0, 1)
 
 
 def test_nothing_is_written_in_evaluation() -> None:

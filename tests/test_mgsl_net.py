@@ -7,7 +7,15 @@ import torch
 from pydantic import ValidationError
 
 from mgsl.models import build
-from mgsl.models.mgsl_net import Alignment, Heads, HeterogeneousAttention, MGSLNet, MGSLNetConfig
+from mgsl.models.layers import SelfAttention
+from mgsl.models.mgsl_net import (
+    Alignment,
+    ClipNorm,
+    Heads,
+    HeterogeneousAttention,
+    MGSLNet,
+    MGSLNetConfig,
+)
 from mgsl.models.per_clip import clip_centers, distance_iou, inside
 from mgsl.spans import tiou
 from tests import tiny
@@ -206,10 +214,11 @@ def test_the_parameters_at_the_papers_scale_are_counted() -> None:
     assert size == pytest.approx(203.9, abs=0.05)
 
 
+@pytest.mark.parametrize("kernel", [1, 3, 5])
 @torch.no_grad()
-def test_the_heads_are_the_convolutions_that_they_hold() -> None:
+def test_the_heads_are_the_convolutions_that_they_hold(kernel: int) -> None:
     torch.manual_seed(0)
-    heads = Heads(6, channels=4)
+    heads = Heads(6, channels=4, kernel=kernel, normalized=False, initial_distance=0.2)
     fused, mask = torch.randn(2, 5, 6), torch.ones(2, 5, dtype=torch.bool)
     mask[1, 3:] = False
 
@@ -224,3 +233,51 @@ def test_the_heads_are_the_convolutions_that_they_hold() -> None:
     torch.testing.assert_close(found.distances, distances)
     torch.testing.assert_close(found.confidence, literal(heads.confidence).squeeze(-1))
     torch.testing.assert_close(found.iou, literal(heads.iou).squeeze(-1).sigmoid())
+
+
+@torch.no_grad()
+def test_batch_normalisation_counts_the_real_clips_alone() -> None:
+    torch.manual_seed(0)
+    norm, x = ClipNorm(3).train(), torch.randn(2, 5, 3)
+    real = torch.ones(2, 5, 1, dtype=torch.bool)
+    real[1, 2:] = False
+    clips = [x[0, t] for t in range(5)] + [x[1, t] for t in range(2)]
+    mean = sum(clips) / 7
+    variance = sum((clip - mean) ** 2 for clip in clips) / 7
+    found = norm(x, real)
+    for t in range(2):
+        torch.testing.assert_close(found[1, t], (x[1, t] - mean) / (variance + norm.eps).sqrt())
+    torch.testing.assert_close(found[1, 2:], x[1, 2:])
+    torch.testing.assert_close(norm.running_mean, 0.1 * mean)
+    alone, together = norm.eval()(x[1:], real[1:]), norm(x, real)
+    torch.testing.assert_close(alone[0], together[1])
+
+
+@pytest.mark.parametrize("window", [0, 1, 2])
+@torch.no_grad()
+def test_self_attention_looks_within_its_window_and_never_at_padding(window: int) -> None:
+    torch.manual_seed(0)
+    layer = SelfAttention(dim=4, heads=1, dropout=0.0, window=window, normalized=False)
+    x, mask = torch.randn(1, 6, 4), torch.tensor([[True] * 5 + [False]])
+    query, key, value = (layer.qkv(x)[0, :, 4 * i : 4 * i + 4] for i in range(3))
+    found = layer(x, mask)
+    for i in range(5):
+        near = [j for j in range(5) if not window or abs(i - j) <= window]
+        weights = softmax([float(query[i] @ key[j]) / 2 for j in near])
+        attended = sum(w * value[j] for w, j in zip(weights, near, strict=True))
+        torch.testing.assert_close(found[0, i], x[0, i] + layer.out(attended))
+    assert found.isfinite().all()
+
+
+def test_a_kernel_of_even_width_is_refused() -> None:
+    with pytest.raises(ValidationError, match="head_kernel must be odd, got 4"):
+        MGSLNetConfig.model_validate(tiny.run_config().model | {"head_kernel": 4})
+
+
+@torch.no_grad()
+def test_distances_start_where_they_are_told() -> None:
+    for distance in (0.2, 1.0):
+        heads = Heads(6, channels=4, kernel=3, normalized=False, initial_distance=distance)
+        heads.scale.zero_()
+        found = heads(torch.randn(1, 5, 6), torch.ones(1, 5, dtype=torch.bool))
+        torch.testing.assert_close(found.distances, torch.full((1, 5, 2), distance))

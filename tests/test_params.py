@@ -253,6 +253,22 @@ def test_an_ablation_overrides_what_its_method_chose() -> None:
     assert parts["printed"]["model"] == parts["mgsl_net"]["model"] | overrides
 
 
+def test_an_ablation_may_change_the_training_and_the_schedule() -> None:
+    overrides = {"clip_norm": 0.0, "max_words": 3, "epochs": 5, "beta": 50.0}
+    parts = resolve(changed(overrides, "models", "mgsl_net", "ablations", "printed"))
+    base, run = parts["mgsl_net"], parts["printed"]
+    assert run["training"] == base["training"] | {"clip_norm": 0.0}
+    assert (run["max_words"], run["epochs"]) == (3, 5)
+    assert run["model"] == base["model"] | {"beta": 50.0}
+
+
+@pytest.mark.parametrize(("key", "value"), [("clip_norm", -1.0), ("max_words", 0), ("epochs", "5")])
+def test_an_ablation_of_the_training_is_checked_too(key: str, value: Any) -> None:
+    document = changed({key: value}, "models", "mgsl_net", "ablations", "printed")
+    with pytest.raises(UserError, match=rf"ablations\.printed is not usable[\s\S]*{key}: .*got"):
+        resolve(document)
+
+
 def test_an_ablation_of_what_a_method_does_not_have_is_refused() -> None:
     document = changed({"bata": 1.0}, "models", "mgsl_net", "ablations", "printed")
     with pytest.raises(UserError, match=r"ablations\.printed overrides .* not have: \['bata'\]"):

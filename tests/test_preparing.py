@@ -19,7 +19,7 @@ from mgsl.data.features import open_features
 from mgsl.data.preparing import clamp, make_queries, prepare, replacing, tag
 from mgsl.errors import UserError
 from mgsl.params import PlantedParams
-from mgsl.queries import SPLITS, read_queries
+from mgsl.queries import SPLITS, Query, read_queries
 from tests.published import prepare_config, write_captions, write_charades, write_tacos
 
 
@@ -276,6 +276,35 @@ def test_stored_features_are_read_after_the_download_recorded_them(
     (tmp_path / "activitynet_c3d/v_b.npy").unlink()
     with pytest.raises(UserError, match="is not what the stage `download` recorded"):
         prepare(config, raw, tmp_path / "other")
+
+
+def test_words_without_a_vector_can_be_dropped_and_a_query_stays_as_rare(tmp_path: Path) -> None:
+    raw = write_tacos(tmp_path / "raw")
+    folder = raw / "JaywongWang/CBP/datasets/tacos/data/save"
+    folder.mkdir(parents=True)
+    np.save(folder / "tacos_glove_embeds.npy", np.ones((9, 4)))
+    planted = PlantedParams(signature_from_word=0.5, background=0.0, noise=0.0, seed=0)
+    base = prepare_config("tacos_planted", planted=planted, **SMALL)
+
+    def prepared(known: list[str], unknown_words: str) -> list[Query]:
+        words = {"<UNK>": 0} | {word: row for row, word in enumerate(known, start=1)}
+        (folder / "word2id.json").write_text(json.dumps(words))
+        preparation = base.preparation.model_copy(update={"unknown_words": unknown_words})
+        prepare(base.model_copy(update={"preparation": preparation}), raw, tmp_path / "prepared")
+        return read_queries(tmp_path / "prepared/queries.jsonl")
+
+    whole = prepared(["person"], "spelled")
+    first = sorted({query.tokens[0] for query in whole})
+    for before, after in zip(whole, prepared(first, "dropped"), strict=True):
+        assert after.tokens == tuple(word for word in before.tokens if word in first)
+        assert len(after.tokens) == len(after.tags) < len(before.tokens)
+        assert (after.frequency, after.bin, after.rare) == (
+            before.frequency, before.bin, before.rare
+        )  # fmt: skip
+    assert json.loads((tmp_path / "prepared/vocabulary.json").read_text()) == ["", *first]
+    with pytest.raises(UserError, match=r"none of the words of query .* set preparation\.unknown"):
+        prepared(["imaginary"], "dropped")
+    assert read_queries(tmp_path / "prepared/queries.jsonl")  # what was prepared before is kept
 
 
 @pytest.mark.mirror

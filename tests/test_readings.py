@@ -147,7 +147,12 @@ def test_a_memory_has_content_where_zeroing_and_shuffling_both_cost(
 
 @pytest.mark.parametrize(
     ("notebook", "study"),
-    [("readings", "of_readings"), ("memories", "of_memories"), ("other_datasets", "of_methods")],
+    [
+        ("readings", "of_readings"),
+        ("details", "of_details"),
+        ("memories", "of_memories"),
+        ("other_datasets", "of_methods"),
+    ],
 )
 def test_each_notebook_shows_the_study_that_it_is_named_for(notebook: str, study: str) -> None:
     text = (report_workspace.ROOT / f"notebooks/{notebook}.ipynb").read_text()

@@ -35,8 +35,8 @@ LONGEST = 300  # lines of a file
 LONGER = {  # and why: each is one whole that is read from top to bottom
     "mgsl/cli.py": 340,  # every command, with its help
     "mgsl/params.py": 390,  # the types of params.yaml
-    "mgsl/models/mgsl_net.py": 460,  # a method is complete in its file
-    "mgsl/memory.py": 390,  # the memory is read beside the paper
+    "mgsl/models/mgsl_net.py": 510,  # a method is complete in its file
+    "mgsl/memory.py": 400,  # the memory is read beside the paper
     "mgsl/models/drn.py": 330,  # a method is complete in its file
     "mgsl/data/synthetic.py": 310,  # a dataset is generated in its file
 }

@@ -109,4 +109,5 @@ def split(size: int, seed: int = 0) -> Split:
         targets,
         vectors,
         features.astype(np.float32),
+        mask_padding=True,
     )

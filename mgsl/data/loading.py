@@ -14,6 +14,7 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from mgsl.data.features import open_features
+from mgsl.params import RunConfig
 from mgsl.queries import SPLITS, Query, read_queries, read_summary
 from mgsl.records import Batch
 
@@ -25,7 +26,8 @@ class Split:
     """The queries of one split, ready to be batched.
 
     `words` holds rows of `word_vectors`, 0 beyond a query's last word; `videos` holds rows of
-    `features`, which stays on disk and is mapped into memory.
+    `features`, which stays on disk and is mapped into memory. With `mask_padding` off, the padding
+    of a query is taken for words whose vectors are zero, up to `max_words` (Q25).
     """
 
     queries: list[Query]
@@ -35,6 +37,7 @@ class Split:
     targets: Float32[np.ndarray, "queries 2"]
     word_vectors: Float32[Tensor, "vocabulary word_dim"]
     features: Float[np.ndarray, "videos clips video_dim"]
+    mask_padding: bool
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -42,23 +45,24 @@ class Split:
     def batch(self, rows: Int[np.ndarray, " batch"]) -> Batch:
         """The queries of these rows, padded to the longest of them."""
         words = torch.from_numpy(self.words[rows])
-        words = words[:, : int((words > 0).sum(1).max())]
+        real = words > 0 if self.mask_padding else torch.ones_like(words, dtype=torch.bool)
+        longest = int(real.sum(1).max())
         video = torch.from_numpy(self.features[self.videos[rows]]).float()
         return Batch(
             video=video,
             video_mask=torch.ones(video.shape[:2], dtype=torch.bool),  # Q14: videos are stretched
-            query=self.word_vectors[words],
-            query_mask=words > 0,
+            query=self.word_vectors[words[:, :longest]],
+            query_mask=real[:, :longest],
             target=torch.from_numpy(self.targets[rows]),
         )
 
 
-def load_splits(prepared: Path, *, max_words: int) -> dict[str, Split]:
+def load_splits(prepared: Path, config: RunConfig) -> dict[str, Split]:
     """Open a prepared dataset.
 
     Args:
         prepared: the folder that the stage `prepare` wrote.
-        max_words: longer queries are cut.
+        config: of a run: where longer queries are cut, and whether padding is masked.
 
     Raises:
         UserError: a file is missing or the features are not what the summary says.
@@ -75,9 +79,9 @@ def load_splits(prepared: Path, *, max_words: int) -> dict[str, Split]:
 
     def split(name: str) -> Split:
         chosen = [query for query in queries if query.split == name]
-        words = np.zeros((len(chosen), max_words), dtype=np.int64)
+        words = np.zeros((len(chosen), config.max_words), dtype=np.int64)
         for row, query in enumerate(chosen):
-            ids = [word_row[token] for token in query.tokens[:max_words]]
+            ids = [word_row[token] for token in query.tokens[: config.max_words]]
             words[row, : len(ids)] = ids
         spans = np.array([[query.start_s, query.end_s] for query in chosen])
         durations = np.array([query.duration_s for query in chosen])
@@ -89,6 +93,7 @@ def load_splits(prepared: Path, *, max_words: int) -> dict[str, Split]:
             targets=(spans / durations[:, None]).astype(np.float32),
             word_vectors=torch.from_numpy(vectors),
             features=features,
+            mask_padding=config.training.mask_padding,
         )
 
     return {name: split(name) for name in SPLITS}

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from mgsl.errors import UserError
 from mgsl.files import write_json, write_text
 from mgsl.forms import writer
 from mgsl.params import PreparationParams, PrepareConfig
-from mgsl.queries import SPLITS, Query, write_queries
+from mgsl.queries import SPLITS, Query, only_words, write_queries
 from mgsl.splits import bin_labels, frequencies, hold_out, rarity
 
 TAGGER = Path("nltk/nltk_data/packages/taggers/averaged_perceptron_tagger.zip")
@@ -60,8 +60,12 @@ def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
     kept, tallies = clamp(annotations)
     queries = make_queries(kept, published, config.preparation)
     durations = {query.video: query.duration_s for query in queries}
-    vocabulary = ["", *sorted({token for query in queries for token in query.tokens})]
-    vectors = word_vectors(dataset, raw, config.preparation, vocabulary)
+    words = {token for query in queries for token in query.tokens}
+    vectors = word_vectors(dataset, raw, config.preparation, words)
+    if config.preparation.unknown_words == "dropped":  # Q14
+        queries = [only_words(query, vectors.keys()) for query in queries]
+        words &= vectors.keys()
+    vocabulary = ["", *sorted(words)]
     request = FeatureRequest(raw, durations, config, published, vectors)
     table = vector_table(vocabulary, vectors, config.preparation.word_dim)
     with replacing(output) as folder:
@@ -89,7 +93,7 @@ def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
 
 
 def word_vectors(
-    dataset: Dataset, raw: Path, preparation: PreparationParams, vocabulary: Sequence[str]
+    dataset: Dataset, raw: Path, preparation: PreparationParams, words: Set[str]
 ) -> Vectors:
     """Published vectors: from a GloVe text file of the user's, else those of the dataset.
 
@@ -98,7 +102,7 @@ def word_vectors(
     """
     if preparation.glove is None:
         return dataset.vectors(raw)
-    return read_glove(Path(preparation.glove), set(vocabulary), preparation.word_dim)
+    return read_glove(Path(preparation.glove), words, preparation.word_dim)
 
 
 def tag(annotations: Sequence[Annotation], archive: Path) -> list[Annotation]:
@@ -208,6 +212,7 @@ def summarise(
         "num_clips": config.num_clips,
         "video_dim": config.video_dim,
         "word_dim": config.preparation.word_dim,
+        "unknown_words": config.preparation.unknown_words,
         "splits": {
             split: asdict(tallies[split])
             | {"pairs": len(of[split]), "videos": len({query.video for query in of[split]})}

@@ -10,29 +10,38 @@ Mask = Bool[Tensor, "batch steps"]
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention with a residual and layer normalisation after it.
+    """Multi-head self-attention with a residual and, after it, layer normalisation.
 
     Args:
         dim: width, a multiple of `heads`.
         heads: how many.
         dropout: of the attended values, in [0, 1).
+        window: how far a step sees to either side; 0: all of the sequence.
+        normalized: whether there is layer normalisation.
     """
 
-    def __init__(self, *, dim: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self, *, dim: int, heads: int, dropout: float, window: int, normalized: bool
+    ) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.window = heads, window
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
-        self.norm = nn.LayerNorm(dim)
+        self.norm = nn.LayerNorm(dim) if normalized else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Steps, mask: Mask) -> Steps:
-        """Let every step look at every real step."""
+        """Let every step look at every real step, or at those within the window."""
         query, key, value = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in self.qkv(x).chunk(3, dim=-1)
         )
-        heads = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
+        seen = mask[:, None, None, :]
+        if self.window:
+            steps = torch.arange(mask.shape[1], device=mask.device)
+            apart = (steps[:, None] - steps).abs()
+            seen = seen & (apart <= self.window) | (apart == 0)  # padding sees itself, not nothing
+        heads = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
         return self.norm(x + self.dropout(self.out(heads.transpose(1, 2).flatten(2))))
 
 

@@ -21,20 +21,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import pairwise
-from typing import Literal, NamedTuple, final
+from typing import Annotated, Literal, NamedTuple, final
 
 import torch
 import torch.nn.functional as F
 from einops import einsum
 from jaxtyping import Bool, Float
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from mgsl.memory import Mask, MemoryReadings, PersistentMemory, Steps, entropy
 from mgsl.models.base import GroundingModel
 from mgsl.models.layers import BiLSTM, SelfAttention, attend, masked_softmax
 from mgsl.models.per_clip import clip_centers, distance_iou, inside
-from mgsl.params import Positive, Probability
+from mgsl.params import NonNegative, Positive, Probability
 from mgsl.records import Batch, Moments
 
 Clips = Float[Tensor, "batch clips dim"]
@@ -46,7 +46,6 @@ PerClip = Float[Tensor, "batch clips"]
 MemoryOf = Literal["none", "own", "separate", "shared"]
 Calibration = Literal["none", "attention", "reverse", "gate"]
 
-INITIAL_DISTANCE = 0.2  # Q15: where exp(·) starts, a share of the duration
 LARGEST_EXPONENT = 5.0  # Q15: guards exp(·) against overflow
 
 
@@ -57,6 +56,11 @@ class MGSLNetConfig(MemoryReadings):
         video_memory: what clips remember in: `none`; `own`, a memory of V; `separate`, one of V and
             one of the textual view; `shared`, one of both (Table 4).
         query_memory: the same of words and their visual view.
+        attention_window: how far a step sees in its encoder, to either side; 0: everywhere (Q12).
+        attention_norm: layer-normalise after the encoders' self-attention (Q12).
+        head_kernel: clips that a convolution of the heads sees, an odd number (Q15).
+        head_norm: batch-normalise what the heads' hidden layers return (Q15).
+        initial_distance: where the predicted distances start, a share of the duration (Q15).
         self_attention: clips attend to clips, words to words (Table 5).
         calibration: `none` (Table 5); `attention`, V looks the memory's content up; `reverse`, that
             content looks V up; `gate`, V scales it (Q10).
@@ -76,7 +80,12 @@ class MGSLNetConfig(MemoryReadings):
     dim: Positive
     heads: Positive
     attention_layers: Positive
+    attention_window: NonNegative
+    attention_norm: bool
     head_channels: Positive
+    head_kernel: Positive
+    head_norm: bool
+    initial_distance: Annotated[float, Field(gt=0)]
     dropout: Probability
     video_memory: MemoryOf
     query_memory: MemoryOf
@@ -93,6 +102,8 @@ class MGSLNetConfig(MemoryReadings):
         for key in ("input_dim", "word_input_dim"):
             if getattr(self, key) % self.heads:
                 raise ValueError(f"{key} must be a multiple of heads={self.heads}")
+        if self.head_kernel % 2 == 0:
+            raise ValueError(f"head_kernel must be odd, got {self.head_kernel}")
         return self
 
 
@@ -119,6 +130,8 @@ class MGSLNet(GroundingModel):
             heads=config.heads,
             layers=config.attention_layers,
             dropout=config.dropout,
+            window=config.attention_window,
+            normalized=config.attention_norm,
         )
         self.video_encoder = encoder(config.video_dim, input_dim=config.input_dim)
         self.query_encoder = encoder(config.word_dim, input_dim=config.word_input_dim)
@@ -129,7 +142,13 @@ class MGSLNet(GroundingModel):
         self.attention = HeterogeneousAttention(
             dim, self_attention=config.self_attention, calibration=config.calibration
         )
-        self.heads = Heads(self.attention.fused_dim, channels=config.head_channels)
+        self.heads = Heads(
+            self.attention.fused_dim,
+            channels=config.head_channels,
+            kernel=config.head_kernel,
+            normalized=config.head_norm,
+            initial_distance=config.initial_distance,
+        )
         self.config = config
 
     def forward(self, batch: Batch) -> Moments:
@@ -286,13 +305,25 @@ class Encoder(nn.Module):
     """Self-attention, then a BiLSTM (Q12); a wider input is first brought to `input_dim` (Q13)."""
 
     def __init__(
-        self, feature_dim: int, *, input_dim: int, dim: int, heads: int, layers: int, dropout: float
+        self,
+        feature_dim: int,
+        *,
+        input_dim: int,
+        dim: int,
+        heads: int,
+        layers: int,
+        dropout: float,
+        window: int,
+        normalized: bool,
     ) -> None:
         super().__init__()
         same = feature_dim == input_dim
         self.project = nn.Identity() if same else nn.Linear(feature_dim, input_dim)
         self.attention = nn.ModuleList(
-            SelfAttention(dim=input_dim, heads=heads, dropout=dropout) for _ in range(layers)
+            SelfAttention(
+                dim=input_dim, heads=heads, dropout=dropout, window=window, normalized=normalized
+            )
+            for _ in range(layers)
         )
         self.lstm = BiLSTM(input_dim=input_dim, dim=dim)
         self.dropout = nn.Dropout(dropout)
@@ -399,34 +430,59 @@ class HeterogeneousAttention(nn.Module):
 class Heads(nn.Module):
     """Boundary, confidence and IoU of the moment each clip proposes (Q15)."""
 
-    def __init__(self, fused_dim: int, *, channels: int) -> None:
+    def __init__(
+        self,
+        fused_dim: int,
+        *,
+        channels: int,
+        kernel: int,
+        normalized: bool,
+        initial_distance: float,
+    ) -> None:
         super().__init__()
 
         def convolutions(*sizes: int) -> nn.ModuleList:
             return nn.ModuleList(
-                nn.Conv1d(a, b, kernel_size=3, padding=1) for a, b in pairwise(sizes)
+                nn.Conv1d(a, b, kernel, padding=kernel // 2) for a, b in pairwise(sizes)
             )
 
         self.boundary = convolutions(fused_dim, channels, 2)
         self.confidence = convolutions(fused_dim, channels, 1)
         self.iou = convolutions(fused_dim, channels, channels, 1)
+        hidden = sum(len(stack) - 1 for stack in (self.boundary, self.confidence, self.iou))
+        self.norms = nn.ModuleList(ClipNorm(channels) for _ in range(hidden * normalized))
         self.scale = nn.Parameter(torch.ones(()))
+        self.initial_distance = initial_distance
 
     def forward(self, fused: Float[Tensor, "batch clips fused"], mask: ClipMask) -> Predicted:
         """Distances as shares of the duration, the logit of the confidence, the IoU in (0, 1)."""
         stacks, real = (self.boundary, self.confidence, self.iou), mask[..., None]
         hidden = convolve([stack[0] for stack in stacks], fused, real)
-        outputs = []
+        norms, outputs = iter(self.norms), []
         for stack, x in zip(stacks, hidden, strict=True):
             for layer in stack[1:]:
+                if norm := next(norms, None):
+                    x = norm(x, real)
                 (x,) = convolve([layer], x.relu(), real)
             outputs.append(x.float())
         exponent = (self.scale * outputs[0]).clamp(max=LARGEST_EXPONENT)
         return Predicted(
-            distances=INITIAL_DISTANCE * exponent.exp(),
+            distances=self.initial_distance * exponent.exp(),
             confidence=outputs[1].squeeze(-1),
             iou=outputs[2].squeeze(-1).sigmoid(),
         )
+
+
+class ClipNorm(nn.BatchNorm1d):
+    """Batch normalisation over the real clips of a batch."""
+
+    def forward(  # type: ignore[override]
+        self, x: Float[Tensor, "batch clips channels"], real: Bool[Tensor, "batch clips 1"]
+    ) -> Float[Tensor, "batch clips channels"]:
+        """Every clip; while training, only the real ones count and change."""
+        if not self.training:
+            return super().forward(x.flatten(0, 1)).view_as(x)
+        return x.masked_scatter(real, super().forward(x[real.squeeze(-1)]))
 
 
 def layer_norm(x: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps dim"]:
@@ -439,13 +495,14 @@ def convolve(
     x: Float[Tensor, "batch clips channels"],
     real: Bool[Tensor, "batch clips 1"],
 ) -> tuple[Float[Tensor, "batch clips outputs"], ...]:
-    """Convolutions of width 3 of one input, as one matrix product; no clip is real beyond the mask.
+    """Convolutions of one input, of one odd width, as one matrix product; only the mask is real.
 
     A tenth of the time of as many calls for narrow layers on a CPU, and no slower elsewhere.
     """
-    x = F.pad(x * real, (0, 0, 1, 1))
-    neighbours = torch.cat([x[:, :-2], x[:, 1:-1], x[:, 2:]], dim=-1)
     weights = [layer.weight.transpose(1, 2).flatten(1) for layer in layers]  # type: ignore[operator]
+    kernel, clips = weights[0].shape[1] // x.shape[2], x.shape[1]
+    x = F.pad(x * real, (0, 0, kernel // 2, kernel // 2))
+    neighbours = torch.cat([x[:, i : i + clips] for i in range(kernel)], dim=-1)
     bias = torch.cat([layer.bias for layer in layers])  # type: ignore[misc]
     joint = F.linear(neighbours, torch.cat(weights), bias)
     return joint.split([len(weight) for weight in weights], dim=-1)

@@ -129,6 +129,15 @@ def of_readings() -> RunStudy:
     )
 
 
+def of_details() -> RunStudy:
+    """The study of what surrounds the memory, and of how it starts and is trained."""
+    return RunStudy(
+        "details",
+        title="Details: encoders, heads, padding and training",
+        lead="What changes when a detail around the memory is read otherwise",
+    )
+
+
 def of_memories() -> RunStudy:
     """The study of the candidates for the recommended memory."""
     return RunStudy(

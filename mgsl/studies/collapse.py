@@ -60,7 +60,7 @@ def measure(dataset: str, names: Sequence[str], seed: int) -> pd.DataFrame:
     rows = []
     for name in names:
         config = params.read(RunConfig, paths.config(dataset, name))
-        split = load_splits(paths.prepared(dataset), max_words=config.max_words)["train"]
+        split = load_splits(paths.prepared(dataset), config)["train"]
         seed_everything(seed)
         model = build(config)
         if not isinstance(model, GroundingModel):

@@ -109,7 +109,7 @@ def _coverage(
             return None  # large, and no reason to ask the network
         sources.fetch(wanted, raw)
     return preparing.coverage(
-        tokens, preparing.word_vectors(find(dataset), raw, preparation, list(tokens))
+        tokens, preparing.word_vectors(find(dataset), raw, preparation, tokens.keys())
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from mgsl import params, paths
-from mgsl.data.loading import load_splits
+from mgsl.data.loading import Split, load_splits
 from mgsl.errors import UserError
 from mgsl.evaluation import scoring
 from mgsl.evaluation.comparing import differences
@@ -21,6 +21,7 @@ from mgsl.inspection.probes import IOU, answers
 from mgsl.models.base import GroundingModel
 from mgsl.params import EvaluateConfig, EvaluationParams, Params, RunConfig
 from mgsl.queries import read_summary
+from mgsl.resolving import RUN_KEYS
 from mgsl.studies.tables import replace_rows
 from mgsl.training.checkpoint import load_checkpoint
 
@@ -145,14 +146,17 @@ def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
         are. What a model without a memory lacks is empty.
     """
     config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
-    words = params.read(RunConfig, paths.config(dataset, BASE)).max_words  # of the dataset
-    val = load_splits(paths.prepared(dataset), max_words=words)["val"]
-    masks = groups(val.queries, ())
+    splits: dict[tuple[int, bool], Split] = {}  # by how queries are read, which few runs change
     wanted = {damage for damage, _ in _DAMAGES.values()}
     device = torch.device("cpu")
     rows = []
     for name, seed in itertools.product(names, config.seeds):
         run = params.read(RunConfig, paths.config(dataset, name))
+        key = (run.max_words, run.training.mask_padding)
+        if key not in splits:
+            splits[key] = load_splits(paths.prepared(dataset), run)["val"]
+        val = splits[key]
+        masks = groups(val.queries, ())
         folder = _folder(config, name, seed)
         model = load_checkpoint(folder / "checkpoint.safetensors", run)
         assert isinstance(model, GroundingModel)  # the methods without one have no ablations
@@ -194,11 +198,15 @@ def _settings(dataset: str, names: Sequence[str]) -> dict[str, Any]:
 def _changes(dataset: str, name: str, base: RunConfig) -> dict[str, Any]:
     """What a run has otherwise than the recommended one; of another method, its schedule alone."""
     run = params.read(RunConfig, paths.config(dataset, name))
-    keys = ("epochs", "batch_size", "learning_rate")
-    changed = {key: getattr(run, key) for key in keys if getattr(run, key) != getattr(base, key)}
+    own, other = ({**_settled(config), **config.model} for config in (run, base))
     if run.method != base.method:
-        return changed
-    return changed | {key: value for key, value in run.model.items() if value != base.model[key]}
+        own = _settled(run)
+    return {key: value for key, value in own.items() if value != other[key]}
+
+
+def _settled(config: RunConfig) -> dict[str, Any]:
+    """What a run is told besides the method's own numbers."""
+    return {key: getattr(config, key) for key in RUN_KEYS} | config.training.model_dump(mode="json")
 
 
 def _folder(config: EvaluateConfig, name: str, seed: int) -> Path:

@@ -81,16 +81,15 @@ def fit(
         if stage != progress["stage"]:
             model.load_state_dict(progress["best_weights"])
             optimizer, progress["stage"] = fresh_optimizer(model, config), stage
-        factor = model.enter(stage)
-        for group in optimizer.param_groups:
-            group["lr"] = factor * config.learning_rate
+        rate = model.enter(stage) * config.learning_rate
+        steps_per_epoch = -(-len(train) // config.batch_size)
         order = np.random.default_rng([seed, epoch]).permutation(len(train))
         steps = batches(
             train, order, batch_size=config.batch_size, rank=rank(), world_size=world_size()
         )
         shown = with_progress(
-            ahead(steps),
-            total=-(-len(train) // config.batch_size),
+            paced(ahead(steps), optimizer, rate, epoch * steps_per_epoch, settings.warmup_steps),
+            total=steps_per_epoch,
             title=f"{config.name}, epoch {epoch + 1}/{config.epochs}",
         )
         row = train_one_epoch(model, shown, optimizer, scaler, settings, device)
@@ -252,6 +251,30 @@ def mean_over_processes(values: dict[str, float]) -> dict[str, float]:
         return dict(values)
     summed = total(torch.tensor(list(values.values()), dtype=torch.float64))
     return dict(zip(values, (summed / world_size()).tolist(), strict=True))
+
+
+def paced(
+    steps: Iterable[Batch],
+    optimizer: torch.optim.Optimizer,
+    rate: float,
+    done: int,
+    warmup_steps: int,
+) -> Iterator[Batch]:
+    """The same batches, with the learning rate set before each (Q23).
+
+    Args:
+        steps: the batches of an epoch.
+        optimizer: whose rate it is.
+        rate: the learning rate; constant, or what it reaches when it is warm.
+        done: steps of the epochs before.
+        warmup_steps: over which it rises from 0, to fall with the inverse square root of the step
+            from then on; 0: it is constant.
+    """
+    for step, batch in enumerate(steps, start=done + 1):
+        warm = min(step / warmup_steps, (warmup_steps / step) ** 0.5) if warmup_steps else 1
+        for group in optimizer.param_groups:
+            group["lr"] = rate * warm
+        yield batch
 
 
 def with_progress(steps: Iterable[Batch], *, total: int, title: str) -> Iterator[Batch]:
