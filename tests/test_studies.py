@@ -18,6 +18,7 @@ from mgsl.params import Form
 from mgsl.queries import Query
 from mgsl.reporting import figures_4_5, multiverse, no_video, published
 from mgsl.reporting import studies as kept
+from mgsl.reporting.sources import Source
 from mgsl.studies import benchmarks
 from mgsl.studies import multiverse as readings
 from mgsl.studies import no_video as measuring
@@ -233,8 +234,24 @@ class TestDrawn:
         both = figures_4_5.draw(["embedded", "charades_actions"], STUDIES)
         assert "Charades-STA (charades_actions): real data" in both.caption
         assert "Embedded" not in both.caption
-        labels = [label.get_text() for label in both.figure.axes[5].get_yticklabels()]
-        assert "MGSL-Net (as printed), charades_actions" in labels
+        labels = [label.get_text() for label in both.figure.axes[3].get_yticklabels()]
+        assert labels[:5] == [
+            "2D-TAN, printed", "DRN, printed", "MGSL-Net, printed", "prior", "action prior",
+        ]  # fmt: skip
+        assert labels.count("MGSL-Net (as printed)") == 1
+        said = [[text.get_text() for text in axes.texts] for axes in both.figure.axes[3:]]
+        assert [any("ours" in text for text in texts) for texts in said] == [False, False, True]
+        assert "ours: charades_actions" in said[2]
+        place = -labels.index("MGSL-Net (as printed)")
+        assert any(line.get_ydata()[0] == place for line in both.figure.axes[5].lines)
+
+    def test_a_second_dataset_of_a_benchmark_has_rows_of_its_own(self) -> None:
+        sources = [Source("charades_actions"), Source("charades_actions")]
+        rows = figures_4_5._rows(sources)
+        assert [row.run for row in rows if not row.name] == [0, 1]
+        first, second = ([row.name for row in rows if row.run == run] for run in (0, 1))
+        assert first == second
+        assert "prior" not in first
         assert figures_4_5.shown(["embedded", "charades_actions"]) == (
             "Of the datasets that were run, charades_actions stands below. embedded (simulated): "
             "no benchmark of the paper, so not shown."

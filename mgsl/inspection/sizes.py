@@ -31,7 +31,7 @@ def lengths(config: RunConfig, prepare: PrepareConfig) -> dict[str, int]:
     return {
         "b": config.batch_size,
         "t": prepare.num_clips,
-        "w": prepare.max_words,
+        "w": config.max_words,
         "video_dim": prepare.video_dim,
         "word_dim": prepare.preparation.word_dim,
     }

@@ -4,9 +4,10 @@ The graphics of the paper's Figures 4 and 5 could not be read; of its numbers on
 1b gives for ActivityNet Captions are known, and the others are dashes.
 """
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,19 @@ _PRINTED = {"2DTAN": "2D-TAN", "DRN": "DRN", "MGSL-Net": "MGSL-Net"}
 _SHARES, _ROW, _HEAD = 2.3, 0.24, 0.8  # inches
 
 
+class Row(NamedTuple):
+    """A row below: of which of the datasets that a benchmark was run on, None for no run of ours.
+
+    Without a name it is the heading over the rows of that dataset.
+    """
+
+    title: str
+    name: str
+    ink: str
+    marker: str = "o"
+    run: int | None = None
+
+
 def draw(datasets: Sequence[str], folder: str) -> Drawing:
     """Above, the distribution of each benchmark; below, recall of rare and of common queries.
 
@@ -37,12 +51,10 @@ def draw(datasets: Sequence[str], folder: str) -> Drawing:
     """
     studies = Studies(folder)
     sources = [source for source in map(Source, datasets) if source.benchmark]
-    runs = [(source, name) for source in sources for name in source.names]
-    most = max(sum(s.benchmark == b for s, _ in runs) for b in BENCHMARKS) if runs else 0
-    rows = most + len(BLIND) + len(_PRINTED)
+    rows = _rows(sources)
     figure = figures.compose(
-        [_SHARES, _HEAD + _ROW * rows],
-        [partial(_distributions, studies), partial(_recalls, means(studies), runs, rows)],
+        [_SHARES, _HEAD + _ROW * len(rows)],
+        [partial(_distributions, studies), partial(_recalls, means(studies), sources, rows)],
         width=style.WIDTH,
     )
     return Drawing(figure, "Figures 4 and 5. Rarity on all benchmarks", _caption(studies, sources))
@@ -111,34 +123,48 @@ def _draw_printed(axes: Axes) -> None:
 
 
 def _recalls(
-    blind: pd.DataFrame, runs: list[tuple[Source, str]], rows: int, part: SubFigure
+    blind: pd.DataFrame, sources: Sequence[Source], rows: list[Row], part: SubFigure
 ) -> None:
     part.suptitle(
         f"{METRIC}, %: queries with a rare word (filled) and without (open)",
         x=0.01, ha="left", size=8.5, weight="bold",
     )  # fmt: skip
-    for axes, benchmark in zip(part.subplots(1, len(BENCHMARKS)), BENCHMARKS, strict=True):
-        mine = [(source, name) for source, name in runs if source.benchmark == benchmark]
-        found = [
-            *((title, _printed(benchmark, name), style.MUTED) for name, title in _PRINTED.items()),
-            *(
-                (f"{published.title(name)}, {source.label}", _ours(source, name), style.color(name))
-                for source, name in mine
-            ),
-            *(
-                (title, _study(blind, benchmark, name), style.color(name))
-                for name, title in BLIND.items()
-            ),
-        ]
-        for place, (_, ends, ink) in enumerate(found):
-            _draw_ends(axes, -place, ends, ink, "D" if place < len(_PRINTED) else "o")
-        axes.set_yticks(-np.arange(len(found)), [title for title, *_ in found], size=6.3)
+    panels = part.subplots(1, len(BENCHMARKS), sharex=True, sharey=True)
+    for axes, benchmark in zip(panels, BENCHMARKS, strict=True):
+        mine = [source for source in sources if source.benchmark == benchmark]
+        for place, row in enumerate(rows):
+            source = mine[row.run] if row.run is not None and row.run < len(mine) else None
+            if row.run is None:
+                ends = (_study if row.name in BLIND else _printed)(blind, benchmark, row.name)
+                _draw_ends(axes, -place, ends, row.ink, row.marker)
+            elif source and not row.name:
+                axes.text(0, -place - 0.2, f"ours: {source.label}", size=6.3, weight="bold")
+            elif source:
+                _draw_ends(axes, -place, _ours(source, row.name), row.ink, row.marker)
         axes.axhline(0.5 - len(_PRINTED), color=style.FAINT, lw=0.6)
-        axes.set_ylim(-rows + 0.4, 0.6)
-        axes.set_xlim(0, 85)
+        axes.set_ylim(-len(rows) + 0.4, 0.6)
+        axes.set_xlim(0, 125)  # room for the numbers
+        axes.set_xticks(range(0, 101, 25))
         axes.grid(axis="x")
-        axes.tick_params(axis="y", length=0, labelcolor=style.INK)
+        axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=6.3)
         axes.spines["left"].set_visible(False)
+    panels[0].set_yticks(-np.arange(len(rows)), [row.title for row in rows])
+
+
+def _rows(sources: Sequence[Source]) -> list[Row]:
+    """What is printed, what sees no video, then the runs on each benchmark's first dataset, ..."""
+    rows = [Row(f"{title}, printed", name, style.MUTED, "D") for name, title in _PRINTED.items()]
+    rows += [Row(title, name, style.color(name)) for name, title in BLIND.items()]
+    several = [[source for source in sources if source.benchmark == b] for b in BENCHMARKS]
+    for run, beside in enumerate(itertools.zip_longest(*several)):
+        names = dict.fromkeys(name for source in filter(None, beside) for name in source.names)
+        rows.append(Row("", "", style.INK, run=run))
+        rows += [
+            Row(published.title(name), name, style.color(name), run=run)
+            for name in names
+            if name not in BLIND  # they stand above, on the same pairs
+        ]
+    return rows
 
 
 def _draw_ends(axes: Axes, place: int, ends: Sequence[float] | None, ink: str, marker: str) -> None:
@@ -148,7 +174,7 @@ def _draw_ends(axes: Axes, place: int, ends: Sequence[float] | None, ink: str, m
     style.dumbbell(axes, place, ends, ink, marker)
 
 
-def _printed(benchmark: str, name: str) -> tuple[float, float] | None:
+def _printed(_: pd.DataFrame, benchmark: str, name: str) -> tuple[float, float] | None:
     return published.rare_and_common()[name] if benchmark == "activitynet" else None
 
 
