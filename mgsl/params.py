@@ -108,6 +108,7 @@ class EvaluationParams(Frozen):
     strict: bool
     nms: NmsRule
     nms_threshold: Share
+    grid: Positive | None
     keep: Positive
     resamples: Positive
     confidence: Share

@@ -81,6 +81,28 @@ def leaders(
     return chosen
 
 
+def to_clips(
+    spans_s: Float[np.ndarray, "queries *proposals 2"],
+    duration_s: Float[np.ndarray, " queries"],
+    num_clips: int,
+) -> Float[np.ndarray, "queries *proposals 2"]:
+    """Spans in seconds to places among the clips of their video, from 0 to `num_clips`.
+
+    Args:
+        spans_s: spans.
+        duration_s: how long the video of each query is, in seconds.
+        num_clips: into how many clips it is cut.
+    """
+    return spans_s * num_clips / duration_s.reshape(-1, *[1] * (spans_s.ndim - 1))
+
+
+def whole_clips(
+    indices: Float[np.ndarray, "*batch 2"], num_clips: int
+) -> Float[np.ndarray, "*batch 2"]:
+    """The spans that cover the clips of these indices, the first and the last among them."""
+    return indices.clip(0, num_clips - 1) + np.array([0, 1])
+
+
 def to_seconds(
     fractions: Float[np.ndarray, "queries *proposals 2"], duration_s: Float[np.ndarray, " queries"]
 ) -> Float[np.ndarray, "queries *proposals 2"]:

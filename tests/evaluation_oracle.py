@@ -19,6 +19,7 @@ def evaluation(**changes: Any) -> EvaluationParams:
         "strict": False,
         "nms": "per_metric",
         "nms_threshold": 0.45,
+        "grid": None,
         "keep": 64,
         "resamples": 1000,
         "confidence": 0.95,

@@ -121,11 +121,13 @@ def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
         assert found.loc[row, "value"] == pytest.approx(metrics.loc[row, "value"], abs=1e-6)
         less = metrics.loc[row, "value"] - metrics.loc[("mgsl_net", "all", "mIoU"), "value"]
         assert found.loc[row, "difference"] == pytest.approx(less, abs=2e-6)
-    rescored = readings.compare("embedded", ["mgsl_net"], readings.SUPPRESSION)
+    rescored = readings.compare("embedded", ["mgsl_net"], readings.scoring_rules("embedded"))
     unsuppressed = rescored[rescored["name"] == "nms_none"].dropna(subset="difference")
     first = unsuppressed["metric"].str.startswith("R@1")
     assert first.any()
     assert (unsuppressed.loc[first, "difference"] == 0).all()  # NMS never removes the best
+    in_clips = rescored[rescored["name"] == "scored_in_clips"]
+    assert in_clips["difference"].abs().max() > 0
     kept = pd.read_csv(paths.STUDIES / "table_5_validation.csv").set_index("name")
     curve = pd.read_csv(paths.run("embedded", "mgsl_net", 0) / "curve.csv")
     best = curve.loc[curve["val_R@1, IoU=0.5"].argmax()]

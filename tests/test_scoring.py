@@ -1,4 +1,5 @@
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from mgsl.evaluation.scoring import (
     compare,
     evaluate,
     headline,
+    query_scores,
     read_test,
     rule,
     score,
@@ -195,6 +197,7 @@ def test_a_method_that_answers_once_has_a_dash_for_recall_at_five(tmp_path: Path
         ({"strict": True}, "tIoU > m in seconds, after NMS at m - 0.05"),
         ({"nms": "fixed"}, "tIoU >= m in seconds, after NMS at 0.45"),
         ({"nms": "none"}, "tIoU >= m in seconds, without NMS"),
+        ({"grid": 64}, "tIoU >= m in whole clips of 64, ends included, after NMS at m - 0.05"),
     ],
 )
 def test_the_rule_is_said_in_words(changes: dict[str, Any], expected: str) -> None:
@@ -255,3 +258,16 @@ def test_a_method_with_a_rule_of_its_own_is_scored_by_it(prepared: Path, tmp_pat
     assert not a["value"].equals(b["value"])
     told = rule(own.evaluation, {"B": own.scoring_of("b")})
     assert "after NMS at m - 0.05 (B after NMS at 0.1); [low, high]" in told
+
+
+def test_on_a_grid_clips_are_counted_with_both_ends(tmp_path: Path) -> None:
+    path, clips = predict(tmp_path / "a.jsonl", 0, proposals=1), 8
+    found = query_scores(QUERIES, path, evaluation(grid=clips))["mIoU"]
+    spans = [json.loads(line)["pred_relevant_windows"][0] for line in path.read_text().splitlines()]
+    for query, (start_s, end_s, _), overlap in zip(QUERIES, spans, found, strict=True):
+        place = clips / query.duration_s
+        first, last = (min(clips - 1, round(at * place)) for at in (start_s, end_s))
+        begin, end = (min(clips - 1, math.floor(at * place)) for at in (query.start_s, query.end_s))
+        proposed, meant = set(range(first, last + 1)), set(range(begin, end + 1))
+        assert overlap == pytest.approx(len(proposed & meant) / len(proposed | meant), abs=1e-8)
+    assert not np.allclose(found, query_scores(QUERIES, path, PARAMS)["mIoU"])

@@ -28,10 +28,6 @@ from mgsl.training.checkpoint import load_checkpoint
 BASE = "mgsl_net"  # what every reading is a change of
 READINGS = "readings"  # the group that the rules of scoring stand beside
 METHODS = "methods"  # the group of all that is not an ablation of another group
-SUPPRESSION: dict[str, dict[str, Any]] = {  # readings that change the scoring alone (Q20)
-    "nms_fixed": {"nms": "fixed"},
-    "nms_none": {"nms": "none"},
-}
 _DAMAGES = {  # of the probes, those that are kept: which, and of which queries
     "intact": ("intact", "all"),
     "rare": ("intact", "rare"),
@@ -70,8 +66,8 @@ def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
         names = [*chosen.methods, *(n for n in chosen.ablations if n not in chosen.groups)]
     else:
         names = [BASE, *chosen.groups[group]]
-    rules = SUPPRESSION if group == READINGS else {}
     for dataset in chosen.datasets:
+        rules = scoring_rules(dataset) if group == READINGS else {}
         say(f"comparing the runs of {group} on {dataset}")
         replace_rows(f"{group}.csv", dataset, compare(dataset, names, rules))
         if group != METHODS:
@@ -79,6 +75,15 @@ def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
         about = paths.STUDIES / f"{group}.json"
         told = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
         write_json(about, told | {dataset: _settings(dataset, names)})
+
+
+def scoring_rules(dataset: str) -> dict[str, dict[str, Any]]:
+    """The readings that change the scoring alone (Q20, Q21), as changes of `evaluation`."""
+    return {
+        "nms_fixed": {"nms": "fixed"},
+        "nms_none": {"nms": "none"},
+        "scored_in_clips": {"grid": read_summary(paths.prepared(dataset))["num_clips"]},
+    }
 
 
 def compare(
