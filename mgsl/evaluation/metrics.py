@@ -1,6 +1,7 @@
 """What is counted: R@n, IoU=m and mIoU, for every query, and their means over groups of queries."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from mgsl.evaluation.bootstrap import interval
 from mgsl.evaluation.predictions import Predictions
 from mgsl.params import EvaluationParams
 from mgsl.queries import Query
-from mgsl.spans import nms, tiou
+from mgsl.spans import nms, tiou, to_clips, whole_clips
 
 NMS_MARGIN = 0.05  # Q20, `per_metric`: how far the NMS threshold lies below the metric's
 
@@ -94,6 +95,22 @@ def _after_nms(
 def targets(queries: Sequence[Query]) -> Float[np.ndarray, "queries 2"]:
     """The annotated spans, in seconds."""
     return np.array([(query.start_s, query.end_s) for query in queries], np.float64).reshape(-1, 2)
+
+
+def on_grid(
+    predictions: Predictions,
+    truth: Float[np.ndarray, "queries 2"],
+    queries: Sequence[Query],
+    num_clips: int,
+) -> tuple[Predictions, Float[np.ndarray, "queries 2"]]:
+    """Proposals from and to the nearest clip, targets rounded down; both ends included (Q21)."""
+    durations = np.array([query.duration_s for query in queries])
+    proposed = np.rint(to_clips(predictions.spans_s, durations, num_clips))
+    meant = np.floor(to_clips(truth, durations, num_clips))
+    return (
+        replace(predictions, spans_s=whole_clips(proposed, num_clips)),
+        whole_clips(meant, num_clips),
+    )
 
 
 def groups(

@@ -1,22 +1,25 @@
 """From prediction files to tables: one file alone, two against each other, a dataset's runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
 from mgsl.errors import UserError
 from mgsl.evaluation.comparing import differences
-from mgsl.evaluation.metrics import NMS_MARGIN, groups, metrics_table, per_query, targets
-from mgsl.evaluation.predictions import Predictions, read_predictions
+from mgsl.evaluation.metrics import (
+    NMS_MARGIN,
+    groups,
+    metrics_table,
+    on_grid,
+    per_query,
+    targets,
+)
+from mgsl.evaluation.predictions import read_predictions
 from mgsl.evaluation.released import Released, released_ids
 from mgsl.params import EvaluateConfig, EvaluationParams
 from mgsl.queries import Query, read_queries, read_summary
-from mgsl.spans import to_clips, whole_clips
 
 _DECIMALS = 6  # of the fractions in metrics.csv: no file differs by how a sum was rounded
 _HEADLINE_GROUPS = ("all", "rare", "common")
@@ -42,25 +45,9 @@ def query_scores(
     """What each query scores by each metric: a row for each query; the arguments are `score`'s."""
     predictions, truth = read_predictions(path, queries, released), targets(queries)
     if params.grid:
-        predictions, truth = _on_grid(predictions, truth, queries, params.grid)
+        predictions, truth = on_grid(predictions, truth, queries, params.grid)
     scores = per_query(predictions, truth, params)
     return pd.DataFrame(scores).rename_axis(columns="metric")
-
-
-def _on_grid(
-    predictions: Predictions,
-    truth: Float[np.ndarray, "queries 2"],
-    queries: Sequence[Query],
-    num_clips: int,
-) -> tuple[Predictions, Float[np.ndarray, "queries 2"]]:
-    """Proposals from and to the nearest clip, targets rounded down; both ends included (Q21)."""
-    durations = np.array([query.duration_s for query in queries])
-    proposed = np.rint(to_clips(predictions.spans_s, durations, num_clips))
-    meant = np.floor(to_clips(truth, durations, num_clips))
-    return (
-        replace(predictions, spans_s=whole_clips(proposed, num_clips)),
-        whole_clips(meant, num_clips),
-    )
 
 
 def score_file(

@@ -46,6 +46,12 @@ def title(name: str) -> str:
     return str(dict(zip(rows["name"], rows["title"], strict=True)).get(name, name))
 
 
+def question(name: str) -> str:
+    """Which entry of docs/open_questions.md an ablation reads otherwise; "" if none."""
+    rows = _read("ablations")
+    return str(dict(zip(rows["name"], rows["question"].fillna(""), strict=True)).get(name, ""))
+
+
 def ablations(number: int) -> pd.DataFrame:
     """The rows of Table 3, 4 or 5 by the name of their configuration here.
 

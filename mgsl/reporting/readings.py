@@ -59,7 +59,7 @@ def build(study: RunStudy, datasets: Sequence[str]) -> Table:
     names = dict.fromkeys(name for dataset in shown for name in study.names(dataset))
     rows = [
         (
-            published.title(name),
+            _title(name),
             tuple(
                 cell
                 for dataset in shown
@@ -91,6 +91,10 @@ def _caption(study: RunStudy, datasets: Sequence[str], shown: Sequence[str]) -> 
             f"{DASH} : not run, or {study.base} itself.",
         ]
     )
+
+
+def _title(name: str) -> str:
+    return " · ".join(filter(None, [published.question(name), published.title(name)]))
 
 
 def _label(dataset: str) -> str:
@@ -147,9 +151,7 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
         axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=6.3)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
-    panels[0].set_yticks(
-        [-place for place in range(len(names))], [published.title(name) for name in names]
-    )
+    panels[0].set_yticks([-place for place in range(len(names))], [_title(name) for name in names])
     for across, group in zip((0.0, 0.3, 0.65), ("rare", "all", "common"), strict=True):
         panels[0].annotate(
             f"● {group}" if group != "common" else f"○ {group}", (across, 1), (0, 3),
