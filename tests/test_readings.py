@@ -138,11 +138,28 @@ def test_a_memory_has_content_where_zeroing_and_shuffling_both_cost(
     }  # fmt: skip
     assert found.loc["mgsl_net", "intact, R@1, IoU=0.7"] == pytest.approx(51)
     assert found.loc["mgsl_net", "high, R@1, IoU=0.5"] == pytest.approx(52)
+    assert memories.choice(memories.summary()) == "mgsl_net"
     drawn = memories.draw(["embedded"])
     assert "SIMULATED" in drawn.caption
+    assert "By the rule that is the recommended one." in drawn.caption
     held = [text.get_text() for text in drawn.figure.axes[2].texts]
     assert held.count("yes") == 1
     assert {"0.2 / 0.2", "25 / 25"} <= set(held)
+
+
+def test_the_rule_prefers_content_then_recall_and_wants_every_dataset() -> None:
+    rows = [
+        ("a", "mgsl_net", True, 40.0), ("b", "mgsl_net", False, 40.0),
+        ("a", "own_last", True, 30.0), ("b", "own_last", False, 52.0),
+        ("a", "attention_only", False, 90.0), ("b", "attention_only", False, 90.0),
+        ("a", "keys_written", True, 99.0),
+    ]  # fmt: skip
+    means = pd.DataFrame(rows, columns=["dataset", "name", "content", "intact, R@1, IoU=0.5"])
+    means["intact, R@1, IoU=0.7"] = means["intact, R@1, IoU=0.5"]
+    assert memories.choice(means) == "own_last"
+    assert "“Own stream writes last”, which joined" in memories._verdict(means)
+    means.loc[1, "content"] = True
+    assert memories.choice(means) == "mgsl_net"
 
 
 @pytest.mark.parametrize(
