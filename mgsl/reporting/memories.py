@@ -102,10 +102,7 @@ def _verdict(means: pd.DataFrame) -> str:
     found = choice(means)
     if found == BASE:
         return "By the rule that is the recommended one."
-    return (
-        f"By the rule that is “{published.title(found)}”, which joined the candidates after the "
-        "recommended one had been chosen among the others."
-    )
+    return f"By the rule that is “{published.title(found)}”, not the recommended one."
 
 
 def _part(table: pd.DataFrame, title: str, part: SubFigure) -> None:

@@ -25,7 +25,7 @@ from mgsl.training.loop import train_one_epoch
 from mgsl.training.seeding import seed_everything
 
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)  # of the optimiser, after which one looks
-RUNS = ("printed", "addressing_flat", "plain_values", "free_slots", "mgsl_net", "keys_written")
+RUNS = ("printed", "addressing_flat", "plain_values", "free_slots", "centered_values", "mgsl_net")
 TERMS = ("slots", "rank", "keys", "values", "evenness", "added", "horizon")
 
 
