@@ -196,7 +196,7 @@ def test_settings_that_cannot_work_are_refused(changes: dict, complaint: str) ->
 
 def test_the_parameters_at_the_papers_scale_are_counted() -> None:
     """Sixteen square maps in the memories; on TACoS 203.9 MiB in all, where 203 is printed (A5)."""
-    config = tiny.run_config()
+    config = tiny.run_config("printed")
     paper = tiny.parameters().models["mgsl_net"].sizes["paper"]
     shape = {
         "video_dim": 4096,

@@ -137,6 +137,7 @@ def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
     assert kept.loc["mgsl_net", "video_slot_rank"] == pytest.approx(best["video_slot_rank"])
     told = json.loads((paths.STUDIES / "table_5.json").read_text())["embedded"]
     assert told["changes"]["no_calibration"] == {"calibration": "none"}
+    assert told["base"]["calibration"] == chosen.models["mgsl_net"].choices["calibration"]
     with pytest.raises(UserError, match="must list slots under ablations"):
         readings.run(chosen, "slots")
 

@@ -1,12 +1,13 @@
 """Readings and slots: what was studied is shown, what was not says so."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from mgsl import paths
+from mgsl import params, paths
 from mgsl.files import write_json
 from mgsl.reporting import memories, readings, slots
 from mgsl.reporting.run_studies import RunStudy, of_readings
@@ -52,6 +53,17 @@ def test_the_table_has_what_a_reading_reaches_and_what_it_changes() -> None:
     assert set(tidy.loc["half_width", "changes"]) == {"dim: 32"}
     assert "SIMULATED" in table.caption
     assert "mean over 3 seeds" in table.caption
+
+
+@pytest.mark.usefixtures("_studied")
+def test_a_study_against_another_recommended_reading_says_so() -> None:
+    shutil.copy(report_workspace.ROOT / paths.PARAMS, paths.PARAMS)
+    now = params.load(paths.PARAMS).models["mgsl_net"].choices
+    for base, told in ((now, ""), (now | {"residual": False}, "of before (residual: false)")):
+        about = {"embedded": {"changes": {}, "base": {"dim": 64, **base}}}
+        write_json(paths.STUDIES / "readings.json", about)
+        caption = of_readings().caption("embedded")
+        assert caption.endswith("3 seeds." if not told else f"reading {told}.")
 
 
 @pytest.mark.usefixtures("_studied")

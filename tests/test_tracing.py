@@ -20,7 +20,10 @@ from tests import report_workspace, tiny
 SIZES = {
     "b": 7, "t": tiny.CLIPS, "w": tiny.WORDS, "video_dim": tiny.VIDEO_DIM, "word_dim": tiny.WORD_DIM
 }  # fmt: skip
-NAMES = ("mgsl_net", "printed", "baseline", "memory_v", "memory_v_textual", "no_self_attention")
+NAMES = (
+    *("mgsl_net", "printed", "calibration_gate", "baseline", "memory_v", "memory_v_textual"),
+    "no_self_attention",
+)
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +108,8 @@ def words(figure: Figure) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "present", "absent"),
     [
-        ("mgsl_net", ["Video memory", "Query memory", "gate of V", "40 slots × d"], []),
-        ("printed", ["Video memory", "V asks"], ["gate of V"]),
+        ("mgsl_net", ["Video memory", "Query memory", "V asks", "40 slots × d"], ["gate of V"]),
+        ("calibration_gate", ["Video memory", "gate of V"], ["V asks"]),
         ("baseline", ["inter: clip–word"], ["Video memory", "Query memory", "word–word"]),
         ("memory_v", ["Video memory"], ["Query memory", "Memory of view"]),
         ("memory_v_textual", ["Video memory", "Memory of view"], ["Query memory"]),

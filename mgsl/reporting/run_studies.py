@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from mgsl import paths
+from mgsl import params, paths
 from mgsl.data import datasets as known
 from mgsl.reporting import figures, style
 from mgsl.reporting.figures import Drawing
@@ -76,8 +76,8 @@ class RunStudy:
 
     def changes(self, dataset: str, name: str) -> str:
         """What a run has otherwise than the recommended reading, as in params.yaml."""
-        changes = self._changes.get((dataset, name), {})
-        return ", ".join(f"{key}: {json.dumps(value)}" for key, value in changes.items())
+        changes = [told["changes"].get(name, {}) for told in self._told(dataset)]
+        return _written({key: value for change in changes for key, value in change.items()})
 
     def caption(self, dataset: str) -> str:
         """What must be said wherever numbers of one dataset stand."""
@@ -89,6 +89,7 @@ class RunStudy:
         return (
             f"{about.title} ({dataset}): {kind}; features: {about.features}; {queries:,} test "
             f"queries; {'one seed' if most == 1 else f'mean over {seeds} seeds'}."
+            f"{self._since(dataset)}"
         )
 
     def not_run(self, asked: Sequence[str]) -> str:
@@ -107,16 +108,23 @@ class RunStudy:
             figures.compose(0.8, [say], width=style.WIDTH), self.title, self.not_run(asked)
         )
 
-    @cached_property
-    def _changes(self) -> dict[tuple[str, str], dict[str, Any]]:
+    def _since(self, dataset: str) -> str:
+        """What the recommended reading had otherwise when the runs were made, in a sentence."""
+        bases = [told["base"] for told in self._told(dataset) if "base" in told]
+        now = params.load(paths.PARAMS).models[BASE].choices if bases else {}
+        earlier = {k: base[k] for base in bases for k in now if base.get(k, now[k]) != now[k]}
+        told = f" Compared with the recommended reading of before ({_written(earlier)})."
+        return told if earlier else ""
+
+    def _told(self, dataset: str) -> list[dict[str, Any]]:
+        """How the runs on one dataset were made."""
         files = [paths.STUDIES / f"{name}.json" for name in (self.name, *self.more)]
-        return {
-            (dataset, name): changes
-            for path in files
-            if path.is_file()
-            for dataset, told in json.loads(path.read_text(encoding="utf-8")).items()
-            for name, changes in told.get("changes", {}).items()
-        }
+        told = [json.loads(path.read_text(encoding="utf-8")) for path in files if path.is_file()]
+        return [about[dataset] for about in told if dataset in about]
+
+
+def _written(changes: dict[str, Any]) -> str:
+    return ", ".join(f"{key}: {json.dumps(value)}" for key, value in changes.items())
 
 
 def of_readings() -> RunStudy:

@@ -196,6 +196,7 @@ def _settings(dataset: str, names: Sequence[str]) -> dict[str, Any]:
         "num_clips": read_summary(paths.prepared(dataset))["num_clips"],
         "evaluation": config.evaluation.model_dump(mode="json"),
         "commit": commit,
+        "base": base.model,
         "changes": {name: _changes(dataset, name, base) for name in names if name != BASE},
     }
 
