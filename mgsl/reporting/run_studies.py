@@ -118,9 +118,12 @@ class RunStudy:
 
     def _told(self, dataset: str) -> list[dict[str, Any]]:
         """How the runs on one dataset were made."""
+        return [about[dataset] for about in self._abouts if dataset in about]
+
+    @cached_property
+    def _abouts(self) -> list[dict[str, Any]]:
         files = [paths.STUDIES / f"{name}.json" for name in (self.name, *self.more)]
-        told = [json.loads(path.read_text(encoding="utf-8")) for path in files if path.is_file()]
-        return [about[dataset] for about in told if dataset in about]
+        return [json.loads(path.read_text(encoding="utf-8")) for path in files if path.is_file()]
 
 
 def _written(changes: dict[str, Any]) -> str:
