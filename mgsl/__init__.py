@@ -1,3 +1,7 @@
 """mgsl: a reproducibility benchmark and workbook for MGSL-Net (AAAI 2022)."""
 
+from mgsl.numerics import fix
+
 __version__ = "0.1.0"
+
+fix()  # before anything loads NumPy or torch

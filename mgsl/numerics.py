@@ -1,0 +1,100 @@
+"""The same bytes on every machine: instruction sets and threads, set before NumPy and torch load.
+
+Libraries choose their kernels by the processor they find, and kernels of other vector widths round
+otherwise. One rounding makes a training another one. So every process of mgsl asks for the kernels
+that every x86-64 processor with AVX2 has, and for one thread for each computation; several cores
+are used by several trainings at once. `import mgsl` does it, by force: what stands in the user's
+environment does not change a result. MGSL_NUMERICS=native leaves each machine its own kernels.
+
+The names are those of the libraries: ATen and oneDNN within torch; MKL, whose conditional numerical
+reproducibility fixes one branch and how it blocks; OpenBLAS and NumPy's own loops.
+"""
+
+import functools
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+SWITCH = "MGSL_NUMERICS"
+NATIVE = "native"
+ENVIRONMENT = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_CBWR": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what cuBLAS needs to be deterministic
+}
+REMOVED = (  # they would change how the same kernels block or round
+    "DNNL_MAX_CPU_ISA",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NPY_ENABLE_CPU_FEATURES",
+    "OPENBLAS_L2_SIZE",
+    "OPENBLAS_VERBOSE",
+)
+LIBRARIES = ("numpy", "torch", "scipy")
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """Whether this process computes the bytes that every machine does, and why not."""
+
+    reproducible: bool
+    reason: str
+
+    @property
+    def label(self) -> str:
+        """A line for a stamp: the same on every machine that keeps the promise."""
+        return self.reason if self.reproducible else f"NOT reproducible to the byte: {self.reason}"
+
+
+def fix() -> None:
+    """Set the environment of this process and of those it starts, unless it is to be native."""
+    if os.environ.get(SWITCH) == NATIVE:
+        return
+    _LATE.extend(name for name in LIBRARIES if name in sys.modules and not _is_fixed())
+    os.environ.update(ENVIRONMENT)
+    for name in REMOVED:
+        os.environ.pop(name, None)
+
+
+@functools.cache
+def current() -> Numerics:
+    """What this process computes with."""
+    if os.environ.get(SWITCH) == NATIVE:
+        return Numerics(False, f"{SWITCH}={NATIVE} leaves this machine its own kernels")
+    if _LATE:
+        return Numerics(
+            False, f"{' and '.join(_LATE)} had been loaded before mgsl; import mgsl first"
+        )
+    system, machine = platform.system(), platform.machine()
+    if system != "Linux" or machine != "x86_64":
+        return Numerics(False, f"the promise is for Linux on x86-64, not {system} on {machine}")
+    if not has_avx2():
+        return Numerics(False, "this processor has no AVX2")
+    return Numerics(True, "AVX2 kernels, one thread a training")
+
+
+def has_avx2() -> bool:
+    """Whether the processor says that it has AVX2 (Linux)."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return "avx2" in flags.split()
+
+
+_LATE: list[str] = []  # libraries that had chosen their kernels before `fix`
+
+
+def _is_fixed() -> bool:
+    stands = all(os.environ.get(name) == value for name, value in ENVIRONMENT.items())
+    return stands and not any(name in os.environ for name in REMOVED)

@@ -1,0 +1,48 @@
+"""The environment in which numbers are the same bytes everywhere."""
+
+import os
+import subprocess
+import sys
+
+from mgsl import numerics
+
+
+def _run(code: str, **environment: str) -> str:
+    told = {k: v for k, v in os.environ.items() if k not in numerics.ENVIRONMENT} | environment
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=told, capture_output=True, text=True, check=True).stdout
+
+
+def test_what_stands_in_the_environment_gives_way() -> None:
+    shown = "os.environ['ATEN_CPU_CAPABILITY'], 'OPENBLAS_L2_SIZE' in os.environ"
+    code = f"import os, mgsl; print({shown})"
+    assert _run(code, ATEN_CPU_CAPABILITY="default", OPENBLAS_L2_SIZE="1").split() == [
+        "avx2",
+        "False",
+    ]
+
+
+def test_torch_and_numpy_take_the_environment() -> None:
+    shown = "torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()"
+    code = f"import mgsl, torch; print({shown})"
+    assert _run(code, ATEN_CPU_CAPABILITY="default", OMP_NUM_THREADS="7").split() == ["AVX2", "1"]
+
+
+def test_one_switch_leaves_a_machine_its_own_kernels_and_says_so() -> None:
+    shown = "'MKL_CBWR' in os.environ, current().label"
+    code = f"import os; from mgsl.numerics import current; print({shown})"
+    said = _run(code, MGSL_NUMERICS="native")
+    assert said.startswith("False NOT reproducible to the byte: MGSL_NUMERICS=native")
+
+
+def test_a_library_that_was_loaded_first_takes_the_promise_away() -> None:
+    code = "import numpy, mgsl; from mgsl.numerics import current; print(current().label)"
+    assert "numpy had been loaded before mgsl; import mgsl first" in _run(code)
+
+
+def test_what_a_process_starts_is_fixed_from_its_beginning() -> None:
+    code = "import numpy, mgsl; from mgsl.numerics import current; print(current().reproducible)"
+    told = {k: v for k, v in os.environ.items() if k not in numerics.REMOVED}
+    fixed = told | numerics.ENVIRONMENT
+    done = subprocess.run([sys.executable, "-c", code], env=fixed, capture_output=True, text=True)
+    assert done.stdout.split() == ["True"]
