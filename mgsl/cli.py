@@ -51,6 +51,9 @@ class Subject(StrEnum):
 DatasetOption = Annotated[str, typer.Option(help="A dataset of params.yaml.")]
 NameOption = Annotated[str, typer.Option(help="A method or an ablation of params.yaml.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order.")]
+SeedsOption = Annotated[
+    int | None, typer.Option(min=0, help="One seed; without it all that params.yaml lists.")
+]
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute; auto takes CUDA if any.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -80,10 +83,10 @@ def prepare(dataset: DatasetOption) -> None:
 def train(
     dataset: DatasetOption,
     name: NameOption,
-    seed: SeedOption,
+    seed: SeedsOption = None,
     device: DeviceOption = Device.auto,
 ) -> None:
-    """Train one method, keep its best epoch, predict the test queries.
+    """Train one method, keep its best epoch, predict the test queries; the seeds side by side.
 
     A killed training goes on after its last epoch when it is started again. For several
     processes: `torchrun --nproc-per-node 2 -m mgsl train ...`.
@@ -95,10 +98,10 @@ def train(
 def ablate(
     dataset: DatasetOption,
     name: Annotated[str, typer.Option(help="An entry of `ablations`: an ablation, or a group.")],
-    seed: SeedOption,
+    seed: SeedsOption = None,
     device: DeviceOption = Device.auto,
 ) -> None:
-    """Train an ablation of MGSL-Net, or each of a group, several at once."""
+    """Train an ablation, or each of a group, with every seed, several at once."""
     stages.ablate(dataset=dataset, name=name, seed=seed, device=device.value)
 
 

@@ -13,41 +13,44 @@ import torch
 
 from mgsl.errors import UserError
 
+Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _LOOK_S = 1.0  # how often a process looks whether it is still wanted
 
 
-def in_parallel(work: Callable[[str], Result], names: Sequence[str], device: str) -> list[Result]:
-    """Call `work` for each name, in processes that share the processors out among them.
+def in_parallel(work: Callable[[Job], Result], jobs: Sequence[Job], device: str) -> list[Result]:
+    """Call `work` for each job, as many at once as there are processors.
 
     Args:
         work: a picklable function.
-        names: what it is called for.
-        device: as of the command line; on CUDA one follows the other.
+        jobs: what it is called for.
+        device: as of the command line; on CUDA one follows the other, and so they do where
+            `torchrun` gives several processes to each training.
 
     Returns:
-        What each call returned, in the order of the names.
+        What each call returned, in the order of the jobs.
 
     Raises:
         UserError: one of the calls raised it, or a process was killed.
     """
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     on_cuda = device != "cpu" and torch.cuda.is_available()
-    jobs = 1 if on_cuda else min(len(names), processors)
-    if jobs == 1:
-        return [work(name) for name in names]
+    alone = on_cuda or "WORLD_SIZE" in os.environ
+    workers = 1 if alone else min(len(jobs), processors)
+    if workers == 1:
+        return [work(job) for job in jobs]
     with ProcessPoolExecutor(
-        jobs,
+        workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(max(1, processors // jobs), os.getpid()),
+        initargs=(max(1, processors // workers), os.getpid()),
     ) as pool:
         try:
-            return list(pool.map(work, names))
+            return list(pool.map(work, jobs))
         except BrokenProcessPool:
             raise UserError(
-                f"one of the trainings {', '.join(names)} was killed, perhaps for want of memory; "
+                f"one of {len(jobs)} trainings was killed, perhaps for want of memory; "
                 "run it again: those that are done, and each epoch that is, are kept"
             ) from None
         except BaseException:
