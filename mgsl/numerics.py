@@ -11,9 +11,11 @@ reproducibility fixes one branch and how it blocks; OpenBLAS and NumPy's own loo
 """
 
 import functools
+import json
 import os
 import platform
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +42,8 @@ REMOVED = (  # they would change how the same kernels block or round
     "OPENBLAS_VERBOSE",
 )
 LIBRARIES = ("numpy", "torch", "scipy")
+TRAINED = "trained"  # the key of a checkpoint's metadata: JSON of "config" and "numerics"
+UNRECORDED = "not recorded"
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,25 @@ class Numerics:
 
 def fix() -> None:
     """Set the environment of this process and of those it starts, unless it is to be native."""
-    if os.environ.get(SWITCH) == NATIVE:
+    if native():
         return
     _LATE.extend(name for name in LIBRARIES if name in sys.modules and not _is_fixed())
+    if _LATE:
+        warnings.warn(current().label, RuntimeWarning, stacklevel=3)
     os.environ.update(ENVIRONMENT)
     for name in REMOVED:
         os.environ.pop(name, None)
 
 
+def native() -> bool:
+    """Whether this machine's own kernels are asked for."""
+    return os.environ.get(SWITCH) == NATIVE
+
+
 @functools.cache
 def current() -> Numerics:
     """What this process computes with."""
-    if os.environ.get(SWITCH) == NATIVE:
+    if native():
         return Numerics(False, f"{SWITCH}={NATIVE} leaves this machine its own kernels")
     if _LATE:
         return Numerics(
@@ -80,6 +91,35 @@ def current() -> Numerics:
     if not has_avx2():
         return Numerics(False, "this processor has no AVX2")
     return Numerics(True, "AVX2 kernels, one thread a training")
+
+
+def of_training(*, on_gpu: bool, processes: int) -> Numerics:
+    """What a training computes with in this process.
+
+    Args:
+        on_gpu: whether its weights lie on a GPU.
+        processes: how many share it.
+    """
+    if on_gpu:
+        return Numerics(False, "trained on a GPU")
+    if processes > 1:
+        return Numerics(False, f"one training shared by {processes} processes")
+    return current()
+
+
+def recorded(checkpoint: Path) -> str:
+    """The label of what a training was computed with, as its checkpoint tells it.
+
+    `UNRECORDED` where there is no checkpoint, or one that does not tell.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(checkpoint, framework="numpy") as file:
+            label: str = json.loads((file.metadata() or {})[TRAINED])["numerics"]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return UNRECORDED
+    return label
 
 
 def has_avx2() -> bool:

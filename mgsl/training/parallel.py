@@ -1,4 +1,8 @@
-"""Several trainings at once, where one alone would leave processors idle."""
+"""Several trainings at once, where one alone would leave processors idle.
+
+Each computes with one thread, since two threads sum in another order than one: what comes out does
+not depend on how many processors there are.
+"""
 
 import multiprocessing
 import os
@@ -11,6 +15,7 @@ from typing import TypeVar
 
 import torch
 
+from mgsl import numerics
 from mgsl.errors import UserError
 
 Result = TypeVar("Result")
@@ -19,7 +24,7 @@ _LOOK_S = 1.0  # how often a process looks whether it is still wanted
 
 
 def in_parallel(work: Callable[[str], Result], names: Sequence[str], device: str) -> list[Result]:
-    """Call `work` for each name, in processes that share the processors out among them.
+    """Call `work` for each name, in as many processes at once as there are processors.
 
     Args:
         work: a picklable function.
@@ -36,12 +41,13 @@ def in_parallel(work: Callable[[str], Result], names: Sequence[str], device: str
     on_cuda = device != "cpu" and torch.cuda.is_available()
     jobs = 1 if on_cuda else min(len(names), processors)
     if jobs == 1:
+        torch.set_num_threads(threads_each(processors, jobs))
         return [work(name) for name in names]
     with ProcessPoolExecutor(
         jobs,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(max(1, processors // jobs), os.getpid()),
+        initargs=(threads_each(processors, jobs), os.getpid()),
     ) as pool:
         try:
             return list(pool.map(work, names))
@@ -55,8 +61,13 @@ def in_parallel(work: Callable[[str], Result], names: Sequence[str], device: str
             raise
 
 
+def threads_each(processors: int, jobs: int) -> int:
+    """Threads of each training: one, unless a machine's own numbers are asked for."""
+    return max(1, processors // jobs) if numerics.native() else 1
+
+
 def _begin(threads: int, parent: int) -> None:
-    """Take a share of the processors, and leave when whoever asked for the work is gone."""
+    """Take so many threads, and leave when whoever asked for the work is gone."""
     torch.set_num_threads(threads)
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
 
