@@ -44,6 +44,20 @@ REMOVED = (  # they would change how the same kernels block or round
 LIBRARIES = ("numpy", "torch", "scipy")
 TRAINED = "trained"  # the key of a checkpoint's metadata: JSON of "config" and "numerics"
 UNRECORDED = "not recorded"
+PROMISE = "AVX2 kernels, one thread a training"  # the label wherever the promise is kept
+BROKEN = "NOT reproducible to the byte"
+CHECKPOINT = "checkpoint.safetensors"
+REASONS = {  # of what stands in ENVIRONMENT
+    "ATEN_CPU_CAPABILITY": "torch's own kernels",
+    "ONEDNN_MAX_CPU_ISA": "oneDNN, torch's matrix products and convolutions",
+    "MKL_CBWR": "MKL, torch's other matrix products: one branch, blocked one way",
+    "OPENBLAS_CORETYPE": "OpenBLAS, the matrix products of NumPy and SciPy",
+    "NPY_DISABLE_CPU_FEATURES": "NumPy's own loops: none wider than AVX2",
+    "OMP_NUM_THREADS": "two threads sum in another order than one",
+    "MKL_NUM_THREADS": "the same, for MKL",
+    "OPENBLAS_NUM_THREADS": "the same, for OpenBLAS",
+    "CUBLAS_WORKSPACE_CONFIG": "on a GPU: what cuBLAS needs to be deterministic",
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,7 @@ class Numerics:
     @property
     def label(self) -> str:
         """A line for a stamp: the same on every machine that keeps the promise."""
-        return self.reason if self.reproducible else f"NOT reproducible to the byte: {self.reason}"
+        return self.reason if self.reproducible else f"{BROKEN}: {self.reason}"
 
 
 def fix() -> None:
@@ -90,7 +104,7 @@ def current() -> Numerics:
         return Numerics(False, f"the promise is for Linux on x86-64, not {system} on {machine}")
     if not has_avx2():
         return Numerics(False, "this processor has no AVX2")
-    return Numerics(True, "AVX2 kernels, one thread a training")
+    return Numerics(True, PROMISE)
 
 
 def of_training(*, on_gpu: bool, processes: int) -> Numerics:
