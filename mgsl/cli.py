@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mgsl import params, paths, stages
+from mgsl import numerics, params, paths, stages
 from mgsl.errors import UserError
 
 app = typer.Typer(
@@ -304,7 +304,9 @@ def efficiency(
 
 
 def main() -> None:
-    """Run a command; show a UserError as its message."""
+    """Run a command; show a UserError as its message, and say what promise is not kept."""
+    if not (met := numerics.current()).reproducible:
+        print(f"warning: {met.label}", file=sys.stderr)
     try:
         app()
     except UserError as error:

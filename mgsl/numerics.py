@@ -11,9 +11,11 @@ reproducibility fixes one branch and how it blocks; OpenBLAS and NumPy's own loo
 """
 
 import functools
+import json
 import os
 import platform
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +42,22 @@ REMOVED = (  # they would change how the same kernels block or round
     "OPENBLAS_VERBOSE",
 )
 LIBRARIES = ("numpy", "torch", "scipy")
+TRAINED = "trained"  # the key of a checkpoint's metadata: JSON of "config" and "numerics"
+UNRECORDED = "not recorded"
+PROMISE = "AVX2 kernels, one thread a training"  # the label wherever the promise is kept
+BROKEN = "NOT reproducible to the byte"
+CHECKPOINT = "checkpoint.safetensors"
+REASONS = {  # of what stands in ENVIRONMENT
+    "ATEN_CPU_CAPABILITY": "torch's own kernels",
+    "ONEDNN_MAX_CPU_ISA": "oneDNN, torch's matrix products and convolutions",
+    "MKL_CBWR": "MKL, torch's other matrix products: one branch, blocked one way",
+    "OPENBLAS_CORETYPE": "OpenBLAS, the matrix products of NumPy and SciPy",
+    "NPY_DISABLE_CPU_FEATURES": "NumPy's own loops: none wider than AVX2",
+    "OMP_NUM_THREADS": "two threads sum in another order than one",
+    "MKL_NUM_THREADS": "the same, for MKL",
+    "OPENBLAS_NUM_THREADS": "the same, for OpenBLAS",
+    "CUBLAS_WORKSPACE_CONFIG": "on a GPU: what cuBLAS needs to be deterministic",
+}
 
 
 @dataclass(frozen=True)
@@ -52,23 +70,30 @@ class Numerics:
     @property
     def label(self) -> str:
         """A line for a stamp: the same on every machine that keeps the promise."""
-        return self.reason if self.reproducible else f"NOT reproducible to the byte: {self.reason}"
+        return self.reason if self.reproducible else f"{BROKEN}: {self.reason}"
 
 
 def fix() -> None:
     """Set the environment of this process and of those it starts, unless it is to be native."""
-    if os.environ.get(SWITCH) == NATIVE:
+    if native():
         return
     _LATE.extend(name for name in LIBRARIES if name in sys.modules and not _is_fixed())
+    if _LATE:
+        warnings.warn(current().label, RuntimeWarning, stacklevel=3)
     os.environ.update(ENVIRONMENT)
     for name in REMOVED:
         os.environ.pop(name, None)
 
 
+def native() -> bool:
+    """Whether this machine's own kernels are asked for."""
+    return os.environ.get(SWITCH) == NATIVE
+
+
 @functools.cache
 def current() -> Numerics:
     """What this process computes with."""
-    if os.environ.get(SWITCH) == NATIVE:
+    if native():
         return Numerics(False, f"{SWITCH}={NATIVE} leaves this machine its own kernels")
     if _LATE:
         return Numerics(
@@ -79,7 +104,36 @@ def current() -> Numerics:
         return Numerics(False, f"the promise is for Linux on x86-64, not {system} on {machine}")
     if not has_avx2():
         return Numerics(False, "this processor has no AVX2")
-    return Numerics(True, "AVX2 kernels, one thread a training")
+    return Numerics(True, PROMISE)
+
+
+def of_training(*, on_gpu: bool, processes: int) -> Numerics:
+    """What a training computes with in this process.
+
+    Args:
+        on_gpu: whether its weights lie on a GPU.
+        processes: how many share it.
+    """
+    if on_gpu:
+        return Numerics(False, "trained on a GPU")
+    if processes > 1:
+        return Numerics(False, f"one training shared by {processes} processes")
+    return current()
+
+
+def recorded(checkpoint: Path) -> str:
+    """The label of what a training was computed with, as its checkpoint tells it.
+
+    `UNRECORDED` where there is no checkpoint, or one that does not tell.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(checkpoint, framework="numpy") as file:
+            label: str = json.loads((file.metadata() or {})[TRAINED])["numerics"]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return UNRECORDED
+    return label
 
 
 def has_avx2() -> bool:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
+from mgsl import numerics
 from mgsl.errors import UserError
 from mgsl.models import build
 from mgsl.models.base import GroundingModel
@@ -87,13 +89,31 @@ def test_a_truncated_checkpoint_is_named(saved: Path, kept: int) -> None:
         load_checkpoint(saved, CONFIG)
 
 
-@pytest.mark.parametrize("metadata", [None, {}, {"config": "{"}])
+@pytest.mark.parametrize("metadata", [None, {}, {"trained": "{"}, {"trained": "[]"}])
 def test_a_file_of_another_program_is_named(
     tmp_path: Path, metadata: dict[str, str] | None
 ) -> None:
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors", metadata=metadata)
     with pytest.raises(UserError, match="not a checkpoint of mgsl"):
         load_checkpoint(tmp_path / "other.safetensors", CONFIG)
+
+
+def test_a_checkpoint_tells_the_numerics_it_was_trained_with(
+    saved: Path, model: GroundingModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert numerics.recorded(saved) == numerics.current().label
+    monkeypatch.setattr(checkpoint, "world_size", lambda: 2)
+    save_checkpoint(saved, model, CONFIG)
+    assert numerics.recorded(saved).startswith("NOT reproducible to the byte: one training shared")
+    assert not numerics.of_training(on_gpu=True, processes=1).reproducible
+    save_file({"weight": torch.zeros(2)}, tmp_path / "other", metadata={"trained": "{}"})
+    for path in (tmp_path / "other", tmp_path / "none", tmp_path):
+        assert numerics.recorded(path) == numerics.UNRECORDED
+
+
+def test_saving_twice_gives_the_same_bytes_in_every_process(saved: Path) -> None:
+    with safe_open(saved, framework="pt") as file:
+        assert len(file.metadata()) == 1  # several would come in any order
 
 
 def test_no_checkpoint_and_no_state_is_unpickled(tmp_path: Path) -> None:
@@ -137,7 +157,9 @@ def test_a_save_that_fails_leaves_the_last_one(
     assert list(saved.parent.iterdir()) == [saved]
 
 
-def test_the_fingerprint_tells_configurations_data_and_seeds_apart(tmp_path: Path) -> None:
+def test_the_fingerprint_tells_configurations_data_seeds_and_numerics_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("queries.jsonl", "vocabulary.json", "summary.json"):
         (tmp_path / name).write_text(name)
     first = fingerprint(CONFIG, tmp_path, 0)
@@ -146,4 +168,7 @@ def test_the_fingerprint_tells_configurations_data_and_seeds_apart(tmp_path: Pat
     others = {fingerprint(CONFIG, tmp_path, 1), fingerprint(longer, tmp_path, 0)}
     (tmp_path / "summary.json").write_text("other features")
     others.add(fingerprint(CONFIG, tmp_path, 0))
-    assert len(others - {first}) == 3
+    other = numerics.Numerics(False, "other kernels")
+    monkeypatch.setattr(numerics, "current", lambda: other)
+    others.add(fingerprint(CONFIG, tmp_path, 0))
+    assert len(others - {first}) == 4

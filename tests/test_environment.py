@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mgsl import doctor
+from mgsl import doctor, numerics
 from mgsl.reporting import environment
 from tests import report_workspace
 
@@ -28,6 +28,25 @@ def test_versions_and_parameters_are_told_twice_the_same() -> None:
     assert ("Packages", "pytest") not in told
     assert "model.dim 64" in told["Parameters of embedded", "mgsl_net"]
     assert "iou 0.3, 0.5, 0.7" in told["Parameters of embedded", "evaluation"]
+
+
+def test_numerics_are_told_with_what_is_set_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told() -> dict[str, str]:
+        rows = environment.build(["embedded"]).rows
+        return {name: value for part, name, value in rows if part == "Numerics"}
+
+    assert numerics.REASONS.keys() == numerics.ENVIRONMENT.keys()
+    before = told()
+    assert before["Runs of embedded"] == before["This report"] == numerics.PROMISE
+    for name, value in numerics.ENVIRONMENT.items():
+        assert before[name].startswith(f"set to {value}: ")
+    monkeypatch.setenv(numerics.SWITCH, numerics.NATIVE)
+    numerics.current.cache_clear()
+    try:
+        assert "MGSL_NUMERICS=native" in told()["This report"]
+        assert "MKL_CBWR" not in told()
+    finally:
+        numerics.current.cache_clear()
 
 
 def test_no_folder_and_no_host_is_named(tmp_path: Path) -> None:

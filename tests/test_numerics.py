@@ -7,10 +7,14 @@ import sys
 from mgsl import numerics
 
 
-def _run(code: str, **environment: str) -> str:
+def _start(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     told = {k: v for k, v in os.environ.items() if k not in numerics.ENVIRONMENT} | environment
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=told, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, env=told, capture_output=True, text=True, check=True)
+
+
+def _run(code: str, **environment: str) -> str:
+    return _start(code, **environment).stdout
 
 
 def test_what_stands_in_the_environment_gives_way() -> None:
@@ -37,7 +41,17 @@ def test_one_switch_leaves_a_machine_its_own_kernels_and_says_so() -> None:
 
 def test_a_library_that_was_loaded_first_takes_the_promise_away() -> None:
     code = "import numpy, mgsl; from mgsl.numerics import current; print(current().label)"
-    assert "numpy had been loaded before mgsl; import mgsl first" in _run(code)
+    done = _start(code)
+    assert "numpy had been loaded before mgsl; import mgsl first" in done.stdout
+    assert done.stderr.count("numpy had been loaded before mgsl") == 1  # a warning, once
+
+
+def test_a_command_warns_once_where_the_promise_is_not_kept() -> None:
+    code = "import sys; from mgsl.cli import main; sys.argv = ['mgsl', '--help']; main()"
+    assert _start(code).stderr == ""
+    warned = _start(code, MGSL_NUMERICS="native").stderr
+    assert warned.startswith("warning: NOT reproducible to the byte: MGSL_NUMERICS=native")
+    assert warned.count("\n") == 1
 
 
 def test_what_a_process_starts_is_fixed_from_its_beginning() -> None:

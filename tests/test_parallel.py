@@ -8,8 +8,9 @@ import time
 
 import pytest
 
+from mgsl import numerics
 from mgsl.errors import UserError
-from mgsl.training.parallel import in_parallel
+from mgsl.training.parallel import in_parallel, threads_each
 
 PARENT = """
 import time
@@ -42,6 +43,22 @@ def write_and_wait(name: str) -> None:
 
 def test_results_come_in_the_order_of_the_names() -> None:
     assert in_parallel(shout, ["a", "b", "c"], "cpu") == ["A", "B", "C"]
+
+
+def threads(name: str) -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+def test_each_computes_with_one_thread_however_many_processors_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(4))
+    assert in_parallel(threads, ["a", "b"], "cpu") == [1, 1]
+    assert threads_each(32, 3) == 1
+    monkeypatch.setenv(numerics.SWITCH, numerics.NATIVE)
+    assert (threads_each(32, 3), threads_each(2, 3)) == (10, 1)
 
 
 def test_an_error_is_told_as_it_was_raised() -> None:

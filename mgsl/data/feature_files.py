@@ -171,7 +171,8 @@ def stretch(
     """Cut a video into `num_clips` bins and average in each; a short video repeats (Q14).
 
     Bin i holds the published clips from floor(i n / T) to before floor((i + 1) n / T), and the
-    first of them where there is none.
+    first of them where there is none. Sums run in one order and in double precision, so that every
+    machine gets the same bytes without rounding.
 
     Args:
         clips: at least one.

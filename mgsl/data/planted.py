@@ -6,7 +6,8 @@ of its word vector, so that a word never trained on can be guessed at, and partl
 it cannot be guessed entirely.
 
 Every random number comes from a digest of the seed and the word's or the video's name: a video
-looks the same whichever others are simulated with it.
+looks the same whichever others are simulated with it. Features are rounded, so that the same bytes
+come out whichever kernels a machine multiplies and sums with.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from mgsl.data.text import rounded
 from mgsl.params import PlantedParams
 
 
@@ -87,7 +89,7 @@ def plant(
         word_dim: length of a word vector.
 
     Yields:
-        The clips of one video, float32.
+        The clips of one video, float32, rounded.
 
     Raises:
         ValueError: a duration is not above 0.
@@ -103,7 +105,7 @@ def plant(
         for event in events.get(video, ()):
             shown = np.sum([signatures[word] for word in event.words], axis=0)
             clips += coverage(event, duration_s, num_clips)[:, None] * shown
-        yield clips.astype(np.float32)
+        yield rounded(clips)
 
 
 def events_of_sentences(

@@ -15,6 +15,7 @@ from mgsl.errors import UserError
 Vectors = Mapping[str, Float[np.ndarray, " dim"]]
 
 _TOKENIZER = NLTKWordTokenizer()
+DECIMALS = 4  # of numbers computed here: the last digits of a sum depend on the machine
 TYPICAL_NORM = 6.8  # mean length of the GloVe 42B vectors of Charades-STA's words
 
 
@@ -107,7 +108,8 @@ def spelling_vector(word: str, dim: int) -> Float[np.ndarray, " dim"]:
     """A vector for a word that has no published one, derived from its spelling alone.
 
     The sum of one Gaussian vector for the whole word and one for each of its n-grams of 3 to 5
-    characters, after fastText: words that share a stem lie close. The same on every machine.
+    characters, after fastText: words that share a stem lie close. Rounded, and so the same on every
+    machine.
 
     Args:
         word: any string.
@@ -116,7 +118,12 @@ def spelling_vector(word: str, dim: int) -> Float[np.ndarray, " dim"]:
     marked = f"<{word}>"
     pieces = [marked[i : i + n] for n in (3, 4, 5) for i in range(len(marked) - n + 1)]
     total = np.sum([_gaussian(piece, dim) for piece in [f"={word}", *pieces]], axis=0)
-    return (total * (TYPICAL_NORM / np.linalg.norm(total))).astype(np.float32)
+    return rounded(total * (TYPICAL_NORM / np.linalg.norm(total)))
+
+
+def rounded(values: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    """Numbers of double precision at `DECIMALS` decimals, then as float32; no zero is negative."""
+    return (np.round(values, DECIMALS) + 0.0).astype(np.float32)
 
 
 def _parse_vector(numbers: Sequence[str], dim: int, where: str) -> Float[np.ndarray, " dim"]:

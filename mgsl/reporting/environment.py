@@ -4,14 +4,15 @@ Nothing of it names a folder or a machine, so that it is the same bytes wherever
 """
 
 import importlib.metadata
+import os
 import platform
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import mgsl
-from mgsl import doctor
-from mgsl.reporting import pages
+from mgsl import doctor, numerics
+from mgsl.reporting import pages, stamps
 from mgsl.reporting.prose import Register
 from mgsl.reporting.sources import Source
 
@@ -19,19 +20,21 @@ _ABSENT = "not installed"
 
 
 def build(datasets: Sequence[str]) -> Register:
-    """Code, platform and packages, and the resolved parameters of every run.
+    """Code, platform, numerics and packages, and the resolved parameters of every run.
 
     Args:
         datasets: names of evaluated datasets.
     """
     rows = [
         *(("Code and platform", *row) for row in _platform()),
+        *(("Numerics", *row) for row in _numerics([Source(name) for name in datasets])),
         *(("Packages", *row) for row in packages()),
         *(row for dataset in datasets for row in _parameters(Source(dataset))),
     ]
     caption = (
         "Environment. Installed versions, beside the locked ones of requirements.txt where they "
-        "differ, and the parameters of every run as they were resolved from params.yaml."
+        "differ; what numbers were computed with, and which variables are set for it; "
+        "and the parameters of every run as they were resolved from params.yaml."
     )
     return Register(caption, ("Part", "Name", "Value"), tuple(rows), widths=(1.0, 4.0))
 
@@ -61,6 +64,17 @@ def _platform() -> Iterator[tuple[str, str]]:
     yield "Commit", pages.commit()
     yield "Python", f"{platform.python_version()}, {platform.python_implementation()}"
     yield "System", f"{platform.system()}, {platform.machine()}"
+
+
+def _numerics(sources: Sequence[Source]) -> Iterator[tuple[str, str]]:
+    for source in sources:
+        yield f"Runs of {source.dataset}", stamps.numerics_of(source)
+    yield "This report", numerics.current().label
+    if not numerics.native():
+        for name in numerics.ENVIRONMENT:
+            yield name, f"set to {os.environ.get(name)}: {numerics.REASONS[name]}"
+        removed = "would change how the same kernels block or round"
+        yield "Removed if set", f"{', '.join(numerics.REMOVED)}: {removed}"
 
 
 def _version(name: str, locked: dict[str, str]) -> str:

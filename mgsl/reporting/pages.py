@@ -17,7 +17,8 @@ from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.reporting import headline, tables
-from mgsl.reporting.sources import Source, rule
+from mgsl.reporting.sources import Source
+from mgsl.reporting.stamps import of_process, of_source, unpromised
 from mgsl.reporting.studies import Studies
 
 TITLE = "MGSL-Net, replicated"
@@ -83,7 +84,7 @@ def write_page(
     exhibit = describe(name)
     page = _environment().get_template("exhibit.html").render(
         title=exhibit.title, name=name, body=body, code=code, files=exhibit.files,
-        sources=_sources(datasets), stamps=made_from,
+        sources=_sources(datasets), stamps=made_from, unpromised=unpromised(made_from),
     )  # fmt: skip
     write_text(paths.EXHIBITS / f"{name}.html", page)
 
@@ -102,6 +103,7 @@ def build_index(exhibits: list[str], datasets: list[str]) -> None:
         if not (page := paths.EXHIBITS / f"{name}.html").is_file():
             raise UserError(f"{page} is missing: run `python -m mgsl report --exhibit {name}`")
     results = headline.build(datasets)
+    made_from = stamps(datasets)
     known = {
         "title": TITLE,
         "subtitle": SUBTITLE,
@@ -110,7 +112,8 @@ def build_index(exhibits: list[str], datasets: list[str]) -> None:
         "verdicts": headline.verdicts(exhibits),
         "sections": arrange([describe(name) for name in exhibits]),
         "sources": _sources(datasets),
-        "stamps": stamps(datasets),
+        "stamps": made_from,
+        "unpromised": unpromised(made_from),
     }
     environment = _environment()
     for template, target, render in (
@@ -179,7 +182,7 @@ def stamps(datasets: Sequence[str], *, studies: bool = False) -> list[list[tuple
     """
     studied = [Studies(str(paths.STUDIES)).stamp()] if studies else []
     return [
-        *(_stamp(source) for source in _sources(datasets)), *studied, [("Commit", commit())]
+        *map(of_source, _sources(datasets)), *studied, [("Commit", commit()), *of_process()]
     ]  # fmt: skip
 
 
@@ -195,41 +198,6 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return found.stdout.strip() or "unknown"
-
-
-def _stamp(source: Source) -> list[tuple[str, str]]:
-    config, prepared = source.config, source.preparation
-    rare = prepared.preparation.rare
-    run = source.run(config.names[0])
-    bound = "at most" if rare.inclusive else "fewer than"
-    return [
-        ("Dataset", f"{source.summary['title']} ({source.dataset})"),
-        ("Features", source.summary["features"]),
-        ("Data", "SIMULATED" if source.simulated else "real"),
-        ("Pairs", ", ".join(f"{c['pairs']:,} {s}" for s, c in source.summary["splits"].items())),
-        ("Sources", _digests(source) or "none"),
-        ("Scale", config.scale),
-        ("Seeds", ", ".join(map(str, config.seeds))),
-        ("Runs", ", ".join(config.names)),
-        (
-            "Settings",
-            f"{prepared.num_clips} clips, {prepared.max_words} words, {run.epochs} epochs, "
-            f"batch {run.batch_size}, learning rate {run.learning_rate:g}",
-        ),
-        (
-            "Rare",
-            f"a word tagged {', '.join(rare.tags)} seen {bound} {rare.threshold} times "
-            f"(counted in: {rare.corpus})",
-        ),
-        ("Scored", rule([source])),
-    ]
-
-
-def _digests(source: Source) -> str:
-    """The published files that a dataset was made of, each with the start of its SHA-256."""
-    return ", ".join(
-        f"{item['file']} ({item['sha256'][:12]})" for item in source.summary["sources"]
-    )
 
 
 def _sources(datasets: Sequence[str]) -> list[Source]:

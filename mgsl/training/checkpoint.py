@@ -1,8 +1,10 @@
 """Weights to keep, and the state from which a killed training goes on.
 
-A checkpoint is one safetensors file: the weights, and the configuration as its metadata. The state
-of an unfinished training lies in a folder of its own, named after a digest of the configuration and
-of the data, so that a training never goes on from another one's state. Neither can run code.
+A checkpoint is one safetensors file: the weights, and as its metadata the configuration and the
+numerics that they were trained with. These stand under one key, since safetensors writes several in
+an order that changes from process to process. The state of an unfinished training lies in a folder
+of its own, named after a digest of the configuration and of the data, so that a training never goes
+on from another one's state. Neither can run code.
 """
 
 import hashlib
@@ -14,6 +16,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from mgsl import numerics
+from mgsl.distributed import world_size
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.models import build
@@ -22,19 +26,24 @@ from mgsl.params import RunConfig, parse
 
 
 def fingerprint(config: RunConfig, prepared: Path, seed: int) -> str:
-    """What decides a training's course, digested: configuration, data and seed."""
+    """What decides a training's course, digested: configuration, numerics, data and seed."""
     digest = hashlib.sha256(config.model_dump_json().encode())
-    digest.update(str(seed).encode())
+    digest.update(f"{numerics.current().label} {seed}".encode())
     for name in ("queries.jsonl", "vocabulary.json", "summary.json"):
         digest.update((prepared / name).read_bytes())
     return digest.hexdigest()[:16]
 
 
 def save_checkpoint(path: Path, model: Method, config: RunConfig) -> None:
-    """Write weights and configuration atomically."""
+    """Write weights, configuration and numerics atomically."""
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    on_gpu = any(tensor.is_cuda for tensor in tensors.values())
+    trained = {
+        "config": config.model_dump(mode="json"),
+        "numerics": numerics.of_training(on_gpu=on_gpu, processes=world_size()).label,
+    }
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"config": config.model_dump_json()})
+        save_file(tensors, temporary, metadata={numerics.TRAINED: json.dumps(trained)})
 
 
 def load_checkpoint(path: Path, config: RunConfig) -> Method:
@@ -100,10 +109,10 @@ def _open(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return json.loads(metadata["config"]), tensors
+        return json.loads(metadata[numerics.TRAINED])["config"], tensors
     except FileNotFoundError:
         raise UserError(f"{path} is missing: train first, with `dvc repro`") from None
-    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError, OSError) as error:
         raise UserError(f"{path} is not a checkpoint of mgsl, or is damaged: {error}") from None
 
 

@@ -1,4 +1,8 @@
-"""Several trainings at once, where one alone would leave processors idle."""
+"""Several trainings at once, where one alone would leave processors idle.
+
+Each computes with one thread, since two threads sum in another order than one: what comes out does
+not depend on how many processors there are.
+"""
 
 import multiprocessing
 import os
@@ -11,6 +15,7 @@ from typing import TypeVar
 
 import torch
 
+from mgsl import numerics
 from mgsl.errors import UserError
 
 Job = TypeVar("Job")
@@ -39,12 +44,13 @@ def in_parallel(work: Callable[[Job], Result], jobs: Sequence[Job], device: str)
     alone = on_cuda or "WORLD_SIZE" in os.environ
     workers = 1 if alone else min(len(jobs), processors)
     if workers == 1:
+        torch.set_num_threads(threads_each(processors, workers))
         return [work(job) for job in jobs]
     with ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(max(1, processors // workers), os.getpid()),
+        initargs=(threads_each(processors, workers), os.getpid()),
     ) as pool:
         try:
             return list(pool.map(work, jobs))
@@ -58,8 +64,13 @@ def in_parallel(work: Callable[[Job], Result], jobs: Sequence[Job], device: str)
             raise
 
 
+def threads_each(processors: int, jobs: int) -> int:
+    """Threads of each training: one, unless a machine's own numbers are asked for."""
+    return max(1, processors // jobs) if numerics.native() else 1
+
+
 def _begin(threads: int, parent: int) -> None:
-    """Take a share of the processors, and leave when whoever asked for the work is gone."""
+    """Take so many threads, and leave when whoever asked for the work is gone."""
     torch.set_num_threads(threads)
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
 
