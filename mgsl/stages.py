@@ -167,7 +167,7 @@ def index() -> None:
 def study(*, subject: str) -> None:
     """Write one of the studies that are kept in git: numbers that take too long for every run."""
     from mgsl.reporting import published
-    from mgsl.studies import collapse, readings, running
+    from mgsl.studies import collapse, readings, running, trials
     from mgsl.studies.examples import Example
 
     chosen = params.load(paths.PARAMS)
@@ -176,6 +176,8 @@ def study(*, subject: str) -> None:
         running.run(chosen, published.bin_shares(), shown)
     elif subject == "collapse":
         collapse.run(chosen)
+    elif subject == trials.LENGTHS:
+        trials.lengths(chosen)
     else:
         readings.run(chosen, subject)
 
