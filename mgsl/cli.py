@@ -266,7 +266,7 @@ def study(
     `dvc exp run -S 'ablations=[readings]' -S 'seeds=[0,1,2]'`. **methods**: all methods on the
     datasets that params.yaml lists, once they are trained there.
     **collapse**: why slots become one vector; trains the first steps of a few configurations.
-    **lengths**: what twice the length would add to each training; trains every run twice.
+    **lengths**: what twice the length would add to the training of each method; trains them.
     **tables**: the configurations of Tables 3-5 over many seeds, as `readings`.
     """
     stages.study(subject=subject.value)

@@ -4,15 +4,17 @@ A trial's curve is kept under a digest of all that decides it, so that a study t
 on where it stopped.
 """
 
-import itertools
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 
 from mgsl import params, paths
 from mgsl.data.loading import load_splits
+from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.models import build
 from mgsl.models.base import GroundingModel
@@ -23,6 +25,7 @@ from mgsl.training.parallel import in_parallel
 from mgsl.training.seeding import seed_everything
 
 LENGTHS = "lengths"  # of reports/studies
+VARIANTS = ("printed", "attention_only")  # of MGSL-Net, beside the recommended reading
 _DECIMALS = 4
 _FIGURES = ("val_R@1, IoU=0.5", "val_R@1, IoU=0.7", "val_rare_R@1, IoU=0.5")
 
@@ -74,34 +77,33 @@ def kept_epoch(curve: pd.DataFrame, config: RunConfig) -> "pd.Series[float]":
 
 
 def lengths(chosen: Params, say: Callable[[str], None] = print) -> None:
-    """Train every run of params.yaml at once and at twice its length; write reports/studies.
+    """Train every method, and MGSL-Net's variants, at twice its length; write reports/studies.
 
     A training is finished when twice its length does not raise the mean over seeds of R@1, IoU=0.5
-    on validation by more than a point.
+    on validation by more than a point. The trainings at their length are those of the pipeline.
 
     Args:
-        chosen: params.yaml: which runs, datasets and seeds.
+        chosen: params.yaml: which methods, datasets and seeds.
         say: tells the person who waits what is being done.
+
+    Raises:
+        UserError: a run of the pipeline is missing.
     """
-    tables = []
+    rows = []
     for dataset in chosen.datasets:
-        configs = _trained(chosen, dataset)
-        trials = [
-            (_longer(config, times), seed, times)
-            for config, times, seed in itertools.product(configs.values(), (1, 2), _seeds(dataset))
-        ]
-        say(f"{len(trials)} trainings on {dataset}; those that are done are kept")
-        curves = in_parallel(train, [(config, seed) for config, seed, _ in trials], "cpu")
-        for (config, seed, times), curve in zip(trials, curves, strict=True):
-            row = kept_epoch(curve, config)
-            tables.append(
-                {"dataset": dataset, "name": config.name, "times": times, "epochs": config.epochs}
-                | {"seed": seed, "kept": int(row["epoch"])}
-                | {figure: row[figure] for figure in _FIGURES}
-            )
-    path = paths.STUDIES / f"{LENGTHS}.csv"
-    with atomic_path(path) as temporary:
-        table = pd.DataFrame(tables).round(_DECIMALS)
+        told = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+        once = [(config, seed) for config in _trained(chosen, dataset) for seed in told.seeds]
+        twice = [(c.model_copy(update={"epochs": 2 * c.epochs}), seed) for c, seed in once]
+        say(f"{len(twice)} trainings on {dataset}; those that are done are kept")
+        curves = in_parallel(train, twice, "cpu")
+        for (config, seed), (longer, _), curve in zip(once, twice, curves, strict=True):
+            run = paths.run(dataset, config.name, seed, told.groups.get(config.name))
+            rows += [
+                _row(config, seed, 1, _curve(run / "curve.csv")),
+                _row(longer, seed, 2, curve),
+            ]
+    with atomic_path(paths.STUDIES / f"{LENGTHS}.csv") as temporary:
+        table = pd.DataFrame(rows).round(_DECIMALS)
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
@@ -136,19 +138,26 @@ def rates(
     return pd.DataFrame(rows)
 
 
-def _trained(chosen: Params, dataset: str) -> dict[str, RunConfig]:
-    """The runs of params.yaml that are trained in epochs."""
-    found = {name: _config(dataset, name) for name in chosen.names()}
-    return {name: c for name, c in found.items() if isinstance(build(c), GroundingModel)}
+def _trained(chosen: Params, dataset: str) -> list[RunConfig]:
+    """The methods that are trained in epochs, and MGSL-Net as printed and without memories."""
+    names = [*chosen.methods, *(name for name in VARIANTS if name in chosen.names())]
+    found = [_config(dataset, name) for name in names]
+    return [config for config in found if isinstance(build(config), GroundingModel)]
 
 
-def _longer(config: RunConfig, times: int) -> RunConfig:
-    return config.model_copy(update={"epochs": times * config.epochs})
+def _row(config: RunConfig, seed: int, times: int, curve: pd.DataFrame) -> dict[str, Any]:
+    kept = kept_epoch(curve, config)
+    about = {"dataset": config.dataset, "name": config.name, "times": times, "seed": seed}
+    about |= {"epochs": config.epochs, "kept": int(kept["epoch"])}
+    return about | {figure: kept[figure] for figure in _FIGURES}
+
+
+def _curve(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `dvc repro` first") from None
 
 
 def _config(dataset: str, name: str) -> RunConfig:
     return params.read(RunConfig, paths.config(dataset, name))
-
-
-def _seeds(dataset: str) -> tuple[int, ...]:
-    return params.read(EvaluateConfig, paths.config(dataset, "evaluate")).seeds
