@@ -1,0 +1,65 @@
+"""Whether trainings are finished: twice the length, and what the reports say of it."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mgsl import paths
+from mgsl.reporting import lengths, tables
+from mgsl.studies import trials
+from tests import tiny
+
+
+def test_the_epoch_kept_is_the_best_of_the_last_stage() -> None:
+    config = tiny.run_config("drn", epochs=10)  # stages of 6, 2 and 2 epochs
+    recall = [0.1, 0.2, 0.3, 0.9, 0.2, 0.1, 0.8, 0.5, 0.4, 0.3]
+    curve = pd.DataFrame({"epoch": range(1, 11), "val_R@1, IoU=0.5": recall})
+    assert trials.kept_epoch(curve, config)["epoch"] == 9
+    flat = tiny.run_config("mgsl_net", epochs=10)
+    assert trials.kept_epoch(curve, flat)["epoch"] == 4
+
+
+def test_a_trial_that_is_done_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny.run_config()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(trials, "fingerprint", lambda *_: "digest")
+    kept = paths.trial(config.dataset, config.name, 3, "digest")
+    kept.parent.mkdir(parents=True)
+    kept.write_text("epoch,loss\n1,0.5\n")
+    assert trials.train((config, 3)).to_dict("list") == {"epoch": [1], "loss": [0.5]}
+
+
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CTRL gains 0.9 points in twice the length, DRN 1.1, on the mean of two seeds."""
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {"dataset": "embedded", "name": name, "times": times, "seed": seed, "epochs": 10 * times}
+        | dict.fromkeys(lengths._FIGURES, 0.5 + 0.02 * seed + (times - 1) * gain)
+        for name, gain in (("ctrl", 0.009), ("drn", 0.011))
+        for times in (1, 2)
+        for seed in (0, 1)
+    ]
+    (tmp_path / paths.STUDIES).mkdir(parents=True)
+    pd.DataFrame(rows).to_csv(tmp_path / paths.STUDIES / "lengths.csv", index=False)
+
+
+def test_more_than_a_point_in_twice_the_length_is_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study(tmp_path, monkeypatch)
+    assert lengths.unfinished("embedded") == {"drn": pytest.approx(1.1)}
+    ctrl, drn = lengths.build().rows
+    assert [cell.text for cell in ctrl[1]][:3] == ["10", "51.0", "+0.9"]
+    assert (ctrl[1][-1].text, drn[1][-1].text) == ("yes", "no")
+
+
+def test_without_the_study_nothing_is_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert lengths.unfinished("embedded") == {}
+    assert "not measured" in lengths.build().caption
+    tables.save(lengths.build(), "empty")
