@@ -48,7 +48,7 @@ def read() -> dict[str, dict[str, Any]]:
 
 def expanded() -> dict[str, str]:
     """The command of every stage of dvc.yaml, matrices opened with params.yaml, by its name."""
-    values = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
+    values = _values()
     pipeline = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))
     return {
         name: command
@@ -127,11 +127,16 @@ def _files(locked: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _parameters(locked: Mapping[str, Any]) -> Iterator[str]:
-    values = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
+    values = _values()
     for name, stage in locked.items():
         for key, value in stage.get("params", {}).get(str(paths.PARAMS), {}).items():
             if _plain(values.get(key)) != _plain(value):
                 yield f"{paths.PARAMS}: {key} is not what {name} ran with"
+
+
+def _values() -> dict[str, Any]:
+    known = paths.PARAMS.is_file()
+    return yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8")) if known else {}
 
 
 def _plain(value: Any) -> Any:
