@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mgsl.agreement import Agreement
 from mgsl.errors import UserError
 from mgsl.lock import LOCK
 
+DVC = (sys.executable, "-m", "dvc")
 AGREES, DIFFERS, NEW, LACKING = "agrees", "differs", "new", "lacking"
 
 
@@ -101,29 +103,73 @@ def verify(targets: Sequence[str], *, keep: bool, say: Callable[[str], None] = p
     Raises:
         UserError: this is no git repository with a dvc.lock, or the pipeline failed in the copy.
     """
-    tracked = _tracked()
+    _tracked()  # this is a git repository, or nothing can be verified
     if not LOCK.is_file():
         raise UserError(f"{LOCK} is missing, so there is nothing to compare with: run `dvc repro`")
     if lines := lock.misfits():
         say("what is committed is not of this tree, and may differ for that alone:")
         for line in lines:
             say(f"  {line}")
+    with scratch_copy(keep=keep, say=say) as copy:
+        say("running the pipeline there, from the beginning")
+        reproduce(copy, "--force", *targets)
+        outcome = examine(Path.cwd(), copy)
+    for line in outcome.lines():
+        say(line)
+    return outcome.good
+
+
+@contextmanager
+def scratch_copy(*, keep: bool = False, say: Callable[[str], None] = print) -> Iterator[Path]:
+    """Yield a copy of the tracked files as they are now, without any result; remove it afterwards.
+
+    Args:
+        keep: whether it is left for a look.
+        say: tells what is done.
+
+    Raises:
+        UserError: this is no git repository.
+    """
+    tracked = _tracked()
     folder = Path(tempfile.mkdtemp(prefix="mgsl-verify-"))
     copy = folder / "copy"
     try:
         say(f"copying {len(tracked)} tracked files to {copy}")
         _copy(tracked, copy)
-        say("running the pipeline there, from the beginning")
-        _run(targets, copy)
-        outcome = examine(Path.cwd(), copy)
+        yield copy
     finally:
         if keep:
             say(f"the copy is kept in {copy}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    for line in outcome.lines():
-        say(line)
-    return outcome.good
+
+
+def reproduce(copy: Path, *arguments: str) -> None:
+    """`dvc repro` in a copy; Ctrl-C ends it too, and is waited for.
+
+    Args:
+        copy: the root of a workspace.
+        arguments: further ones of `dvc repro`: options, and stages.
+
+    Raises:
+        UserError: the pipeline failed.
+    """
+    process = subprocess.Popen([*DVC, "repro", *arguments], cwd=copy, env=environment())
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
+    if code:
+        raise UserError(f"the pipeline failed in the copy (exit code {code}); see above")
+
+
+def environment() -> dict[str, str]:
+    """That of a process in a copy: the same Python, and the copy's own code."""
+    told = dict(os.environ)
+    told["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{told['PATH']}"
+    told.pop("PYTHONPATH", None)
+    return told
 
 
 def examine(here: Path, there: Path) -> Outcome:
@@ -188,22 +234,6 @@ def _copy(tracked: Sequence[Path], copy: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
     subprocess.run(["git", "reset", "--quiet"], cwd=copy, check=True)  # an index, for DVC
-
-
-def _run(targets: Sequence[str], copy: Path) -> None:
-    """`dvc repro` in the copy; Ctrl-C ends it too, and is waited for."""
-    environment = dict(os.environ)
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    environment.pop("PYTHONPATH", None)
-    command = [sys.executable, "-m", "dvc", "repro", "--force", *targets]
-    process = subprocess.Popen(command, cwd=copy, env=environment)
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        process.wait()
-        raise
-    if code:
-        raise UserError(f"the pipeline failed in the copy (exit code {code}); see above")
 
 
 def _outputs(lock: Path) -> dict[str, str]:

@@ -103,11 +103,11 @@ def test_a_failing_pipeline_is_a_users_error_and_cleans_up(root: Path) -> None:
 
 
 def test_an_interruption_cleans_up(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(targets: list, copy: Path) -> None:
+    def interrupted(copy: Path, *arguments: str) -> None:
         assert (copy / "make.py").is_file()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verifying, "_run", interrupted)
+    monkeypatch.setattr(verifying, "reproduce", interrupted)
     with pytest.raises(KeyboardInterrupt):
         verifying.verify([], keep=False, say=lambda line: None)
     assert not list((root.parent / "scratch").iterdir())
