@@ -89,7 +89,7 @@ def main() -> None:
     assert isinstance(model, TAN2D)
     config = params.parse(TAN2DConfig, run.model, where=DATASET)
     size, rate = BATCHES[given.scale], peak()
-    num_clips = chosen.settings[chosen.scale][DATASET].num_clips
+    num_clips = chosen.setting(DATASET).num_clips
     batch = random_batch(size, num_clips, config.video_dim)
     direct = DirectStack(config)
     shape = (size, config.hidden_dim, config.side, config.side)

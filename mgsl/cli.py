@@ -46,11 +46,16 @@ class Subject(StrEnum):
     slots = "slots"
     methods = "methods"
     collapse = "collapse"
+    lengths = "lengths"
+    tables = "tables"
 
 
 DatasetOption = Annotated[str, typer.Option(help="A dataset of params.yaml.")]
 NameOption = Annotated[str, typer.Option(help="A method or an ablation of params.yaml.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order.")]
+SeedsOption = Annotated[
+    int | None, typer.Option(min=0, help="One seed; without it all that params.yaml lists.")
+]
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute; auto takes CUDA if any.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -80,10 +85,10 @@ def prepare(dataset: DatasetOption) -> None:
 def train(
     dataset: DatasetOption,
     name: NameOption,
-    seed: SeedOption,
+    seed: SeedsOption = None,
     device: DeviceOption = Device.auto,
 ) -> None:
-    """Train one method, keep its best epoch, predict the test queries.
+    """Train one method, keep its best epoch, predict the test queries; the seeds side by side.
 
     A killed training goes on after its last epoch when it is started again. For several
     processes: `torchrun --nproc-per-node 2 -m mgsl train ...`.
@@ -95,10 +100,10 @@ def train(
 def ablate(
     dataset: DatasetOption,
     name: Annotated[str, typer.Option(help="An entry of `ablations`: an ablation, or a group.")],
-    seed: SeedOption,
+    seed: SeedsOption = None,
     device: DeviceOption = Device.auto,
 ) -> None:
-    """Train an ablation of MGSL-Net, or each of a group, several at once."""
+    """Train an ablation, or each of a group, with every seed, several at once."""
     stages.ablate(dataset=dataset, name=name, seed=seed, device=device.value)
 
 
@@ -261,6 +266,8 @@ def study(
     `dvc exp run -S 'ablations=[readings]' -S 'seeds=[0,1,2]'`. **methods**: all methods on the
     datasets that params.yaml lists, once they are trained there.
     **collapse**: why slots become one vector; trains the first steps of a few configurations.
+    **lengths**: what twice the length would add to each training; trains every run twice.
+    **tables**: the configurations of Tables 3-5 over many seeds, as `readings`.
     """
     stages.study(subject=subject.value)
 

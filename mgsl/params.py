@@ -7,6 +7,7 @@ import difflib
 import json
 import types
 import typing
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -24,6 +25,7 @@ TextFile = Annotated[str, Field(pattern=r".\.txt$")]
 Scale = Literal["embedded", "paper"]
 NmsRule = Literal["per_metric", "fixed", "none"]
 Form = Literal["surface", "lemma", "stem"]
+Decay = Literal["none", "linear", "inverse_sqrt"]
 
 
 class Frozen(BaseModel):
@@ -43,13 +45,14 @@ class SettingParams(Frozen):
     epochs: Positive
     batch_size: Positive
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    warmup_steps: NonNegative
+    decay: Decay
 
 
 class TrainingParams(Frozen):
     """How every method is trained."""
 
     clip_norm: Annotated[float, Field(ge=0)]
-    warmup_steps: NonNegative
     mask_padding: bool
     precision: Literal["float32", "bfloat16", "float16"]
     micro_batches: Positive
@@ -127,6 +130,8 @@ class ScheduleParams(Frozen):
     epochs: Positive | None = None
     batch_size: Positive | None = None
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    warmup_steps: NonNegative | None = None
+    decay: Decay | None = None
 
 
 class NmsParams(Frozen):
@@ -187,7 +192,7 @@ class Params(Frozen):
     def _names_exist(self) -> "Params":
         ablations = {name for model in self.models.values() for name in model.ablations}
         known = {
-            "datasets": set(self.data) & set(self.settings[self.scale]),
+            "datasets": set(self.with_setting()),
             "methods": set(self.models),
             "ablations": ablations | set(self.groups),
         }
@@ -207,10 +212,13 @@ class Params(Frozen):
         for name, model in self.models.items():
             parts = {*model.nms_by_dataset, *(key for t in model.by_dataset.values() for key in t)}
             for key in sorted(parts):
-                if not any(f"{dataset}_".startswith(f"{key}_") for dataset in self.data):
+                if not _begins(key, self.data):
                     raise ValueError(f"models.{name} names no dataset, nor its beginning: {key!r}")
-        if strangers := set(self.settings[self.scale]) - set(self.data):
-            raise ValueError(f"settings has datasets that data has not: {sorted(strangers)}")
+        for scale, table in self.settings.items():
+            if strangers := [key for key in table if not _begins(key, self.data)]:
+                raise ValueError(
+                    f"settings.{scale} names no dataset, nor its beginning: {strangers}"
+                )
         if not self.datasets or not self.seeds or not (self.methods + self.ablations):
             raise ValueError("datasets, seeds, and methods or ablations must not be empty")
         if idle := [cell for cell, members in self.cells().items() if not members]:
@@ -218,6 +226,16 @@ class Params(Frozen):
                 f"ablations names {idle[0]!r}, all of which is in another that it names"
             )
         return self
+
+    def setting(self, dataset: str) -> SettingParams:
+        """Lengths and schedule of a dataset, at the chosen scale, that has them."""
+        setting = for_dataset(self.settings[self.scale], dataset)
+        assert setting is not None, dataset
+        return setting
+
+    def with_setting(self) -> list[str]:
+        """Every dataset that has lengths and a schedule at the chosen scale."""
+        return [name for name in self.data if for_dataset(self.settings[self.scale], name)]
 
     def cells(self) -> dict[str, Names]:
         """What each entry of `ablations` trains; an ablation of several groups is the first's."""
@@ -231,6 +249,19 @@ class Params(Frozen):
     def names(self) -> Names:
         """Every run: methods, then ablations with their groups opened."""
         return self.methods + tuple(name for names in self.cells().values() for name in names)
+
+
+Entry = TypeVar("Entry")
+
+
+def for_dataset(table: Mapping[str, Entry], dataset: str) -> Entry | None:
+    """What a table holds for a dataset: under its name, or the longest beginning of it."""
+    keys = [key for key in table if f"{dataset}_".startswith(f"{key}_")]
+    return table[max(keys, key=len)] if keys else None
+
+
+def _begins(key: str, datasets: Iterable[str]) -> bool:
+    return any(f"{dataset}_".startswith(f"{key}_") for dataset in datasets)
 
 
 class PrepareConfig(Frozen):
@@ -253,6 +284,8 @@ class RunConfig(Frozen):
     epochs: Positive
     batch_size: Positive
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    warmup_steps: NonNegative
+    decay: Decay
     max_words: Positive
     keep: Positive
     training: TrainingParams

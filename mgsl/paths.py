@@ -55,6 +55,11 @@ def unfinished(dataset: str, name: str, seed: int, fingerprint: str) -> Path:
     return ARTIFACTS / "unfinished" / f"{dataset}-{name}-{seed}-{fingerprint}.pt"
 
 
+def trial(dataset: str, name: str, seed: int, digest: str) -> Path:
+    """The curve of a training beside the pipeline."""
+    return STUDIED / "trials" / f"{dataset}-{name}-{seed}-{digest}.csv"
+
+
 def metrics(dataset: str) -> Path:
     """One row per method, seed, query group and metric."""
     return ARTIFACTS / dataset / "metrics.csv"

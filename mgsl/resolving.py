@@ -4,7 +4,7 @@ The stage `configure` writes these parts to `artifacts/configs`, where DVC compa
 of params.yaml reruns exactly the stages whose part it changes.
 """
 
-from typing import Any, TypeVar
+from typing import Any
 
 from mgsl.errors import UserError
 from mgsl.params import (
@@ -18,10 +18,9 @@ from mgsl.params import (
     RunConfig,
     ScheduleParams,
     TrainingParams,
+    for_dataset,
     parse,
 )
-
-Found = TypeVar("Found")
 
 RUN_KEYS = (*ScheduleParams.model_fields, "max_words")  # an ablation may change these of a run,
 TRAINING_KEYS = tuple(TrainingParams.model_fields)  # these, and what its method has
@@ -32,13 +31,13 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
 
     Args:
         params: the whole of params.yaml.
-        dataset: one that `params.settings` knows at the chosen scale.
+        dataset: one that has a setting at the chosen scale.
         configs: the Config of each method.
 
     Raises:
         UserError: a method's block lacks a key, has one too many or out of range.
     """
-    setting, data = params.settings[params.scale][dataset], params.data[dataset]
+    setting, data = params.setting(dataset), params.data[dataset]
     parts: dict[str, Frozen] = {
         "prepare": PrepareConfig(
             dataset=dataset,
@@ -83,7 +82,7 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
             raise UserError(f"{where} overrides what {method} does not have: {sorted(unknown)}")
         document = {key: value for key, value in given.items() if key in kind.model_fields}
         document |= block.sizes[params.scale] | block.choices
-        differing = _for_dataset(block.by_dataset.get(params.scale, {}), dataset) or {}
+        differing = for_dataset(block.by_dataset.get(params.scale, {}), dataset) or {}
         own = {key: overrides[key] for key in overrides if key not in (*RUN_KEYS, *TRAINING_KEYS)}
         model = parse(kind, document | differing | own, where=where)
         told = {key: getattr(setting, key) for key in RUN_KEYS}
@@ -123,12 +122,6 @@ def _own_nms(params: Params, dataset: str) -> dict[str, NmsParams]:
     rules = {}
     for name in params.names():
         block = params.models[_find(params, name)[0]]
-        if rule := _for_dataset(block.nms_by_dataset, dataset) or block.nms:
+        if rule := for_dataset(block.nms_by_dataset, dataset) or block.nms:
             rules[name] = rule
     return rules
-
-
-def _for_dataset(table: dict[str, Found], dataset: str) -> Found | None:
-    """What a table holds for a dataset: under its name, or the longest beginning of it."""
-    keys = [key for key in table if f"{dataset}_".startswith(f"{key}_")]
-    return table[max(keys, key=len)] if keys else None

@@ -5,6 +5,7 @@
 """
 
 import itertools
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def configure() -> None:
     configs = {name: kind.Config for name, kind in MODELS.items()}
     parts = {
         paths.config(dataset, name): part
-        for dataset in chosen.settings[chosen.scale]
+        for dataset in chosen.with_setting()
         for name, part in resolve(chosen, dataset, configs).items()
     }
     for path, part in parts.items():  # nothing is written unless all of it is right
@@ -46,21 +47,15 @@ def prepare(*, dataset: str) -> None:
     prepare_dataset(config, paths.raw(dataset), paths.prepared(dataset))
 
 
-def train(*, dataset: str, name: str, seed: int, device: str) -> None:
-    """Fit one method or ablation; keep its weights, its curve and its test predictions."""
-    _fit(name, dataset=dataset, seed=seed, device=device).unlink(missing_ok=True)
+def train(*, dataset: str, name: str, seed: int | None, device: str) -> None:
+    """Fit one method or ablation, all seeds of params.yaml side by side or one of them alone."""
+    _fit_all([name], dataset=dataset, seed=seed, device=device)
 
 
-def ablate(*, dataset: str, name: str, seed: int, device: str) -> None:
-    """Do the same for an ablation, or for each of a group, several at once."""
-    from mgsl.training.parallel import in_parallel
-
+def ablate(*, dataset: str, name: str, seed: int | None, device: str) -> None:
+    """Do the same for an ablation, or for each of a group."""
     config = params.read(GroupConfig, paths.config(dataset, f"groups/{name}"))
-    fit = partial(_fit, dataset=dataset, seed=seed, device=device)
-    # A training that is done keeps its state until all are: DVC empties the group's folder when it
-    # starts it again.
-    for state in in_parallel(fit, [run.name for run in config.runs], device):
-        state.unlink(missing_ok=True)
+    _fit_all([run.name for run in config.runs], dataset=dataset, seed=seed, device=device)
 
 
 def predict(*, dataset: str, name: str, seed: int, device: str, output: Path) -> None:
@@ -174,7 +169,7 @@ def index() -> None:
 def study(*, subject: str) -> None:
     """Write one of the studies that are kept in git: numbers that take too long for every run."""
     from mgsl.reporting import published
-    from mgsl.studies import collapse, readings, running
+    from mgsl.studies import collapse, readings, running, trials
     from mgsl.studies.examples import Example
 
     chosen = params.load(paths.PARAMS)
@@ -183,11 +178,25 @@ def study(*, subject: str) -> None:
         running.run(chosen, published.bin_shares(), shown)
     elif subject == "collapse":
         collapse.run(chosen)
+    elif subject == trials.LENGTHS:
+        trials.lengths(chosen)
     else:
         readings.run(chosen, subject)
 
 
-def _fit(name: str, *, dataset: str, seed: int, device: str) -> Path:
+def _fit_all(names: Sequence[str], *, dataset: str, seed: int | None, device: str) -> None:
+    """Train several runs, as many at once as there are processors."""
+    from mgsl.training.parallel import in_parallel
+
+    listed = params.read(EvaluateConfig, paths.config(dataset, "evaluate")).seeds
+    runs = list(itertools.product(names, listed if seed is None else [seed]))
+    # A training that is done keeps its state until all are: DVC empties a stage's outputs when it
+    # starts it again.
+    for state in in_parallel(partial(_fit, dataset=dataset, device=device), runs, device):
+        state.unlink(missing_ok=True)
+
+
+def _fit(run: tuple[str, int], *, dataset: str, device: str) -> Path:
     """Train one run and write all of it; returns the state from which it could go on."""
     import torch
 
@@ -201,6 +210,7 @@ def _fit(name: str, *, dataset: str, seed: int, device: str) -> Path:
     from mgsl.training.loop import fit
     from mgsl.training.seeding import seed_everything
 
+    name, seed = run
     config = params.read(RunConfig, paths.config(dataset, name))
     folder, prepared = _folder(dataset, name, seed), paths.prepared(dataset)
     splits = load_splits(prepared, config)

@@ -76,11 +76,11 @@ def test_a_killed_training_ends_with_the_same_weights(
     whole = train(config, tmp_path / "whole.pt")
     validate, calls = loop.validate, []
 
-    def killed(*arguments: object) -> dict[str, float]:
+    def killed(*arguments: object, **named: object) -> dict[str, float]:
         calls.append(1)
         if len(calls) > epoch:
             raise KeyboardInterrupt
-        return validate(*arguments)  # type: ignore[arg-type]
+        return validate(*arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop, "validate", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -125,12 +125,13 @@ def train_in_steps(state: Path) -> InSteps:
     return model
 
 
-def test_a_new_stage_starts_from_the_best_weights_so_far(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("later", [0.9, 0.7])
+def test_a_stage_starts_from_the_best_of_the_one_before_and_the_last_is_kept(
+    later: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recalls, sums = iter([0.2, 0.8, 0.4, 0.5, 0.9, 0.6]), []
+    recalls, sums = iter([0.2, 0.8, 0.4, 0.5, later, 0.6]), []
 
-    def validate(model: InSteps, *_: object) -> dict[str, float]:
+    def validate(model: InSteps, *_: object, **__: object) -> dict[str, float]:
         sums.append(model.weight.detach().sum().item())
         return {"val_R@1, IoU=0.5": next(recalls)}
 
@@ -168,11 +169,11 @@ def test_a_training_killed_in_any_stage_ends_with_the_same_weights(
     whole = train_in_steps(tmp_path / "whole.pt")
     validate, calls = loop.validate, []
 
-    def killed(*arguments: object) -> dict[str, float]:
+    def killed(*arguments: object, **named: object) -> dict[str, float]:
         calls.append(1)
         if len(calls) > epoch:
             raise KeyboardInterrupt
-        return validate(*arguments)  # type: ignore[arg-type]
+        return validate(*arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop, "validate", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -181,16 +182,26 @@ def test_a_training_killed_in_any_stage_ends_with_the_same_weights(
     assert_same_weights(train_in_steps(tmp_path / "killed.pt"), whole)
 
 
-def test_a_warm_rate_rises_then_falls_and_a_killed_training_goes_on_with_it() -> None:
+def test_a_rate_rises_then_does_as_it_is_told() -> None:
+    def rates(first: int, **schedule: object) -> list[float]:
+        config = tiny.run_config(learning_rate=0.1, **schedule)
+        return [loop.rate_at(step, 10, config) for step in range(first, first + 3)]
+
+    constant, falling = ({"warmup_steps": 0, "decay": decay} for decay in ("none", "linear"))
+    assert rates(1, **constant) == [0.1] * 3
+    assert rates(8, **falling) == pytest.approx([0.03, 0.02, 0.01])
+    warm = {"warmup_steps": 4, "decay": "inverse_sqrt"}
+    assert rates(1, **warm) == pytest.approx([0.025, 0.05, 0.075])
+    assert rates(4, **warm) == pytest.approx([0.1, 0.1 * (4 / 5) ** 0.5, 0.1 * (4 / 6) ** 0.5])
+    assert rates(4, warmup_steps=4, decay="linear") == pytest.approx([0.1, 0.6 / 7, 0.5 / 7])
+
+
+def test_a_killed_training_goes_on_with_the_rate_of_its_step() -> None:
+    config = tiny.run_config(epochs=2, learning_rate=0.1, warmup_steps=0, decay="linear")
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=9.0)
-
-    def rates(done: int, warmup: int) -> list[float]:
-        steps = loop.paced([tiny.batch()] * 3, optimizer, 0.1, done, warmup)
-        return [optimizer.param_groups[0]["lr"] for _ in steps]
-
-    assert rates(0, 0) == [0.1] * 3
-    assert rates(0, 4) == pytest.approx([0.025, 0.05, 0.075])
-    assert rates(3, 4) == pytest.approx([0.1, 0.1 * (4 / 5) ** 0.5, 0.1 * (4 / 6) ** 0.5])
+    steps = loop.paced([tiny.batch()] * 3, optimizer, config, 0.5, 1, 3)
+    rates = [optimizer.param_groups[0]["lr"] for _ in steps]
+    assert rates == pytest.approx([0.05 * left / 6 for left in (3, 2, 1)])
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_terms(tmp_path: Path) -> None:

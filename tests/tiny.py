@@ -50,7 +50,7 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
     }
     small = {} if issubclass(MODELS[config.method], BlindMethod) else tiny  # nothing to shrink
     model = config.model | {key: value for key, value in small.items() if key in config.model}
-    base = {"epochs": 2, "batch_size": 8, "model": model}
+    base = {"epochs": 2, "batch_size": 8, "warmup_steps": 0, "decay": "none", "model": model}
     return config.model_copy(update=base | changes)
 
 

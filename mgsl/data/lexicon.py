@@ -11,10 +11,13 @@ from collections.abc import Iterable, Mapping
 KINDS = ("subject", "verb", "adjective", "noun", "place")
 
 UNSEEN: dict[str, str] = {  # in validation and test sentences only
-    "verb": "bleaches caresses embellishes hammered salvaged lacquered unpacking tugging",
-    "adjective": "beige cumbersome gaudy iridescent octagonal speckled tattered turquoise",
+    "verb": """bleaches caresses embellishes hammered salvaged lacquered unpacking tugging
+        embroiders ransacks burnished defaced upholstered whittling appraising kneading""",
+    "adjective": """beige cumbersome gaudy iridescent octagonal speckled tattered turquoise
+        lavender bulbous ragged opulent murky indigo warped threadbare""",
     "noun": """abacus banjo chisel corkscrew crossbow didgeridoo flute gargoyle marionette metronome
-        snorkel trapeze xylophone zither""",
+        snorkel trapeze xylophone zither astrolabe crucible dulcimer figurine gavel kazoo
+        lectern monocle quiver sitar tassel theremin wok zeppelin""",
 }
 
 BINS: dict[str, tuple[str, str, str, str]] = {  # by training frequency, the rarest bin first
@@ -22,29 +25,44 @@ BINS: dict[str, tuple[str, str, str, str]] = {  # by training frequency, the rar
     "verb": (
         """inspects tosses scrubs juggles photographs dismantles sands weighs hoists admired
         varnished dusted unwrapped smashed engraved tilted buried assembled auctioning hauling
-        rinsing stacking tapping chaining labeling kissing guarding""",
-        "shakes repairs hides drags polished packed measured sketching balancing drying",
-        "washes pulls kicked moved holding throwing",
+        rinsing stacking tapping chaining labeling kissing guarding sharpens rotates scrapes
+        borrows squeezes decorates bends oils steals waxed melted wrinkled toppled examined
+        fastened mended dyed scratched peeled sealing crushing rattling trimming spinning
+        stitching dunking soaking""",
+        """shakes repairs hides drags polished packed measured sketching balancing drying opens
+        sells stirs folds twisted rolled burned flipping grabbing swinging""",
+        "washes pulls kicked moved holding throwing ties closes loaded traded sorting hitting",
         """lifts carries cleans pushes drops covers paints wraps lifted carrying cleaned pushing
         dropped covering painted wrapping""",
     ),
     "adjective": (
-        """antique bulky battered crimson crooked dented elegant fragile fuzzy gigantic glossy grimy
-        hollow ivory jagged lopsided magenta miniature mottled ornate peculiar pristine rugged
-        scarlet shabby sleek translucent""",
-        "striped golden rusty purple dusty empty gray narrow soft fancy",
-        "yellow shiny dirty round tiny pink",
+        """antique bulky battered crimson crooked dented elegant fragile fuzzy gigantic glossy
+        grimy hollow ivory jagged lopsided magenta miniature mottled ornate peculiar pristine
+        rugged scarlet shabby sleek translucent azure brittle chipped clumsy colossal cracked
+        dainty emerald exotic faded frosted gilded grubby hefty knitted leaky lumpy marbled
+        musty padded plaid quaint rickety sturdy tangled velvet woven""",
+        """striped golden rusty purple dusty empty gray narrow soft fancy orange square plain
+        silver curved wide thin spotted broken wet""",
+        "yellow shiny dirty round tiny pink brown long tall thick bright flat",
         "red small blue old green large white heavy black new",
     ),
     "noun": (
         """accordion anchor beehive birdcage boomerang cactus candelabra canoe cauldron cello
-        chandelier cleaver coconut compass cradle crate doorbell dustpan easel fossil funnel gong
-        gramophone hammock harp hourglass jigsaw kayak kite loom mallet mandolin microscope moccasin
-        obelisk parasol pitchfork plunger prism quilt rake saddle sextant skateboard sled spatula
-        stethoscope tambourine teapot thimble toboggan trowel typewriter unicycle wheelbarrow""",
+        chandelier cleaver coconut compass cradle crate doorbell dustpan easel fossil funnel
+        gong gramophone hammock harp hourglass jigsaw kayak kite loom mallet mandolin microscope
+        moccasin obelisk parasol pitchfork plunger prism quilt rake saddle sextant skateboard
+        sled spatula stethoscope tambourine teapot thimble toboggan trowel typewriter unicycle
+        wheelbarrow aquarium axe bagpipe barometer bathtub bugle buoy cassette catapult
+        chessboard cymbal dagger dartboard dollhouse doormat fishbowl flagpole flask footstool
+        goblet hairbrush harmonica harpoon hinge inkwell jukebox ladle lute maraca mop mousetrap
+        nutcracker oboe paddle pendulum periscope pincushion pinwheel piston pulley sandbag
+        scarecrow shovel sickle spindle sundial surfboard tripod tuba ukulele urn viola wagon
+        windmill""",
         """kettle trophy blanket suitcase violin barrel clock cake vase umbrella camera telescope
-        lantern melon puppet bicycle trumpet""",
-        "bucket drum guitar lamp pumpkin helmet ladder mirror",
+        lantern melon puppet bicycle trumpet statue tray scarf pillow candle carpet shelf pan
+        jar toy rope hat wheel brush curtain bench parcel""",
+        """bucket drum guitar lamp pumpkin helmet ladder mirror cup pot coat sack tire fan board
+        stool""",
         "box ball bag bottle chair bowl basket book plate towel",
     ),
     "place": ("", "", "", "window kitchen door garden sofa stage porch counter"),

@@ -53,7 +53,7 @@ class Recipe:
 
 RECIPE = Recipe(  # of the committed dataset: another value makes another dataset
     seed=2022,
-    num_queries=(3000, 500, 2000),
+    num_queries=(6000, 1000, 4000),
     tail=Tail(
         bin_edges=(10, 50, 100),
         bin_shares=(0.1101, 0.2435, 0.2887, 0.3577),  # the paper's Figure 1b

@@ -39,7 +39,7 @@ def build(datasets: Sequence[str]) -> Table:
                 cells.append(_cell(found))
                 if found is not None:
                     numbers.append({"title": published.title(name), **found.to_dict()})
-        rows.append((published.title(name), tuple(cells)))
+        rows.append((sources[0].title(name), tuple(cells)))
     caption = " ".join(
         [
             f"{METRIC} in percent on the test split: all queries, those with a rare word, and the "

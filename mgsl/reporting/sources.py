@@ -19,6 +19,7 @@ from mgsl.evaluation import scoring
 from mgsl.params import EvaluateConfig, PrepareConfig, RunConfig
 from mgsl.queries import Query, read_queries, read_summary
 from mgsl.reporting import published
+from mgsl.reporting.lengths import MARK, unfinished
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,21 @@ class Source:
         return (
             f"{self.summary['title']} ({self.dataset}): {kind}; features: "
             f"{self.summary['features']}; {queries:,} test queries; {self.seeds_text}."
+            + self._unfinished
         )
+
+    def title(self, name: str) -> str:
+        """What a run is called, marked where it is not trained to its end."""
+        mark = f" {MARK}" if name in unfinished(self.dataset) else ""
+        return published.title(name) + mark
+
+    @property
+    def _unfinished(self) -> str:
+        """Which of the runs are not trained to their end, in a sentence; empty if all are."""
+        added = unfinished(self.dataset)
+        runs = [f"{self.title(n)} (+{added[n]:.1f})" for n in self.config.names if n in added]
+        how = "not finished, in brackets the points that twice the length adds on validation"
+        return f" {MARK} {how}: {', '.join(runs)}." if runs else ""
 
 
 def rule(sources: Sequence[Source]) -> str:

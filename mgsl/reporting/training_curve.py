@@ -19,13 +19,11 @@ _PANELS = (
     ("Loss by term, first epoch: 1", r"loss_(.+)"),
     ("Validation R@1, %, by IoU", r"val_R@1, IoU=(.+)"),
     ("Validation R@1, %, by rarity", r"val_(rare|common)_R@1, IoU={iou}"),
-    ("Validation R@1, %, memory", r"val_(?:memory_(.+)_)?R@1, IoU={iou}"),
     ("Slot cosine", r"(video|query)_slot_cosine"),
     ("Slots' effective rank", r"(video|query)_slot_rank"),
     ("Read entropy", r"(video|query)_read_entropy"),
     ("Write entropy", r"(video|query)_write_entropy"),
 )
-_KEPT = "kept"  # the memory, where recall without it stands beside
 _ACROSS, _ROW, _HEAD = 4, 1.25, 0.3  # panels beside one another; inches
 
 
@@ -44,10 +42,10 @@ def draw(datasets: Sequence[str]) -> Drawing:
     caption = (
         "Training curves, one line a seed. Loss terms are means over an epoch, as shares of what "
         "each was at first, since methods weigh and scale theirs differently; R@1 is on "
-        "validation; by rarity, and with the memory kept, zeroed or as it was before training, at "
-        f"IoU={_iou(sources[0])}. Of the video's and the query's memory, where there is one: the "
-        "mean cosine between slots (1: all are the same), the effective rank of the slots, and the "
-        "entropy of reading and writing as a share of its maximum (1: every slot is used alike). "
+        f"validation; by rarity at IoU={_iou(sources[0])}. Of the video's and the query's memory, "
+        "where there is one: the mean cosine between slots (1: all are the same), the effective "
+        "rank of the slots, and the entropy of reading and writing as a share of its maximum (1: "
+        "every slot is used alike). "
         + " ".join(source.caption for source in sources)
     )
     return Drawing(figure, "Training curves and memory diagnostics", caption)
@@ -89,8 +87,7 @@ def _part(
 def _found(source: Source, name: str) -> list[tuple[str, str]]:
     """The panels for which a run has something to show."""
     curve = source.curve(name, source.config.seeds[0])
-    names = ((panel, set(_lines(curve, panel[1]).values())) for panel in _panels(source))
-    return [panel for panel, lines in names if lines - {_KEPT}]
+    return [panel for panel in _panels(source) if _lines(curve, panel[1])]
 
 
 def _lines(curve: pd.DataFrame, pattern: str) -> dict[str, str]:
@@ -98,7 +95,7 @@ def _lines(curve: pd.DataFrame, pattern: str) -> dict[str, str]:
     found = {
         str(column): re.fullmatch(pattern, str(column)) for column in curve if curve[column].any()
     }
-    return {column: match[1] or _KEPT for column, match in found.items() if match}
+    return {column: match[1] for column, match in found.items() if match}
 
 
 def _scaled(curve: pd.DataFrame, column: str) -> pd.Series:

@@ -45,6 +45,9 @@ def fit(
 ) -> pd.DataFrame:
     """Train a model; leave it with the weights of the epoch that did best on validation.
 
+    Of a method that trains in stages, each starts from the best epoch of the one before, and what
+    is left is the best of the last.
+
     Args:
         model: fresh, on the CPU.
         train: what it learns from.
@@ -80,21 +83,22 @@ def fit(
         stage = model.stage(epoch / config.epochs)
         if stage != progress["stage"]:
             model.load_state_dict(progress["best_weights"])
-            optimizer, progress["stage"] = fresh_optimizer(model, config), stage
-        rate = model.enter(stage) * config.learning_rate
+            optimizer = fresh_optimizer(model, config)
+            progress |= {"stage": stage, "best": -1.0}
+        factor = model.enter(stage)
         steps_per_epoch = -(-len(train) // config.batch_size)
         order = np.random.default_rng([seed, epoch]).permutation(len(train))
         steps = batches(
             train, order, batch_size=config.batch_size, rank=rank(), world_size=world_size()
         )
         shown = with_progress(
-            paced(ahead(steps), optimizer, rate, epoch * steps_per_epoch, settings.warmup_steps),
+            paced(ahead(steps), optimizer, config, factor, epoch, steps_per_epoch),
             total=steps_per_epoch,
             title=f"{config.name}, epoch {epoch + 1}/{config.epochs}",
         )
         row = train_one_epoch(model, shown, optimizer, scaler, settings, device)
         broadcast_weights(model)  # running statistics were each process's own
-        row |= validate(model, val, config, device)
+        row |= validate(model, val, config, device, last=epoch + 1 == config.epochs)
         progress["rows"].append({"epoch": epoch + 1, **row})
         chosen = row[f"val_R@1, IoU={settings.select_iou}"]
         if chosen > progress["best"]:
@@ -173,12 +177,12 @@ def train_one_epoch(
 
 
 def validate(
-    model: GroundingModel, val: Split, config: RunConfig, device: torch.device
+    model: GroundingModel, val: Split, config: RunConfig, device: torch.device, *, last: bool
 ) -> dict[str, float]:
-    """R@1 on validation, all and rare and common; what each probe costs; diagnostics."""
+    """R@1 on validation, all and rare and common; diagnostics; `last`, what each probe costs."""
     chosen = config.training.select_iou
     figures = recalls(first_tiou(model, val, config, device), val, chosen)
-    for name, damage in model.probes():
+    for name, damage in model.probes() if last else ():
         with damage:
             first = first_tiou(model, val, config, device)
         figures[f"val_{name}_R@1, IoU={chosen}"] = float((first >= chosen).mean())
@@ -254,27 +258,47 @@ def mean_over_processes(values: dict[str, float]) -> dict[str, float]:
 
 
 def paced(
-    steps: Iterable[Batch],
+    batches_of_epoch: Iterable[Batch],
     optimizer: torch.optim.Optimizer,
-    rate: float,
-    done: int,
-    warmup_steps: int,
+    config: RunConfig,
+    factor: float,
+    epoch: int,
+    steps_per_epoch: int,
 ) -> Iterator[Batch]:
-    """The same batches, with the learning rate set before each (Q23).
+    """The same batches, with the learning rate set before each.
 
     Args:
-        steps: the batches of an epoch.
+        batches_of_epoch: one for each step.
         optimizer: whose rate it is.
-        rate: the learning rate; constant, or what it reaches when it is warm.
-        done: steps of the epochs before.
-        warmup_steps: over which it rises from 0, to fall with the inverse square root of the step
-            from then on; 0: it is constant.
+        config: the schedule.
+        factor: of the method's stage on the rate.
+        epoch: from 0.
+        steps_per_epoch: as many as there are batches.
     """
-    for step, batch in enumerate(steps, start=done + 1):
-        warm = min(step / warmup_steps, (warmup_steps / step) ** 0.5) if warmup_steps else 1
+    steps = config.epochs * steps_per_epoch
+    for step, batch in enumerate(batches_of_epoch, start=epoch * steps_per_epoch + 1):
         for group in optimizer.param_groups:
-            group["lr"] = rate * warm
+            group["lr"] = factor * rate_at(step, steps, config)
         yield batch
+
+
+def rate_at(step: int, steps: int, config: RunConfig) -> float:
+    """The learning rate of a step (Q23): it rises for `warmup_steps`, then does as `decay` says.
+
+    Args:
+        step: from 1, of the whole training.
+        steps: how many there are.
+        config: the schedule. `decay`: `none`, constant; `linear`, to 0 after the last step;
+            `inverse_sqrt`, with the inverse square root of the step.
+    """
+    warmup = config.warmup_steps
+    if step < warmup:
+        return config.learning_rate * step / warmup
+    if config.decay == "linear":
+        return config.learning_rate * (steps - step + 1) / (steps - warmup + 1)
+    if config.decay == "inverse_sqrt":
+        return config.learning_rate * (max(warmup, 1) / step) ** 0.5
+    return config.learning_rate
 
 
 def with_progress(steps: Iterable[Batch], *, total: int, title: str) -> Iterator[Batch]:

@@ -18,42 +18,45 @@ import torch
 from mgsl import numerics
 from mgsl.errors import UserError
 
+Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _LOOK_S = 1.0  # how often a process looks whether it is still wanted
 
 
-def in_parallel(work: Callable[[str], Result], names: Sequence[str], device: str) -> list[Result]:
-    """Call `work` for each name, in as many processes at once as there are processors.
+def in_parallel(work: Callable[[Job], Result], jobs: Sequence[Job], device: str) -> list[Result]:
+    """Call `work` for each job, as many at once as there are processors.
 
     Args:
         work: a picklable function.
-        names: what it is called for.
-        device: as of the command line; on CUDA one follows the other.
+        jobs: what it is called for.
+        device: as of the command line; on CUDA one follows the other, and so they do where
+            `torchrun` gives several processes to each training.
 
     Returns:
-        What each call returned, in the order of the names.
+        What each call returned, in the order of the jobs.
 
     Raises:
         UserError: one of the calls raised it, or a process was killed.
     """
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     on_cuda = device != "cpu" and torch.cuda.is_available()
-    jobs = 1 if on_cuda else min(len(names), processors)
-    if jobs == 1:
-        torch.set_num_threads(threads_each(processors, jobs))
-        return [work(name) for name in names]
+    alone = on_cuda or "WORLD_SIZE" in os.environ
+    workers = 1 if alone else min(len(jobs), processors)
+    if workers == 1:
+        torch.set_num_threads(threads_each(processors, workers))
+        return [work(job) for job in jobs]
     with ProcessPoolExecutor(
-        jobs,
+        workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(threads_each(processors, jobs), os.getpid()),
+        initargs=(threads_each(processors, workers), os.getpid()),
     ) as pool:
         try:
-            return list(pool.map(work, names))
+            return list(pool.map(work, jobs))
         except BrokenProcessPool:
             raise UserError(
-                f"one of the trainings {', '.join(names)} was killed, perhaps for want of memory; "
+                f"one of {len(jobs)} trainings was killed, perhaps for want of memory; "
                 "run it again: those that are done, and each epoch that is, are kept"
             ) from None
         except BaseException:
