@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from mgsl import paths, verifying
+from mgsl.errors import UserError
 
 EPOCHS = 2
 RESAMPLES = 50
@@ -19,13 +20,17 @@ RESAMPLES = 50
 
 def main() -> None:
     """Run the pipeline twice; exit code 1 if it fails, or has something left to do."""
-    with verifying.scratch_copy() as copy:
-        params = copy / paths.PARAMS
-        told = yaml.safe_load(params.read_text(encoding="utf-8"))
-        params.write_text(yaml.safe_dump(shorten(told), sort_keys=False), encoding="utf-8")
-        verifying.reproduce(copy)
-        if left := left_to_do(copy):
-            sys.exit("run again at once, the pipeline had something to do:\n" + "\n".join(left))
+    try:
+        with verifying.scratch_copy() as copy:
+            params = copy / paths.PARAMS
+            told = yaml.safe_load(params.read_text(encoding="utf-8"))
+            params.write_text(yaml.safe_dump(shorten(told), sort_keys=False), encoding="utf-8")
+            verifying.reproduce(copy)
+            left = left_to_do(copy)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    if left:
+        sys.exit("run again at once, the pipeline had something to do:\n" + "\n".join(left))
     print("the short pipeline ran, and had nothing left to do")
 
 

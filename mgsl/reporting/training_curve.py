@@ -45,8 +45,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
         f"validation; by rarity at IoU={_iou(sources[0])}. Of the video's and the query's memory, "
         "where there is one: the mean cosine between slots (1: all are the same), the effective "
         "rank of the slots, and the entropy of reading and writing as a share of its maximum (1: "
-        "every slot is used alike). "
-        + " ".join(source.caption for source in sources)
+        "every slot is used alike). " + " ".join(source.caption for source in sources)
     )
     return Drawing(figure, "Training curves and memory diagnostics", caption)
 
