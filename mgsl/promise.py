@@ -8,6 +8,8 @@ training, and `python -m mgsl verify` says how far.
 import importlib
 import importlib.metadata
 import importlib.util
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 from mgsl import numerics
 
 REQUIREMENTS = Path("requirements.txt")
+CONDA = Path("environment.yml")
 COMPUTING = ("torch", "numpy", "scipy")  # whose version decides how numbers are rounded
 _COMPARE = "`python -m mgsl verify` compares within the noise of training"
 
@@ -33,7 +36,7 @@ def broken() -> list[Reason]:
     if not met.reproducible:
         first = f"unset {numerics.SWITCH}; else " if numerics.native() else ""
         return [Reason(met.reason, first + _COMPARE)]
-    return [*_versions(), *_kernels(), *_threads(), *_gpu()]
+    return [*_python(), *_versions(), *_kernels(), *_threads(), *_gpu()]
 
 
 def read_lock(path: Path) -> dict[str, str]:
@@ -65,6 +68,16 @@ def kernels() -> dict[str, str]:
         "NumPy": numpy if features.get("AVX2") else "less than AVX2",
         **{f"OpenBLAS in {library}": architecture for library, architecture in sorted(_openblas())},
     }
+
+
+def _python() -> Iterator[Reason]:
+    """The exhibit `environment` names Python's version, without its patch level."""
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    text = CONDA.read_text(encoding="utf-8") if CONDA.is_file() else ""
+    named = re.search(r"\bpython=(\d+\.\d+)", text)
+    if named and named[1] != version:
+        advice = f"make PYTHON=python{named[1]}; else the exhibit `environment` alone differs"
+        yield Reason(f"Python {version}, {CONDA} has {named[1]}", advice)
 
 
 def _versions() -> Iterator[Reason]:

@@ -105,6 +105,7 @@ def test_a_machine_that_keeps_the_promise_is_told_with_its_kernels(
         ("kernels", {"torch": "DEFAULT"}, "torch took its kernels for DEFAULT, not AVX2"),
         ("installed", None, "torch None, locked is"),
         ("REQUIREMENTS", Path("none.txt"), "none.txt is missing"),
+        ("CONDA", Path("other.yml"), "other.yml has 2.7"),
     ],
 )
 def test_why_the_promise_is_not_kept_is_told_with_what_to_do(
@@ -112,7 +113,8 @@ def test_why_the_promise_is_not_kept_is_told_with_what_to_do(
 ) -> None:
     kept = numerics.Numerics(True, numerics.PROMISE)
     monkeypatch.setattr(promise.numerics, "current", lambda: kept)
-    replacement = value if name == "REQUIREMENTS" else lambda *_: value
+    Path("other.yml").write_text("dependencies: [python=2.7]")
+    replacement = value if isinstance(value, Path) else lambda *_: value
     monkeypatch.setattr(promise, name, replacement)
     assert set(states(doctor.same_bytes)) == {"note"}
     assert reason in told(doctor.same_bytes)

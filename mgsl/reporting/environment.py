@@ -62,7 +62,8 @@ def flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 def _platform() -> Iterator[tuple[str, str]]:
     yield "Version", mgsl.__version__
     yield "Commit", pages.commit()
-    yield "Python", f"{platform.python_version()}, {platform.python_implementation()}"
+    version = ".".join(platform.python_version_tuple()[:2])  # a patch changes no number
+    yield "Python", f"{version}, {platform.python_implementation()}"
     yield "System", f"{platform.system()}, {platform.machine()}"
 
 
