@@ -283,7 +283,10 @@ def verify(
 ) -> None:
     """Run the pipeline again in a scratch copy; say which results agree to the byte.
 
-    Takes as long as a first `dvc repro`. Nothing here is changed. Exit code 1 if a result differs.
+    Of those that do not, it says how many agree within the noise of training, and which verdicts of
+    claims changed. Takes as long as a first `dvc repro`. Nothing here is changed. Exit code 1 if
+    bytes differ; on a machine that does not promise them (see `doctor`), if results lie outside
+    the noise or cannot be compared.
     """
     from mgsl import verifying
 

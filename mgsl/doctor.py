@@ -1,6 +1,5 @@
 """Whether the pipeline can run here, checked point by point: `python -m mgsl doctor`."""
 
-import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -9,17 +8,17 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import requests
 
-from mgsl import params, paths
+from mgsl import lock, params, paths, promise
 from mgsl.data import feature_files, sources, synthetic
 from mgsl.data.datasets import DATASETS
 from mgsl.errors import UserError
+from mgsl.promise import REQUIREMENTS, read_lock
+from mgsl.promise import installed as _installed
 
-REQUIREMENTS = Path("requirements.txt")
 OLDEST_PYTHON = (3, 11)
 SCARCE_GB, COMFORTABLE_GB = 1.0, 5.0  # free disk space: less fails soon; less may fail later
 _LISTED = 5  # how many packages a line names
@@ -97,6 +96,33 @@ def device() -> Iterator[Finding]:
         yield Finding("ok", f"torch {torch.__version__} computes on {', '.join(cards)}; {threads}")
     else:
         yield Finding("ok", f"torch {torch.__version__} computes on the CPU, {threads}; no CUDA")
+
+
+def same_bytes() -> Iterator[Finding]:
+    """Whether results will be the same bytes as elsewhere."""
+    try:
+        reasons = promise.broken()
+    except (ImportError, OSError):
+        return  # `device` has told
+    for reason in reasons:
+        yield Finding("note", f"results may be other bytes here: {reason.what}", reason.advice)
+    if not reasons:
+        took = ", ".join(f"{name} {kernels}" for name, kernels in promise.kernels().items())
+        yield Finding("ok", f"results are the same bytes here as on other machines: {took}")
+
+
+def committed_lock() -> Iterator[Finding]:
+    """Whether dvc.lock is of this tree, and so the reports beside it."""
+    try:
+        lines = lock.misfits()
+    except (UserError, OSError) as error:
+        yield Finding("note", f"{lock.LOCK} was not compared with the tree", str(error))
+        return
+    if lines:
+        advice = "\n".join(["`dvc repro` brings it up to date:", *lines])
+        yield Finding("note", f"{lock.LOCK} does not fit the tree", advice)
+    else:
+        yield Finding("ok", f"{lock.LOCK} fits the tree: reports are of this code")
 
 
 def tools() -> Iterator[Finding]:
@@ -237,7 +263,9 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     python,
     packages,
     device,
+    same_bytes,
     tools,
+    committed_lock,
     disk,
     parameters,
     places,
@@ -246,25 +274,10 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
 )
 
 
-def read_lock(path: Path) -> dict[str, str]:
-    """The version that each line `name==version` of a requirements file locks."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    pins = [line.partition("==") for line in lines if line.strip() and not line.startswith("#")]
-    return {name.strip(): version.strip() for name, _, version in pins}
-
-
 def _embedded(name: str) -> Finding:
     if (paths.EMBEDDED / synthetic.FILE).is_file():
         return Finding("ok", f"{name}: generated, in {paths.EMBEDDED}/")
     return Finding("ok", f"{name}: generated, comes with the package; `dvc repro` imports it")
-
-
-def _installed(name: str) -> str | None:
-    """A package's version without the label of its build, such as +cpu."""
-    try:
-        return importlib.metadata.version(name).partition("+")[0]
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _succeeds(*command: str) -> bool:

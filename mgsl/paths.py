@@ -10,6 +10,7 @@ SIZES = TRACED / "sizes.csv"
 COSTS = TRACED / "costs.csv"  # what an answer of each method costs, counted
 REPORTS = Path("reports")
 EXHIBITS = REPORTS / "exhibits"  # pages, tables and figures: all of it is built
+METRICS = REPORTS / "metrics"
 STUDIES = REPORTS / "studies"  # what annotations alone tell: numbers, kept in git
 TIMES = STUDIES / "efficiency.csv"  # what it costs on one machine, timed; TIMED_ON: which
 TIMED_ON = STUDIES / "efficiency.json"
@@ -66,4 +67,9 @@ def metrics(dataset: str) -> Path:
 
 def headline(dataset: str) -> Path:
     """The few figures that `dvc metrics show` prints."""
-    return REPORTS / "metrics" / f"{dataset}.json"
+    return METRICS / f"{dataset}.json"
+
+
+def trainings(dataset: str) -> Path:
+    """Mean, spread and number of trainings of each run and measure, kept in git."""
+    return METRICS / f"{dataset}.csv"

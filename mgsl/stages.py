@@ -78,6 +78,7 @@ def evaluate(*, dataset: str) -> None:
     """Score every run's predictions; `dvc metrics show` reads the summary."""
     from mgsl.evaluation.scoring import evaluate as evaluate_runs
     from mgsl.evaluation.scoring import headline, summary
+    from mgsl.evaluation.trainings import over_trainings
 
     config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
     runs = {
@@ -88,6 +89,7 @@ def evaluate(*, dataset: str) -> None:
     metrics = evaluate_runs(paths.prepared(dataset), runs, config)
     _write_csv(metrics, paths.metrics(dataset))
     write_json(paths.headline(dataset), headline(summary(metrics)))
+    _write_csv(over_trainings(metrics), paths.trainings(dataset))
 
 
 def inspect(*, dataset: str, device: str) -> None:

@@ -1,4 +1,7 @@
-"""Running the pipeline again elsewhere, and seeing which results are the same bytes."""
+"""Running the pipeline again elsewhere, and seeing which results are the same bytes.
+
+Where some are not, their means are compared within the noise of training, and verdicts by name.
+"""
 
 import filecmp
 import os
@@ -7,16 +10,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mgsl import paths
+from mgsl import agreement, lock, paths, promise
+from mgsl.agreement import Agreement
 from mgsl.errors import UserError
+from mgsl.lock import LOCK
 
-LOCK = Path("dvc.lock")
+DVC = (sys.executable, "-m", "dvc")
 AGREES, DIFFERS, NEW, LACKING = "agrees", "differs", "new", "lacking"
 
 
@@ -26,6 +32,56 @@ class Result:
 
     path: str
     outcome: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of a second run of the pipeline.
+
+    `reasons` say why this machine does not promise the same bytes, `means` is None where nothing
+    was evaluated, `verdicts` where the claims were not tested.
+    """
+
+    results: Sequence[Result]
+    reasons: Sequence[str] = ()
+    means: Agreement | None = None
+    verdicts: Sequence[str] | None = None
+
+    @property
+    def same(self) -> int:
+        """How many results are the same bytes."""
+        return sum(result.outcome == AGREES for result in self.results)
+
+    @property
+    def good(self) -> bool:
+        """Whether all is as this machine promises."""
+        if self.same == len(self.results):
+            return True
+        return bool(self.reasons) and self.means is not None and self.means.within
+
+    def lines(self) -> list[str]:
+        """The verdict of the whole, then what it rests on."""
+        lines = [self._whole(), f"{self.same} of {len(self.results)} results agree to the byte"]
+        if self.same == len(self.results):
+            return lines
+        lines += [f"this machine does not promise the bytes: {reason}" for reason in self.reasons]
+        lines += self.means.lines() if self.means else ["no means over trainings were made there"]
+        if self.verdicts is not None:
+            lines += [f"verdicts of claims that changed: {len(self.verdicts)}", *self.verdicts]
+        return [*lines, *differing(self.results)]
+
+    def _whole(self) -> str:
+        if self.same == len(self.results):
+            return "REPRODUCED: every result is the same bytes"
+        if not self.reasons:
+            return "NOT reproduced: other bytes, on a machine that should give the same"
+        if self.good:
+            return "REPRODUCED within the noise of training, not to the byte"
+        if self.means is not None and self.means.unjudged:
+            return "NOT SHOWN: other bytes, and no noise of training to compare them with"
+        if self.means is not None:
+            return "NOT reproduced: other bytes, and results outside the noise of training"
+        return "NOT SHOWN: other bytes, and nothing was evaluated"
 
 
 def verify(targets: Sequence[str], *, keep: bool, say: Callable[[str], None] = print) -> bool:
@@ -41,30 +97,89 @@ def verify(targets: Sequence[str], *, keep: bool, say: Callable[[str], None] = p
         say: tells what is done, and what came out.
 
     Returns:
-        Whether every result agrees.
+        Whether every result agrees to the byte; where this machine does not promise that, whether
+        all others agree within the noise of training.
 
     Raises:
         UserError: this is no git repository with a dvc.lock, or the pipeline failed in the copy.
     """
-    tracked = _tracked()
+    _tracked()  # this is a git repository, or nothing can be verified
     if not LOCK.is_file():
         raise UserError(f"{LOCK} is missing, so there is nothing to compare with: run `dvc repro`")
+    if lines := lock.misfits():
+        say("what is committed is not of this tree, and may differ for that alone:")
+        for line in lines:
+            say(f"  {line}")
+    with scratch_copy(keep=keep, say=say) as copy:
+        say("running the pipeline there, from the beginning")
+        reproduce(copy, "--force", *targets)
+        outcome = examine(Path.cwd(), copy)
+    for line in outcome.lines():
+        say(line)
+    return outcome.good
+
+
+@contextmanager
+def scratch_copy(*, keep: bool = False, say: Callable[[str], None] = print) -> Iterator[Path]:
+    """Yield a copy of the tracked files as they are now, without any result; remove it afterwards.
+
+    Args:
+        keep: whether it is left for a look.
+        say: tells what is done.
+
+    Raises:
+        UserError: this is no git repository.
+    """
+    tracked = _tracked()
     folder = Path(tempfile.mkdtemp(prefix="mgsl-verify-"))
     copy = folder / "copy"
     try:
         say(f"copying {len(tracked)} tracked files to {copy}")
         _copy(tracked, copy)
-        say("running the pipeline there, from the beginning")
-        _run(targets, copy)
-        results = compare(Path.cwd(), copy)
+        yield copy
     finally:
         if keep:
             say(f"the copy is kept in {copy}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    for line in summary(results):
-        say(line)
-    return all(result.outcome == AGREES for result in results)
+
+
+def reproduce(copy: Path, *arguments: str) -> None:
+    """`dvc repro` in a copy; Ctrl-C ends it too, and is waited for.
+
+    Args:
+        copy: the root of a workspace.
+        arguments: further ones of `dvc repro`: options, and stages.
+
+    Raises:
+        UserError: the pipeline failed.
+    """
+    process = subprocess.Popen([*DVC, "repro", *arguments], cwd=copy, env=environment())
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
+    if code:
+        raise UserError(f"the pipeline failed in the copy (exit code {code}); see above")
+
+
+def environment() -> dict[str, str]:
+    """That of a process in a copy: the same Python, and the copy's own code."""
+    told = dict(os.environ)
+    told["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{told['PATH']}"
+    told.pop("PYTHONPATH", None)
+    return told
+
+
+def examine(here: Path, there: Path) -> Outcome:
+    """All that is to be said of two workspaces; the arguments are those of `compare`."""
+    return Outcome(
+        compare(here, there),
+        [reason.what for reason in promise.broken()],
+        agreement.compare(here, there),
+        agreement.changed_verdicts(here, there),
+    )
 
 
 def compare(here: Path, there: Path) -> list[Result]:
@@ -85,16 +200,14 @@ def compare(here: Path, there: Path) -> list[Result]:
     return found
 
 
-def summary(results: Sequence[Result]) -> list[str]:
-    """What differs, by name, and how much agrees."""
+def differing(results: Sequence[Result]) -> list[str]:
+    """What is not the same bytes, by name."""
     words = {
         DIFFERS: "differs",
         NEW: "was made there, and stands not here",
         LACKING: "stands here, and was not made there",
     }
-    lines = [f"{r.path} {words[r.outcome]}" for r in results if r.outcome != AGREES]
-    same = sum(result.outcome == AGREES for result in results)
-    return [*lines, f"{same} of {len(results)} results agree to the byte"]
+    return [f"  {r.path} {words[r.outcome]}" for r in results if r.outcome != AGREES]
 
 
 def _tracked() -> list[Path]:
@@ -112,7 +225,7 @@ def _copy(tracked: Sequence[Path], copy: Path) -> None:
     """The tracked files as they are now, with the history that stamps pages, without results."""
     clone = ["git", "clone", "--quiet", "--no-checkout", "--no-hardlinks", ".", str(copy)]
     subprocess.run(clone, check=True)
-    built = (paths.EXHIBITS, paths.REPORTS / "metrics")
+    built = (paths.EXHIBITS, paths.METRICS)
     front = (paths.REPORTS / "index.html", paths.REPORTS / "README.md", LOCK)
     for path in tracked:
         if path in front or any(path.is_relative_to(folder) for folder in built):
@@ -121,22 +234,6 @@ def _copy(tracked: Sequence[Path], copy: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
     subprocess.run(["git", "reset", "--quiet"], cwd=copy, check=True)  # an index, for DVC
-
-
-def _run(targets: Sequence[str], copy: Path) -> None:
-    """`dvc repro` in the copy; Ctrl-C ends it too, and is waited for."""
-    environment = dict(os.environ)
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    environment.pop("PYTHONPATH", None)
-    command = [sys.executable, "-m", "dvc", "repro", "--force", *targets]
-    process = subprocess.Popen(command, cwd=copy, env=environment)
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        process.wait()
-        raise
-    if code:
-        raise UserError(f"the pipeline failed in the copy (exit code {code}); see above")
 
 
 def _outputs(lock: Path) -> dict[str, str]:

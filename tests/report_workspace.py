@@ -71,7 +71,7 @@ def checkpoint(folder: Path, label: str) -> None:
 
 def _configure(dataset: str, seeds: tuple[int, ...], names: tuple[str, ...]) -> None:
     document = yaml.safe_load(Path("params.yaml").read_text())
-    setting = document["settings"]["embedded"][dataset]
+    setting = params.for_dataset(document["settings"]["embedded"], dataset)
     evaluation = params.parse(params.EvaluationParams, document["evaluation"], where="params")
     preparation = params.parse(params.PreparationParams, document["preparation"], where="params")
     evaluate = EvaluateConfig(
@@ -89,7 +89,7 @@ def _configure(dataset: str, seeds: tuple[int, ...], names: tuple[str, ...]) -> 
     write_json(paths.config(dataset, "evaluate"), evaluate.model_dump(mode="json"))
     write_json(paths.config(dataset, "prepare"), prepare.model_dump(mode="json"))
     for name in names:
-        run = {key: setting[key] for key in ("epochs", "batch_size", "learning_rate", "max_words")}
+        run = {key: setting[key] for key in (*params.ScheduleParams.model_fields, "max_words")}
         run |= {"dataset": dataset, "name": name, "method": "mgsl_net", "model": {"dim": 64}}
         run |= {"keep": document["evaluation"]["keep"], "training": document["training"]}
         write_json(paths.config(dataset, name), run)

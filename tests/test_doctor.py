@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from mgsl import doctor, paths
+from mgsl import doctor, lock, numerics, paths, promise
 from mgsl.data import sources
 from mgsl.doctor import Finding
 
@@ -85,8 +85,59 @@ def test_a_version_that_is_not_the_locked_one_is_named(monkeypatch: pytest.Monke
 
 
 def test_the_build_of_a_version_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda _: "2.13.0+cpu")
-    assert doctor._installed("torch") == "2.13.0"
+    monkeypatch.setattr(promise.importlib.metadata, "version", lambda _: "2.13.0+cpu")
+    assert promise.installed("torch") == "2.13.0"
+
+
+def test_a_machine_that_keeps_the_promise_is_told_with_its_kernels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(promise, "_gpu", lambda: iter(()))
+    if numerics.current().reproducible:
+        assert states(doctor.same_bytes) == ["ok"]
+        assert "torch AVX2, NumPy AVX2, OpenBLAS in numpy Haswell" in told(doctor.same_bytes)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("kernels", {"torch": "AVX512", "OpenBLAS in scipy": "SkylakeX"}, "kernels for SkylakeX"),
+        ("kernels", {"torch": "DEFAULT"}, "torch took its kernels for DEFAULT, not AVX2"),
+        ("installed", None, "torch None, locked is"),
+        ("REQUIREMENTS", Path("none.txt"), "none.txt is missing"),
+        ("CONDA", Path("other.yml"), "other.yml has 2.7"),
+    ],
+)
+def test_why_the_promise_is_not_kept_is_told_with_what_to_do(
+    name: str, value: object, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = numerics.Numerics(True, numerics.PROMISE)
+    monkeypatch.setattr(promise.numerics, "current", lambda: kept)
+    Path("other.yml").write_text("dependencies: [python=2.7]")
+    replacement = value if isinstance(value, Path) else lambda *_: value
+    monkeypatch.setattr(promise, name, replacement)
+    assert set(states(doctor.same_bytes)) == {"note"}
+    assert reason in told(doctor.same_bytes)
+    assert all(finding.advice for finding in doctor.same_bytes())
+
+
+@pytest.mark.parametrize("reason", ["this processor has no AVX2", "numpy had been loaded before"])
+def test_a_promise_that_numerics_cannot_keep_is_told_once(
+    reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numerics, "current", lambda: numerics.Numerics(False, reason))
+    assert states(doctor.same_bytes) == ["note"]
+    assert reason in told(doctor.same_bytes)
+
+
+def test_a_lock_that_does_not_fit_the_tree_is_told_file_by_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert states(doctor.committed_lock) == ["note"]  # the copy has none
+    monkeypatch.setattr(lock, "misfits", lambda: [])
+    assert states(doctor.committed_lock) == ["ok"]
+    monkeypatch.setattr(lock, "misfits", lambda: ["mgsl/spans.py is not what train ran with"])
+    assert "mgsl/spans.py is not what" in told(doctor.committed_lock)
 
 
 def test_an_old_python_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

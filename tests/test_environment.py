@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mgsl import doctor, numerics
+from mgsl import numerics, promise
 from mgsl.reporting import environment
 from tests import report_workspace
 
@@ -16,7 +16,7 @@ from tests import report_workspace
 def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     report_workspace.build(tmp_path, ["embedded"])
-    shutil.copy(report_workspace.ROOT / doctor.REQUIREMENTS, doctor.REQUIREMENTS)
+    shutil.copy(report_workspace.ROOT / promise.REQUIREMENTS, promise.REQUIREMENTS)
 
 
 def test_versions_and_parameters_are_told_twice_the_same() -> None:
@@ -56,7 +56,7 @@ def test_no_folder_and_no_host_is_named(tmp_path: Path) -> None:
 
 
 def test_another_version_than_the_locked_one_is_told() -> None:
-    doctor.REQUIREMENTS.write_text("numpy==0.0.1\n")
+    promise.REQUIREMENTS.write_text("numpy==0.0.1\n")
     assert dict(environment.packages())["numpy"].endswith("(locked: 0.0.1)")
 
 

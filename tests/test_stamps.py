@@ -38,22 +38,22 @@ def told() -> dict[str, str]:
 
 
 def test_methods_that_share_a_schedule_stand_together() -> None:
-    change("tgn", epochs=8, batch_size=64, learning_rate=0.003)
+    change("tgn", epochs=8, batch_size=64, learning_rate=0.003, warmup_steps=20, decay="linear")
+    plain = {"learning_rate": 0.001, "warmup_steps": 0, "decay": "none"}
     for name in NAMES[2:]:
-        change(name, epochs=8, batch_size=32, learning_rate=0.001)
+        change(name, epochs=8, batch_size=32, **plain)
     assert told()["Schedule"] == (
-        "prior: fitted once, no schedule; tgn: 8 epochs, batch 64, learning rate 0.003; "
+        "prior: fitted once, no schedule; tgn: 8 epochs, batch 64, learning rate 0.003, "
+        "warm-up over 20 steps, then falling (linear); "
         "mgsl_net and 4 ablations: 8 epochs, batch 32, learning rate 0.001"
     )
     assert told()["Slots"] == "mgsl_net and 4 ablations: 128 for videos, 64 for queries"
 
 
 def test_an_ablation_with_a_schedule_or_slots_of_its_own_is_named() -> None:
-    training = json.loads(paths.config("embedded", "printed").read_text())["training"]
-    change("printed", training=training | {"warmup_steps": 20})
+    change("printed", epochs=3)
     change("memory_v", model={"video_slots": 512, "query_slots": 512})
-    assert "; printed: " in told()["Schedule"]
-    assert told()["Schedule"].endswith("warm-up over 20 steps")
+    assert "; printed: 3 epochs, " in told()["Schedule"]
     assert told()["Slots"].endswith("; memory_v: 512 for videos, 512 for queries")
 
 

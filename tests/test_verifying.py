@@ -5,10 +5,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
-from mgsl import verifying
+from mgsl import promise, verifying
+from mgsl.agreement import Agreement
 from mgsl.errors import UserError
 from mgsl.verifying import AGREES, DIFFERS, LACKING, NEW, Result
 
@@ -65,15 +67,17 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_agrees_and_what_differs_is_told_and_nothing_is_left(root: Path) -> None:
     said: list[str] = []
     assert verifying.verify([], keep=False, say=said.append)
-    assert said[-1] == "4 of 4 results agree to the byte"
+    assert said[-2:] == [
+        "REPRODUCED: every result is the same bytes", "4 of 4 results agree to the byte"
+    ]  # fmt: skip
     (root / "reports/exhibits/table_1.csv").write_text("by hand")
     (root / "reports/exhibits/old.csv").write_text("left")
     (root / "reports/exhibits/figure_1b.svg").unlink()
     said.clear()
     assert not verifying.verify([], keep=False, say=said.append)
-    assert "reports/exhibits/table_1.csv differs" in said
-    assert "reports/exhibits/old.csv stands here, and was not made there" in said
-    assert "reports/exhibits/figure_1b.svg was made there, and stands not here" in said
+    assert "  reports/exhibits/table_1.csv differs" in said
+    assert "  reports/exhibits/old.csv stands here, and was not made there" in said
+    assert "  reports/exhibits/figure_1b.svg was made there, and stands not here" in said
     assert (root / "reports/exhibits/table_1.csv").read_text() == "by hand"
     assert not list((root.parent / "scratch").iterdir())
 
@@ -82,7 +86,10 @@ def test_code_as_it_is_now_is_run_and_a_target_restricts_it(root: Path) -> None:
     (root / "make.py").write_text(MAKE.replace("weights", "others"))
     said: list[str] = []
     assert not verifying.verify(["train"], keep=True, say=said.append)
-    assert said[-2:] == ["artifacts/model.txt differs", "0 of 1 results agree to the byte"]
+    assert "  make.py is not what train ran with" in said  # before anything is run
+    assert said.index("  make.py is not what train ran with") == 1
+    assert "0 of 1 results agree to the byte" in said
+    assert said[-1] == "  artifacts/model.txt differs"
     (copy,) = (root.parent / "scratch").glob("*/copy")
     assert (copy / "artifacts/model.txt").read_text() == "others"
     assert not (copy / "reports").exists()
@@ -96,11 +103,11 @@ def test_a_failing_pipeline_is_a_users_error_and_cleans_up(root: Path) -> None:
 
 
 def test_an_interruption_cleans_up(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(targets: list, copy: Path) -> None:
+    def interrupted(copy: Path, *arguments: str) -> None:
         assert (copy / "make.py").is_file()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verifying, "_run", interrupted)
+    monkeypatch.setattr(verifying, "reproduce", interrupted)
     with pytest.raises(KeyboardInterrupt):
         verifying.verify([], keep=False, say=lambda line: None)
     assert not list((root.parent / "scratch").iterdir())
@@ -115,6 +122,61 @@ def test_without_git_or_lock_there_is_nothing_to_verify(
     run("git", "init", "-q")
     with pytest.raises(UserError, match=r"dvc.lock is missing"):
         verifying.verify([], keep=False)
+
+
+def outcome(results: str, reasons: list[str], *measures: str) -> verifying.Outcome:
+    """Results by the first letter of their outcome, and measures by theirs."""
+    known = {"a": AGREES, "d": DIFFERS}
+    rows = [
+        {"dataset": "embedded", "name": name, "group": "all", "metric": "mIoU", "mean": 0.5,
+         "mean_after": 0.6, "noise": 0.01, "outcome": measure}
+        for name, measure in enumerate(measures)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, dtype=object).astype({"mean": float, "mean_after": float})
+    table = table.astype({"noise": float, "name": str})
+    return verifying.Outcome(
+        [Result(f"file {place}", known[letter]) for place, letter in enumerate(results)],
+        reasons, Agreement(table, ()), ["  memory (mIoU): supported -> undecided"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("results", "reasons", "measures", "good", "whole"),
+    [
+        ("aaa", ["no AVX2"], ["same"], True, "REPRODUCED: every result is the same bytes"),
+        ("aad", [], ["within"], False, "NOT reproduced: other bytes, on a machine that should"),
+        ("aad", ["no AVX2"], ["same", "within"], True, "REPRODUCED within the noise of training"),
+        ("aad", ["no AVX2"], ["outside"] * 3, False, "NOT reproduced: other bytes, and results"),
+        ("aad", ["no AVX2"], ["one training"], False, "NOT SHOWN: other bytes, and no noise"),
+    ],
+)
+def test_the_first_line_is_the_verdict_of_the_whole(
+    results: str, reasons: list[str], measures: list[str], good: bool, whole: str
+) -> None:
+    met = outcome(results, reasons, *measures)
+    assert met.good is good
+    first, second, *rest = met.lines()
+    assert first.startswith(whole)
+    assert second == f"{results.count('a')} of 3 results agree to the byte"
+    if "d" in results:
+        assert rest[-1] == "  file 2 differs"
+        at = rest.index("verdicts of claims that changed: 1")
+        assert rest[at + 1] == "  memory (mIoU): supported -> undecided"
+        assert (f"this machine does not promise the bytes: {''.join(reasons)}" in rest) == bool(
+            reasons
+        )
+
+
+def test_a_machine_without_the_promise_says_why(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "make.py").write_text(MAKE.replace("weights", "others"))
+    reason = promise.Reason("this processor has no AVX2", "compare")
+    monkeypatch.setattr(promise, "broken", lambda: [reason])
+    said: list[str] = []
+    assert not verifying.verify(["train"], keep=False, say=said.append)
+    assert "NOT SHOWN: other bytes, and nothing was evaluated" in said
+    assert "this machine does not promise the bytes: this processor has no AVX2" in said
 
 
 def test_outputs_are_compared_by_digest(tmp_path: Path) -> None:

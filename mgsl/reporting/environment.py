@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import mgsl
-from mgsl import doctor, numerics
+from mgsl import numerics, promise
 from mgsl.reporting import pages, stamps
 from mgsl.reporting.prose import Register
 from mgsl.reporting.sources import Source
@@ -41,7 +41,7 @@ def build(datasets: Sequence[str]) -> Register:
 
 def packages() -> Iterator[tuple[str, str]]:
     """Every package that mgsl names, with its version."""
-    locked = doctor.read_lock(doctor.REQUIREMENTS)
+    locked = promise.read_lock(promise.REQUIREMENTS)
     for line in sorted(importlib.metadata.requires("mgsl") or [], key=str.lower):
         if "extra ==" not in line:  # what is needed to develop
             name = re.split(r"[^\w.-]", line)[0]
@@ -62,7 +62,8 @@ def flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 def _platform() -> Iterator[tuple[str, str]]:
     yield "Version", mgsl.__version__
     yield "Commit", pages.commit()
-    yield "Python", f"{platform.python_version()}, {platform.python_implementation()}"
+    version = ".".join(platform.python_version_tuple()[:2])  # a patch changes no number
+    yield "Python", f"{version}, {platform.python_implementation()}"
     yield "System", f"{platform.system()}, {platform.machine()}"
 
 

@@ -11,11 +11,12 @@ from mgsl.reporting.sources import Source, rule
 Stamp = list[tuple[str, str]]
 
 NUMERICS = "Numerics"
-SCHEDULE = {  # keys of a run or of its training, and how they are told; what is 0 or null is not
+SCHEDULE = {  # keys of a run and how they are told; what is 0, null or none is not
     "epochs": "{} epochs",
     "batch_size": "batch {}",
     "learning_rate": "learning rate {:g}",
     "warmup_steps": "warm-up over {} steps",
+    "decay": "then falling ({})",
 }
 FITTED = "fitted once, no schedule"
 _LISTED = 3  # so many ablations are named beside their method; more are counted
@@ -64,8 +65,9 @@ def schedule(run: RunConfig) -> str:
     """How long a run was trained, and how fast."""
     if run.method in {method.name for method in published.methods() if method.group == "blind"}:
         return FITTED
-    values = run.training.model_dump() | run.model_dump()
-    return ", ".join(text.format(values[key]) for key, text in SCHEDULE.items() if values.get(key))
+    values = {key: getattr(run, key) for key in SCHEDULE}
+    told = {key: value for key, value in values.items() if value not in (0, None, "none")}
+    return ", ".join(SCHEDULE[key].format(value) for key, value in told.items())
 
 
 def slots(run: RunConfig) -> str:

@@ -1,0 +1,54 @@
+"""What `.ci/run` runs in place of the whole pipeline: every stage and method, few epochs."""
+
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from mgsl import lock, params, paths
+from mgsl.models import MODELS
+from mgsl.resolving import resolve
+from tests import canaries, short
+
+
+def test_the_short_pipeline_trains_all_that_the_long_one_does_in_few_epochs() -> None:
+    document = short.shorten(yaml.safe_load(paths.PARAMS.read_text()))
+    chosen = params.parse(params.Params, document, where="short")
+    whole = params.load(paths.PARAMS)
+    assert chosen.names() == whole.names()
+    assert chosen.exhibits == whole.exhibits
+    assert len(chosen.seeds) == 1
+    parts = resolve(chosen, "embedded", {name: kind.Config for name, kind in MODELS.items()})
+    runs = [part for part in parts.values() if isinstance(part, params.RunConfig)]
+    assert {run.name for run in runs} == set(whole.names())
+    assert max(run.epochs for run in runs) == short.EPOCHS
+
+
+def test_canaries_are_stages() -> None:
+    assert set(canaries.CANARIES) <= lock.expanded().keys()
+
+
+def test_one_step_of_ci_that_fails_fails_it_and_the_rest_runs(tmp_path: Path) -> None:
+    lines = Path(".ci/run").read_text().splitlines()
+    steps = lines[lines.index("failed=()") :]
+    make = tmp_path / "make"
+    make.write_text('#!/bin/sh\necho "make $1"\n[ "$1" != "$FAILS" ]\n')
+    make.chmod(0o755)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to("/bin/echo")
+    for fails in ("", "lint", "test"):
+        told = {"PATH": f"{tmp_path}:/usr/bin:/bin", "FAILS": fails}
+        script = "set -euo pipefail\n" + "\n".join(steps)
+        done = subprocess.run(
+            ["bash", "-c", script],
+            env=told,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.split("\n")[:4] == [
+            "make lint", "-m tests.short", "-m tests.canaries", "make test"
+        ]  # fmt: skip
+        assert done.returncode == bool(fails)
+        assert done.stderr == (f"failed: make {fails}\n" if fails else "")
