@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from mgsl import params, paths, stages
+from mgsl import numerics, params, paths, stages
 from mgsl.errors import UserError
 from mgsl.reporting import notebooks
 from mgsl.studies import collapse, readings
@@ -66,6 +66,16 @@ def test_every_run_and_every_group_is_scored(inside: Path) -> None:
     assert metrics["value"].dropna().between(0, 1).all()
     headline = json.loads(paths.headline("embedded").read_text())
     assert headline.keys() == set(NAMES)
+    kept = pd.read_csv(paths.trainings("embedded"))
+    assert list(kept.columns) == ["name", "group", "metric", "mean", "sd", "trainings"]
+    assert set(kept["name"]) == set(NAMES)
+    assert set(kept["trainings"]) == {1}
+
+
+def test_every_checkpoint_tells_the_numerics_it_was_trained_with(inside: Path) -> None:
+    checkpoints = list((paths.ARTIFACTS / "embedded/runs").rglob(numerics.CHECKPOINT))
+    assert len(checkpoints) == len(NAMES)  # of methods that see no video, too
+    assert {numerics.recorded(path) for path in checkpoints} == {numerics.current().label}
 
 
 def test_a_training_leaves_its_curve_and_no_unfinished_state(inside: Path) -> None:
@@ -101,10 +111,10 @@ def test_a_group_leaves_each_of_its_trainings_and_takes_up_those_that_are_done(
     group = paths.run("embedded", "table_5", 0)
     assert {folder.name for folder in group.iterdir()} == set(GROUP)
     kept = (group / GROUP[0] / "predictions.jsonl").read_bytes()
-    state = stages._fit(GROUP[0], dataset="embedded", seed=0, device="cpu")
+    state = stages._fit((GROUP[0], 0), dataset="embedded", device="cpu")
     shutil.rmtree(group)  # as DVC does before it starts a stage again
     capsys.readouterr()
-    assert stages._fit(GROUP[0], dataset="embedded", seed=0, device="cpu") == state
+    assert stages._fit((GROUP[0], 0), dataset="embedded", device="cpu") == state
     assert "resuming after epoch 2" in capsys.readouterr().out
     assert (group / GROUP[0] / "predictions.jsonl").read_bytes() == kept
     stages.ablate(dataset="embedded", name="table_5", seed=0, device="cpu")
