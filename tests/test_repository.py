@@ -34,13 +34,14 @@ NUM_EQUATIONS = 14
 LONGEST = 300  # lines of a file
 LONGER = {  # and why: each is one whole that is read from top to bottom
     "mgsl/cli.py": 340,  # every command, with its help
-    "mgsl/params.py": 390,  # the types of params.yaml
+    "mgsl/params.py": 410,  # the types of params.yaml
     "mgsl/models/mgsl_net.py": 510,  # a method is complete in its file
+    "mgsl/training/loop.py": 320,  # the one loop
     "mgsl/memory.py": 400,  # the memory is read beside the paper
     "mgsl/models/drn.py": 330,  # a method is complete in its file
     "mgsl/data/synthetic.py": 310,  # a dataset is generated in its file
 }
-LARGEST_MB = 2
+LARGEST_MB = 4  # the annotations of the embedded dataset
 NO_TORCH = [  # what computes nothing with it starts without it
     "mgsl.cli",
     "mgsl.stages",
