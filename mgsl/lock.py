@@ -98,10 +98,10 @@ def _stages(locked: Mapping[str, Any]) -> Iterator[str]:
     commands = expanded()
     if left := [name for name in locked if name not in commands]:
         yield f"{LOCK}: {', '.join(left)}: no stages of {PIPELINE}; to remove them: {PRUNE}"
+    if lacking := [name for name in commands if name not in locked]:
+        yield f"{LOCK}: not run yet: {', '.join(lacking)}"
     for name, command in commands.items():
-        if name not in locked:
-            yield f"{LOCK}: {name} has not been run"
-        elif locked[name]["cmd"] != command:
+        if name in locked and locked[name]["cmd"] != command:
             yield f"{LOCK}: {name} ran `{locked[name]['cmd']}`, now `{command}`"
 
 
@@ -128,10 +128,13 @@ def _files(locked: Mapping[str, Any]) -> Iterator[str]:
 
 def _parameters(locked: Mapping[str, Any]) -> Iterator[str]:
     values = _values()
+    stale: dict[str, list[str]] = {}
     for name, stage in locked.items():
         for key, value in stage.get("params", {}).get(str(paths.PARAMS), {}).items():
             if _plain(values.get(key)) != _plain(value):
-                yield f"{paths.PARAMS}: {key} is not what {name} ran with"
+                stale.setdefault(key, []).append(name)
+    for key, stages in stale.items():
+        yield f"{paths.PARAMS}: {key} is not what {_listing(stages)} ran with"
 
 
 def _values() -> dict[str, Any]:
