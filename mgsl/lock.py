@@ -9,6 +9,7 @@ import itertools
 import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,14 @@ from mgsl.files import write_text
 PIPELINE, LOCK = Path("dvc.yaml"), Path("dvc.lock")
 PRUNE = "python -c 'from mgsl import lock; lock.prune()'"
 _HIDDEN = (".pyc", "__pycache__")  # what .dvcignore keeps out of folders
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of dvc.yaml: what it runs, and which paths it depends on."""
+
+    command: str
+    dependencies: frozenset[str]
 
 
 def misfits() -> list[str]:
@@ -46,14 +55,14 @@ def read() -> dict[str, dict[str, Any]]:
     return stages
 
 
-def expanded() -> dict[str, str]:
-    """The command of every stage of dvc.yaml, matrices opened with params.yaml, by its name."""
+def expanded() -> dict[str, Stage]:
+    """Every stage of dvc.yaml by its name, matrices opened with params.yaml."""
     values = _values()
     pipeline = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))
     return {
-        name: command
-        for stage, told in pipeline["stages"].items()
-        for name, command in _cells(stage, told, values)
+        name: stage
+        for title, told in pipeline["stages"].items()
+        for name, stage in _cells(title, told, values)
     }
 
 
@@ -95,14 +104,18 @@ def tracked_digests() -> dict[str, str]:
 
 def _stages(locked: Mapping[str, Any]) -> Iterator[str]:
     """Stages that one of the two files lacks, and commands that differ."""
-    commands = expanded()
-    if left := [name for name in locked if name not in commands]:
+    stages = expanded()
+    if left := [name for name in locked if name not in stages]:
         yield f"{LOCK}: {', '.join(left)}: no stages of {PIPELINE}; to remove them: {PRUNE}"
-    for name, command in commands.items():
-        if name not in locked:
-            yield f"{LOCK}: {name} has not been run"
-        elif locked[name]["cmd"] != command:
-            yield f"{LOCK}: {name} ran `{locked[name]['cmd']}`, now `{command}`"
+    if lacking := [name for name in stages if name not in locked]:
+        yield f"{LOCK}: not run yet: {', '.join(lacking)}"
+    for name in (name for name in stages if name in locked):
+        ran, now = locked[name], stages[name]
+        if ran["cmd"] != now.command:
+            yield f"{LOCK}: {name} ran `{ran['cmd']}`, now `{now.command}`"
+        paths_then = {dependency["path"] for dependency in ran.get("deps", [])}
+        if differing := sorted(paths_then ^ now.dependencies):
+            yield f"{LOCK}: {name} did not have the same dependencies: {', '.join(differing)}"
 
 
 def _files(locked: Mapping[str, Any]) -> Iterator[str]:
@@ -128,10 +141,13 @@ def _files(locked: Mapping[str, Any]) -> Iterator[str]:
 
 def _parameters(locked: Mapping[str, Any]) -> Iterator[str]:
     values = _values()
+    stale: dict[str, list[str]] = {}
     for name, stage in locked.items():
         for key, value in stage.get("params", {}).get(str(paths.PARAMS), {}).items():
             if _plain(values.get(key)) != _plain(value):
-                yield f"{paths.PARAMS}: {key} is not what {name} ran with"
+                stale.setdefault(key, []).append(name)
+    for key, stages in stale.items():
+        yield f"{paths.PARAMS}: {key} is not what {_listing(stages)} ran with"
 
 
 def _values() -> dict[str, Any]:
@@ -173,21 +189,22 @@ def _changed(folder: str) -> list[str]:
 
 
 def _cells(
-    stage: str, told: Mapping[str, Any], values: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    """A stage, or each of its matrix: its name and its command."""
+    title: str, told: Mapping[str, Any], values: Mapping[str, Any]
+) -> Iterator[tuple[str, Stage]]:
+    """A stage, or each of its matrix: its name, and what it is."""
     matrix = {
         key: values[listed[2:-1]] if isinstance(listed, str) else listed
         for key, listed in told.get("matrix", {}).items()
     }
-    if not matrix:
-        yield stage, told["cmd"]
-        return
+    lines = [told["cmd"], *map(str, told.get("deps", []))]
     for cell in itertools.product(*matrix.values()):
-        command = told["cmd"]
+        command, *deps = lines
         for key, value in zip(matrix, cell, strict=True):
-            command = command.replace(f"${{item.{key}}}", str(value))
-        yield f"{stage}@{'-'.join(map(str, cell))}", command
+            command, *deps = (
+                line.replace(f"${{item.{key}}}", str(value)) for line in (command, *deps)
+            )
+        name = f"{title}@{'-'.join(map(str, cell))}" if matrix else title
+        yield name, Stage(command, frozenset(deps))
 
 
 def _blocks(text: str) -> Iterator[str]:
