@@ -43,6 +43,7 @@ class Subject(StrEnum):
     more_readings = "more_readings"
     details = "details"
     memories = "memories"
+    tables = "tables"
     slots = "slots"
     methods = "methods"
     collapse = "collapse"
@@ -261,7 +262,8 @@ def study(
     **annotations** of the three benchmarks: rarity, no video, what people reach (needs the
     published annotations). **readings**, **more_readings**: what each open question is worth;
     **details**: the same of encoders, heads and training; **memories**: the candidates for the
-    recommended memory; **slots**: how many it takes. These
+    recommended memory; **slots**: how many it takes; **tables**: Tables 3-5 over ten seeds or
+    more, from which `claims` takes its verdicts on the memory. These
     compare runs of the group of that name: train it first, with
     `dvc exp run -S 'ablations=[readings]' -S 'seeds=[0,1,2]'`. **methods**: all methods on the
     datasets that params.yaml lists, once they are trained there.

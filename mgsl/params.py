@@ -221,6 +221,9 @@ class Params(Frozen):
                 )
         if not self.datasets or not self.seeds or not (self.methods + self.ablations):
             raise ValueError("datasets, seeds, and methods or ablations must not be empty")
+        if repeated := sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1}):
+            told = ", ".join(map(str, repeated))
+            raise ValueError(f"seeds lists {told} more than once: the same training twice")
         if idle := [cell for cell, members in self.cells().items() if not members]:
             raise ValueError(
                 f"ablations names {idle[0]!r}, all of which is in another that it names"

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mgsl.errors import UserError
-from mgsl.evaluation.comparing import differences
+from mgsl.evaluation.comparing import means_by_name, of_two_files
 from mgsl.evaluation.metrics import (
     NMS_MARGIN,
     groups,
@@ -22,6 +22,8 @@ from mgsl.params import EvaluateConfig, EvaluationParams
 from mgsl.queries import Query, read_queries, read_summary
 
 _DECIMALS = 6  # of the fractions in metrics.csv: no file differs by how a sum was rounded
+_TOGETHER = {"value": "mean", "low": "mean_low", "high": "mean_high"}
+_MEANS = (*_TOGETHER.values(), "sd", "trainings")  # the same in each row of a method
 _HEADLINE_GROUPS = ("all", "rare", "common")
 _HEADLINE_METRICS = ("R@1, IoU=0.5", "R@1, IoU=0.7")  # a terminal is only so wide
 
@@ -113,8 +115,7 @@ def compare(
         UserError: a file does not answer these queries (`read_predictions`).
     """
     a, b = query_scores(queries, path, params), query_scores(queries, other, params)
-    table = differences([a], [b], groups(queries, bin_labels), params)
-    return table[["group", "metric", "value", "low", "high", "p", "queries"]]
+    return of_two_files(a, b, groups(queries, bin_labels), params)
 
 
 def evaluate(
@@ -122,7 +123,8 @@ def evaluate(
 ) -> pd.DataFrame:
     """Score every run of a dataset: the rows of metrics.csv.
 
-    All runs see the same bootstrap draws, so they can be compared as pairs.
+    All runs see the same bootstrap draws, so they can be compared as pairs. Beside what a run
+    scores stands what all trainings of its method say together.
 
     Args:
         prepared: the folder of the prepared dataset.
@@ -130,8 +132,9 @@ def evaluate(
         config: the dataset's name, and how it is scored.
 
     Returns:
-        Columns dataset, name, seed, group, metric, value, low, high, queries; fractions, rounded;
-        runs in the order given, groups and metrics in that of `score`.
+        Columns dataset, name, seed, group, metric, value, low, high (over queries), queries, and of
+        all runs of the name: mean, mean_low, mean_high (over queries and trainings), sd, trainings.
+        Fractions, rounded; runs in the order given, groups and metrics in that of `score`.
 
     Raises:
         UserError: the dataset is not prepared, or a file does not answer its test queries.
@@ -140,42 +143,36 @@ def evaluate(
     values = {
         run: query_scores(queries, path, config.scoring_of(run[0])) for run, path in runs.items()
     }
+    masks = groups(queries, summary["bins"])
     table = metrics_table(
-        pd.concat(values, axis="columns", names=["name", "seed"]),
-        groups(queries, summary["bins"]),
-        config.evaluation,
+        pd.concat(values, axis="columns", names=["name", "seed"]), masks, config.evaluation
     )
     by_run = table.groupby(["name", "seed"])
     table = pd.concat([by_run.get_group(run) for run in runs], ignore_index=True)
     table.insert(0, "dataset", config.dataset)
+    together = means_by_name(values, masks, config.evaluation).rename(columns=_TOGETHER)
+    keys = ["name", "group", "metric"]
+    table = table.merge(together[[*keys, *_MEANS]], on=keys, how="left")
     columns = ["dataset", "name", "seed", "group", "metric", "value", "low", "high", "queries"]
-    return table[columns].round(_DECIMALS)
+    return table[[*columns, *_MEANS]].round(_DECIMALS)
 
 
 def summary(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Mean and spread over the seeds of each method.
-
-    `low` and `high` are the means of the seeds' ends: the interval that one training has on
-    average. It is the cautious choice. The mean over seeds owes to the choice of queries no more
-    spread than one seed does on average (a standard deviation is convex), so that its own
-    bootstrap interval is about as wide or narrower. `std` is the spread that seeds add.
+    """What the trainings of each method say together.
 
     Args:
         metrics: the rows of metrics.csv, of one dataset or several.
 
     Returns:
-        Columns dataset, name, group, metric, value, std, low, high, queries, seeds. `value` is the
-        mean; `std` the standard deviation (n - 1), NaN for one seed.
+        Columns dataset, name, group, metric, value, low, high, sd, trainings, queries: the mean
+        over trainings, its interval over queries and trainings (of one training over queries
+        alone), the standard deviation over trainings (n - 1), NaN for one.
     """
     keys = ["dataset", "name", "group", "metric"]
-    return metrics.groupby(keys, sort=False, as_index=False).agg(
-        value=("value", "mean"),
-        std=("value", "std"),
-        low=("low", "mean"),
-        high=("high", "mean"),
-        queries=("queries", "first"),
-        seeds=("seed", "nunique"),
-    )
+    rows = metrics.drop_duplicates(keys).drop(columns=["value", "low", "high"])
+    rows = rows.rename(columns={new: old for old, new in _TOGETHER.items()})
+    columns = [*keys, "value", "low", "high", "sd", "trainings", "queries"]
+    return rows[columns].reset_index(drop=True)
 
 
 def headline(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
@@ -195,23 +192,30 @@ def headline(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     return numbers
 
 
-def rule(params: EvaluationParams, others: Mapping[str, EvaluationParams] | None = None) -> str:
+def rule(
+    params: EvaluationParams,
+    others: Mapping[str, EvaluationParams] | None = None,
+    *,
+    trainings: int = 1,
+) -> str:
     """How a table was counted, in one sentence.
 
     Args:
         params: the common rules.
         others: by title, the rules of methods that have their own rule for NMS.
+        trainings: on how many of each method its numbers rest.
     """
     hit = "tIoU > m" if params.strict else "tIoU >= m"
     suppression = _suppression(params)
     if others:
         own = "; ".join(f"{title} {_suppression(theirs)}" for title, theirs in others.items())
         suppression += f" ({own})"
-    return (
-        f"A hit is {hit} in {_unit(params)}, {suppression}; [low, high] is the "
-        f"{params.confidence:.0%} bootstrap interval over queries ({params.resamples} resamples, "
-        f"seed {params.bootstrap_seed})."
-    )
+    draws = f"{params.resamples} resamples, seed {params.bootstrap_seed}"
+    interval = f"bootstrap interval over queries ({draws})"
+    if trainings > 1:
+        interval = f"interval over queries and {trainings} trainings"
+    how = f"{hit} in {_unit(params)}, {suppression}"
+    return f"A hit is {how}; [low, high] is the {params.confidence:.0%} {interval}."
 
 
 def _unit(params: EvaluationParams) -> str:

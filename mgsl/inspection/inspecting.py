@@ -11,8 +11,7 @@ import torch
 from mgsl.data.loading import Split
 from mgsl.errors import UserError
 from mgsl.files import atomic_path, write_json
-from mgsl.inspection import slots
-from mgsl.inspection.probes import probe
+from mgsl.inspection import probes, slots
 from mgsl.inspection.use import Use, memories, watch
 from mgsl.memory import effective_rank
 from mgsl.models.base import GroundingModel, Method
@@ -47,8 +46,8 @@ def inspect(
         device: where to compute.
 
     Returns:
-        The tables `slots`, `pairs`, `scatter` and `probes` (the first three with a column memory),
-        and a summary.
+        The tables `slots`, `pairs`, `scatter` (with a column memory), `probes` and `answers`, and a
+        summary.
 
     Raises:
         UserError: the model has no memory.
@@ -87,7 +86,9 @@ def inspect(
     none = pd.DataFrame(columns=_OF_PAIRS)  # where all slots hold the same, none retrieves
     tables = {key: pd.concat(found, ignore_index=True) if found else none
               for key, found in parts.items()}  # fmt: skip
-    tables["probes"] = probe(model, splits["test"], config, told.evaluation, device)
+    scores = probes.answers(model, splits["test"], config, told.evaluation, device)
+    tables["probes"] = probes.compare(scores, splits["test"].queries, told.evaluation)
+    tables["answers"] = probes.by_query(scores, splits["test"].queries)
     about = {"name": config.name, "rule": slots.RULE, "memories": summary}
     return tables, about
 

@@ -7,7 +7,7 @@ writes_at_test         every test batch is written before it is looked up, and k
                        for the answer to a query then depends on those before it (Q6)
 """
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -24,43 +24,63 @@ from mgsl.inspection.use import memories
 from mgsl.memory import PersistentMemory
 from mgsl.models.base import GroundingModel
 from mgsl.params import EvaluationParams, RunConfig
+from mgsl.queries import Query
 from mgsl.training.loop import first_tiou
 
 INTACT = "intact"
 WRITING = "writes_at_test"
 IOU = (0.5, 0.7)
+METRICS = tuple(f"R@1, IoU={m:g}" for m in IOU)
 
 Values = Callable[[PersistentMemory], Tensor]
 
 
-def probe(
-    model: GroundingModel,
-    test: Split,
-    config: RunConfig,
+def compare(
+    scores: dict[str, Float[np.ndarray, "queries metrics"]],
+    queries: Sequence[Query],
     params: EvaluationParams,
-    device: torch.device,
 ) -> pd.DataFrame:
-    """Score a model with its memories intact and with each damage done to them.
+    """R@1 of one training with its memories intact and with each damage done to them.
 
     Args:
-        model: as trained, on `device`; it is left as it was.
-        test: what is asked.
-        config: of the model.
-        params: the rule for a hit, and the bootstrap.
-        device: where to compute.
+        scores: what `answers` returned.
+        queries: that were asked.
+        params: of the bootstrap.
 
     Returns:
         Columns probe, group, metric, value, low, high, difference, difference_low,
-        difference_high, p, queries: R@1 in fractions, and the damaged model less the intact one.
+        difference_high, p, queries: R@1 in fractions, and the damaged model less the intact one,
+        with intervals over queries.
     """
-    scores = answers(model, test, config, params, device)
-    masks = groups(test.queries, ())
+    masks = groups(queries, ())
     tables = [
         _compare(name, group, values[mask], scores[INTACT][mask], params)
         for name, values in scores.items()
         for group, mask in masks.items()
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def by_query(
+    scores: dict[str, Float[np.ndarray, "queries metrics"]], queries: Sequence[Query]
+) -> pd.DataFrame:
+    """Whether each query was answered with a hit: 1 or 0, by probe and metric.
+
+    Several trainings can be compared by it, query by query.
+
+    Args:
+        scores: what `answers` returned.
+        queries: that were asked.
+
+    Returns:
+        A row for each query: qid, and a column for each probe and metric, "PROBE, R@1, IoU=M".
+    """
+    columns = {
+        f"{name}, {metric}": values[:, place].astype(int)
+        for name, values in scores.items()
+        for place, metric in enumerate(METRICS)
+    }
+    return pd.DataFrame({"qid": [query.qid for query in queries], **columns})
 
 
 def answers(
@@ -168,7 +188,7 @@ def _compare(
         {
             "probe": name,
             "group": group,
-            "metric": [f"R@1, IoU={m:g}" for m in IOU],
+            "metric": METRICS,
             "value": values.mean(axis=0) if len(values) else np.nan,
             "low": low,
             "high": high,

@@ -38,7 +38,7 @@ _FIELDS = [
     *("name", "title", "dataset", "features", "simulated", "group", "metric", "printed_percent"),
     *("printed_to_full_points", "ours_percent", "sd_points", "low_percent", "high_percent"),
     *("gap_points", "to_full_points", "to_full_low", "to_full_high", "to_full_sd"),
-    *("seeds", "queries"),
+    *("to_full_better", "trainings", "queries"),
 ]
 
 
@@ -134,17 +134,18 @@ def _number(
     ours = round(100 * found["value"], 2)
     number |= {
         "ours_percent": ours,
-        "sd_points": round(100 * found["std"], 2),
+        "sd_points": round(100 * found["sd"], 2),
         "low_percent": round(100 * found["low"], 2),
         "high_percent": round(100 * found["high"], 2),
         "gap_points": round(ours - percent[name], 2) if number["has_gap"] else None,
-        "seeds": int(found["seeds"]),
+        "trainings": int(found["trainings"]),
         "queries": int(found["queries"]),
     }
     less = runs.difference(name, FULL, group, metric) if name != FULL else None
     if less is not None:
-        ends = {"points": "value", "low": "low", "high": "high", "sd": "std"}
+        ends = {"points": "value", "low": "low", "high": "high", "sd": "sd"}
         number |= {f"to_full_{end}": round(100 * less[key], 2) for end, key in ends.items()}
+        number["to_full_better"] = round(float(less["better"]), 4)
     return number
 
 
@@ -173,7 +174,7 @@ def _cells(number: dict[str, Any]) -> list[Cell]:
 
 def _caption(number: int, sources: Sequence[Source]) -> str:
     seeds = len(sources[0].config.seeds)
-    deviation = "± is the standard deviation over seeds; " if seeds > 1 else ""
+    deviation = "± is the standard deviation over trainings; " if seeds > 1 else ""
     lacking = {
         source.label: [name for name in published.ablations(number).index
                        if name not in source.config.names]
@@ -184,7 +185,7 @@ def _caption(number: int, sources: Sequence[Source]) -> str:
             f"Table {number}. {_TITLES[number].capitalize()}: recall in percent on the test split. "
             "“To full” is the row less the full model, in points: printed, the difference of two "
             "printed numbers; ours, paired query by query"
-            + (", the seeds averaged first." if seeds > 1 else "."),
+            + (", each configuration with trainings of its own." if seeds > 1 else "."),
             *(source.caption for source in sources),
             *(
                 f"Gap: ours less printed, in points; our features are {source.summary['features']}."

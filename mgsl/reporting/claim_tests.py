@@ -1,16 +1,20 @@
 """One function for each kind of test a claim can have: an effect, or why there is none."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mgsl import paths
-from mgsl.evaluation.bootstrap import unpaired_difference
-from mgsl.reporting import claims
+from mgsl.evaluation.comparing import describe, stack
+from mgsl.evaluation.intervals import estimate
+from mgsl.evaluation.pairs import CONTRAST
+from mgsl.reporting import claims, kept_pairs
 from mgsl.reporting import slots as sweep
 from mgsl.reporting.claims import Claim, Effect, Finding
 from mgsl.reporting.comparisons import Comparisons
+from mgsl.reporting.inspected import Inspected
 from mgsl.reporting.published import BENCHMARKS
 from mgsl.reporting.run_studies import RunStudy, of_readings
 from mgsl.reporting.sources import Source
@@ -25,21 +29,16 @@ def difference(
     claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
 ) -> Effect | str:
     """What `a` scores more than `b` in a group of queries, query by query."""
-    if reason := _elsewhere(claim, runs) or _lacking(claim, runs):
-        return reason
-    found = runs.difference(claim.a, claim.b, claim.group, measure)
-    return _points(found) if found is not None else f"there are no {claim.group} queries"
+    found = _elsewhere(claim, runs) or _pair(claim, claim.group, measure, runs)
+    return found or f"there are no {claim.group} queries"
 
 
 def rarity(
     claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
 ) -> Effect | str:
     """What rare queries score more than common ones: `a`, or what it scores more than `b`."""
-    if reason := _elsewhere(claim, runs) or _lacking(claim, runs):
-        return reason
-    names = [name for name in (claim.a, claim.b) if name]
-    found = runs.rare_less_common(names, measure)
-    return _points(found) if found is not None else "there are no rare queries, or none but these"
+    found = _elsewhere(claim, runs) or _pair(claim, CONTRAST, measure, runs)
+    return found or "there are no rare queries, or none but these"
 
 
 def across(
@@ -54,16 +53,18 @@ def across(
         return "the report has no ActivityNet Captions with features of this kind"
     if reason := _lacking(claim, other):
         return reason
-    leads = []
-    for one in (runs, other):
-        pairs = zip(one.scores(claim.a), one.scores(claim.b), strict=True)
-        leads.append(np.stack([(a[measure] - b[measure]).to_numpy() for a, b in pairs]))
-    by_seed = np.array([here.mean() - there.mean() for here, there in zip(*leads, strict=False)])
-    means = [lead.mean(axis=0)[:, None] for lead in leads]
-    found = unpaired_difference(means[0], means[1], runs.params)
-    agree = float((np.sign(by_seed) == np.sign(found.value[0])).mean())
-    value, low, high = (100 * float(end[0]) for end in (found.value, found.low, found.high))
-    return Effect(value, low, high, agree, len(by_seed), min(map(len, means)))
+    here, there = (
+        estimate(
+            [
+                stack([table[[measure]] for table in one.scores(name)])
+                for name in (claim.a, claim.b)
+            ],
+            [one.groups["all"]],
+        )
+        for one in (runs, other)
+    )
+    lead = describe(here.less(there), pd.Index([measure]), runs.params).iloc[0]
+    return _points(lead.to_dict() | {"queries": min(len(one.source.test) for one in (runs, other))})
 
 
 def reading(
@@ -74,7 +75,9 @@ def reading(
     if reason := study.not_run([dataset]):
         return reason
     row = study.row(dataset, claim.a, claim.group, measure)
-    return _studied(row) if row is not None else f"the study of readings has no {claim.a}"
+    if row is None:
+        return f"the study of readings has no {claim.a}"
+    return _studied(row, "study readings")
 
 
 def slots(
@@ -94,29 +97,39 @@ def slots(
     largest = more.iloc[int(more["difference"].abs().to_numpy().argmax())].copy()
     largest["difference_low"] = more["difference_low"].min()
     largest["difference_high"] = more["difference_high"].max()
-    return _studied(largest)
+    largest["over_trainings"] = more["over_trainings"].all()
+    return _studied(largest, "study slots")
 
 
 def scatter(
     claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
 ) -> Effect | str:
     """Rank correlation over slots: how frequent a slot's words are, how far its neighbours lie."""
-    rows = _inspected(claim.a, "scatter", runs)
-    if isinstance(rows, str):
-        return rows
-    rows = rows[(rows["memory"] == claim.group) & (rows["unit"] == "slots")]
-    return _over_seeds(rows, ["correlation", "low", "high"], scale=1)
+    found = _inspected(claim.a, "scatter", runs)
+    if isinstance(found, str):
+        return found
+    rows = found.scatter().query("memory == @claim.group and unit == 'slots'")
+    if rows.empty or rows["correlation"].isna().any():
+        return "all slots hold the same"
+    row = rows.iloc[0]
+    return _trained(row, [row[key] for key in ("correlation", "low", "high")], row["sd"])
 
 
 def probe(
     claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
 ) -> Effect | str:
     """What `a` scores more with the damage `b` done to its memories than intact."""
-    rows = _inspected(claim.a, "probes", runs)
-    if isinstance(rows, str):
-        return rows
-    rows = rows.query("probe == @claim.b and group == @claim.group and metric == @measure")
-    return _over_seeds(rows, ["difference", "difference_low", "difference_high"], scale=100)
+    found = _inspected(claim.a, "probes", runs)
+    if isinstance(found, str):
+        return found
+    rows = found.probes().query(
+        "probe == @claim.b and group == @claim.group and metric == @measure"
+    )
+    if rows.empty or rows["difference"].isna().any():
+        return "the probe was not made"
+    row = rows.iloc[0]
+    keys = ("difference", "difference_low", "difference_high")
+    return _trained(row, [100 * row[key] for key in keys], 100 * row["difference_sd"])
 
 
 def share(
@@ -203,36 +216,59 @@ def _lacking(claim: Claim, runs: Comparisons) -> str:
     return f"{' and '.join(lacking)} not run on {runs.source.dataset}" if lacking else ""
 
 
-def _points(found: pd.Series) -> Effect:
-    """In points; at most as sure as every seed is."""
-    value, low, high = (100 * float(found[key]) for key in ("value", "low", "high"))
-    seeds, queries = int(found["seeds"]), int(found["queries"])
-    sd = None if pd.isna(found["std"]) else 100 * float(found["std"])
-    return Effect(value, low, high, float(found["agree"]), seeds, queries, sd)
+def _pair(claim: Claim, group: str, measure: str, runs: Comparisons) -> Effect | str | None:
+    """From the study of many trainings where it has the pair; else from the runs at hand."""
+    kept = kept_pairs.find(runs.source.dataset, claim.a, claim.b, group, measure)
+    if kept is not None:
+        return _points(kept, kept_pairs.STUDY)
+    if reason := _lacking(claim, runs):
+        return reason
+    found = runs.difference(claim.a, claim.b, group, measure)
+    return None if found is None else _points(found)
 
 
-def _studied(row: pd.Series) -> Effect:
-    keys = ("difference", "difference_low", "difference_high")
-    value, low, high = (float(row[key]) for key in keys)
-    seeds, queries = int(row["seeds"]), int(row["queries"])
-    sd = None if pd.isna(row["difference_std"]) else float(row["difference_std"])
-    return Effect(value, low, high, seeds=seeds, queries=queries, sd=sd)
+def _points(found: Any, origin: str = "runs") -> Effect:
+    """Fractions as points."""
+    ends = [100 * float(found[key]) for key in ("value", "low", "high")]
+    better = found.get("better")
+    return _trained(found, ends, 100 * found["sd"], better=better, origin=origin)
 
 
-def _inspected(name: str, table: str, runs: Comparisons) -> pd.DataFrame | str:
-    """One table of what was seen inside a run's memories, a row more for each seed."""
+def _studied(row: pd.Series, origin: str) -> Effect:
+    ends = [row[key] for key in ("difference", "difference_low", "difference_high")]
+    over = bool(row["over_trainings"])
+    return _trained(row, ends, row["difference_sd"], row["better"], origin, over=over)
+
+
+def _trained(
+    row: Any,
+    ends: Sequence[float],
+    sd: float,
+    better: float | None = None,
+    origin: str = "runs",
+    *,
+    over: bool = True,
+) -> Effect:
+    """An effect that rests on trainings; `row` says on how many, and on how many queries."""
+    value, low, high = map(float, ends)
+    trainings = int(row["trainings"])
+    return Effect(
+        value,
+        low,
+        high,
+        sd=None if pd.isna(sd) else float(sd),
+        trainings=trainings,
+        over_trainings=over and trainings > 1,
+        better=None if better is None or pd.isna(better) else float(better),
+        queries=int(row["queries"]) if "queries" in row else None,
+        origin=origin,
+    )
+
+
+def _inspected(name: str, table: str, runs: Comparisons) -> Inspected | str:
+    """What was seen inside a run's memories, over its seeds."""
     source = runs.source
-    folders = {seed: paths.inspected(source.dataset, name, seed) for seed in source.config.seeds}
-    files = {seed: folder / f"{table}.csv" for seed, folder in folders.items()}
-    if missing := [path for path in files.values() if not path.is_file()]:
-        return f"{missing[0]} is missing: the memories were not inspected"
-    return pd.concat([pd.read_csv(path).assign(seed=seed) for seed, path in files.items()])
-
-
-def _over_seeds(rows: pd.DataFrame, keys: list[str], *, scale: int) -> Effect | str:
-    """Means over seeds of a value and of its ends."""
-    if rows.empty or rows[keys[0]].isna().any():
-        return "all slots hold the same, or the probe was not made"
-    value, low, high = (scale * float(rows[key].mean()) for key in keys)
-    agree = float((np.sign(rows[keys[0]]) == np.sign(value)).mean())
-    return Effect(value, low, high, agree, len(rows))
+    folders = [paths.inspected(source.dataset, name, seed) for seed in source.config.seeds]
+    if missing := [folder for folder in folders if not (folder / f"{table}.csv").is_file()]:
+        return f"{missing[0] / table}.csv is missing: the memories were not inspected"
+    return Inspected(source, name, source.config.seeds)

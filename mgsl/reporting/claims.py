@@ -2,7 +2,13 @@
 
 A claim is a row of `published/claims.csv`, with its test (`kind`) and what it expects: an effect
 above zero (more), below zero (less), or within a margin of zero (same). A ratio is compared with 1
-in zero's place, a share with the printed one. `RULE` was stated before any result was seen.
+in zero's place, a share with the printed one.
+
+`RULE` was stated before any result it judges was seen. It asks for an interval over queries and
+trainings (`mgsl.evaluation.intervals`): supported or contradicted is only what would stand if both
+other queries were asked and other seeds drawn. Of what was trained once, and of what rests on
+intervals over queries alone, there is no verdict. Costs and counts of annotations hold no training;
+their intervals are those of their tests (`mgsl.reporting.claim_tests`).
 
 Real features, computed from the videos, are needed to speak of the paper: a verdict on simulated
 features, on action timelines, or on another benchmark than the claim's holds for that data alone,
@@ -10,6 +16,7 @@ and the claim itself is then "not tested on real features". Counts of annotation
 features.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,19 +30,27 @@ from mgsl.reporting.sources import Source
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 NOT_RUN, NOT_REAL = "not run", "not tested on real features"
+ONE_TRAINING = f"{UNDECIDED}: one training"
+QUERIES_ALONE = f"{UNDECIDED}: intervals over queries alone"
 RULE = {
-    SUPPORTED: "the interval lies on the side that the claim expects, or within the margin",
-    CONTRADICTED: "the interval lies on the other side, or wholly outside the margin",
-    UNDECIDED: "neither; or, with several seeds, not every seed’s effect has the sign of the mean",
+    SUPPORTED: "the interval over queries and trainings lies on the side that the claim expects, "
+    "or within the margin",
+    CONTRADICTED: "it lies on the other side, or wholly outside the margin",
+    UNDECIDED: "neither",
+    ONE_TRAINING: "a method was trained once, so that nothing is known of another training",
+    QUERIES_ALONE: "a kept study has no other intervals",
     NOT_RUN: "a run or a study that the test needs was not made",
 }
+TAIL = 0.025  # of true nulls, those whose 95 % interval lies wholly on one side
 _NEEDS_NO_FEATURES = ("cost", "share")
 _COSTS = {"run time": "run_time_s", "model size": "model_size_m"}  # their columns in Table 2
 _CLAIM_FIELDS = (
     *("claim", "topic", "statement", "place", "benchmark", "kind", "a", "b", "group", "expects"),
     "margin",
 )
-_EFFECT_FIELDS = ("value", "low", "high", "sd", "agree", "seeds", "queries")
+_EFFECT_FIELDS = (
+    *("value", "low", "high", "sd", "better", "trainings", "over_trainings", "queries", "origin"),
+)
 
 
 @dataclass(frozen=True)
@@ -69,17 +84,20 @@ class Claim:
 class Effect:
     """What a test found: points for recall and shares, else the unit of the measure.
 
-    `agree` is the share of seeds whose own effect has the sign of their mean, `sd` the standard
-    deviation of those effects.
+    `trainings` is the number of trainings of each side, the smaller of two; None where nothing was
+    trained. `over_trainings` says whether [low, high] holds them, `sd` is their standard deviation,
+    `better` P(A > B) over them. `origin` names what the numbers were taken from.
     """
 
     value: float
     low: float
     high: float
-    agree: float = 1.0
-    seeds: int = 1
-    queries: int | None = None
     sd: float | None = None
+    trainings: int | None = None
+    over_trainings: bool = False
+    better: float | None = None
+    queries: int | None = None
+    origin: str = "runs"
 
 
 @dataclass(frozen=True)
@@ -118,13 +136,19 @@ def judge(claim: Claim, effect: Effect) -> str:
         claim: what is expected, and the margin.
         effect: what was found.
     """
+    if effect.trainings == 1:
+        return ONE_TRAINING
+    if effect.trainings and not effect.over_trainings:
+        return QUERIES_ALONE
     null = reference(claim)
     low, high = effect.low - null, effect.high - null
+    if math.isnan(low + high):  # of a single query
+        return UNDECIDED
     if claim.expects == "same":
         if -claim.margin <= low and high <= claim.margin:
             return SUPPORTED
         return CONTRADICTED if low > claim.margin or high < -claim.margin else UNDECIDED
-    if effect.agree < 1 or low <= 0 <= high:
+    if low <= 0 <= high:
         return UNDECIDED
     return SUPPORTED if (low > 0) == (claim.expects == "more") else CONTRADICTED
 
@@ -167,6 +191,26 @@ def on_the_paper(findings: Sequence[Finding]) -> str:
     if verdicts:
         return " / ".join(verdicts)
     return NOT_REAL if findings[0].claim.needs_features else NOT_RUN
+
+
+def by_chance(findings: Sequence[Finding]) -> str:
+    """How many verdicts chance alone would give, in a sentence; empty where none could be given.
+
+    Args:
+        findings: of any number of claims.
+    """
+    judged = [f for f in findings if f.effect and f.effect.over_trainings]
+    judged = [f for f in judged if f.claim.expects != "same"]
+    if not judged:
+        return ""
+    side = TAIL * len(judged)
+    return (
+        f"By chance alone: {len(judged)} effects were held against zero by an interval over "
+        f"queries and trainings. If each of them were truly zero, 2.5 % would still be "
+        f"“{SUPPORTED}” and 2.5 % “{CONTRADICTED}”: about {side:.1f} and {side:.1f} of them. That "
+        "assumes intervals that hold the truth in 95 % of cases; tests that share trainings err "
+        "together, which changes how these numbers scatter and not what they are on average."
+    )
 
 
 def tidy(findings: Sequence[Finding]) -> pd.DataFrame:

@@ -41,9 +41,10 @@ def draw(findings: Sequence[Finding]) -> Drawing:
             heights.append(_HEAD + _FOOT + _ROW * len(rows))
     caption = (
         "The claims of the paper, each with the effect that its numbers give (diamond) and ours "
-        "with its 95% interval. Effects on recall are differences of R@1 in points, of costs "
-        "ratios. The vertical line is no effect; a grey band is the margin within which a claimed "
-        "sameness holds. Axes differ from topic to topic. "
+        "with its 95% interval, over queries and trainings; where nothing was trained twice, over "
+        "queries alone (dashed), and there is no verdict. Effects on recall are differences of "
+        "R@1 in points, of costs ratios. The vertical line is no effect; a grey band is the margin "
+        "within which a claimed sameness holds. Axes differ from topic to topic. "
         + " ".join(source.caption for source in sources)
     )
     figure = figures.compose(heights, parts, width=style.WIDTH)
@@ -133,9 +134,11 @@ def _draw_rows(axes: Axes, rows: dict[Claim, list[Finding]], measure: str | None
                 textcoords="offset points", ha="right", va="center", size=5.8, color=style.MUTED,
             )  # fmt: skip
             continue
-        marker, ink, filled = _MARKS[mine.verdict]
+        marker, ink, filled = _MARKS[mine.verdict.split(":")[0]]
         height = -place - (0.17 if value is not None else 0.0)
-        axes.plot([mine.effect.low, mine.effect.high], [height, height], color=ink, lw=1.1)
+        ends = [mine.effect.low, mine.effect.high]
+        dashes = (0, (2, 1)) if mine.effect.trainings and not mine.effect.over_trainings else "-"
+        axes.plot(ends, [height, height], color=ink, lw=1.1, ls=dashes)
         _mark(axes, mine.effect.value, height, marker, ink, filled=filled)
 
 

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from mgsl.reporting import claims, figures
 from mgsl.reporting.ablations import METRICS
 from mgsl.reporting.claims import Claim, Effect, Finding
+from mgsl.reporting.kept_pairs import STUDY
 from mgsl.reporting.sources import Source
 from mgsl.reporting.tables import DASH, Cell, Columns, Table, interval, signed, spread
 
-_ORDER = (claims.SUPPORTED, claims.CONTRADICTED, "mixed", claims.UNDECIDED)
+_ORDER = (
+    *(claims.SUPPORTED, claims.CONTRADICTED, "mixed"),
+    *(claims.UNDECIDED, claims.ONE_TRAINING, claims.QUERIES_ALONE),
+)
 _OTHER = Cell(DASH, reason="the claim is of another measure")
 
 
@@ -37,7 +41,7 @@ def build(findings: Sequence[Finding]) -> Table:
         rows.append((claim.statement, tuple(cells)))
     ours = [name for metric in METRICS for name in (metric, "verdict here")]
     return Table(
-        caption=_caption(sources, len(by_claim)),
+        caption=_caption(findings, sources, len(by_claim)),
         columns=(
             Columns("claimed in", ("place",), ours=False),
             Columns("printed effect", tuple(METRICS), ours=False),
@@ -64,12 +68,14 @@ def summary(findings: Sequence[Finding]) -> list[str]:
         for finding in findings:
             if finding.source == source and finding.effect:
                 verdicts.setdefault(finding.claim.claim, set()).add(finding.verdict)
+        mine = [finding for finding in findings if finding.source == source]
         counts = Counter(v.pop() if len(v) == 1 else "mixed" for v in verdicts.values())
         told = ", ".join(f"{counts[v]} {v}" for v in _ORDER if counts[v]) or "none"
         texts.append(
             f"{source.heading}: {len(verdicts)} of {len(claims.read())} claims could be tested: "
             f"{told}."
         )
+        texts += filter(None, [claims.by_chance(mine)])
     reasons = dict.fromkeys(f.reason.rstrip(".") for f in findings if f.reason)
     if reasons:
         texts.append(f"Not run, and why: {'; '.join(reasons)}.")
@@ -104,7 +110,29 @@ def _ours(finding: Finding) -> list[Cell]:
         return [Cell(reason=finding.reason), Cell(claims.NOT_RUN, reason=finding.reason)]
     note = _interval(finding.claim, finding.effect)
     value = f"{written(finding.claim, finding.effect.value)}{spread(finding.effect.sd)}"
-    return [Cell(value, note), Cell(finding.verdict)]
+    return [Cell(value, note), Cell(finding.verdict, _rests_on(finding.effect))]
+
+
+def _rests_on(effect: Effect) -> str:
+    """The number of trainings, and how often one of the one side beats one of the other."""
+    if effect.trainings is None:
+        return ""
+    told = "1 training" if effect.trainings == 1 else f"{effect.trainings} trainings"
+    known = effect.trainings > 1 and effect.better is not None
+    return f"{told}, P = {effect.better:.2f}" if known else told
+
+
+def _kept(findings: Sequence[Finding]) -> list[str]:
+    """Which effects are those of the study of Tables 3-5, in a sentence."""
+    effects = [f.effect for f in findings if f.effect and f.effect.origin == STUDY]
+    kept = [effect.trainings or 0 for effect in effects]
+    if not kept:
+        return [
+            "No study of Tables 3-5 over many trainings is kept (`python -m mgsl study tables`): "
+            "all rests on the runs at hand."
+        ]
+    return [f"{len(kept)} effects are those of the kept study of Tables 3-5, over {min(kept)} "
+            "trainings or more (CSV, column origin)."]  # fmt: skip
 
 
 def _interval(claim: Claim, effect: Effect) -> str:
@@ -119,21 +147,23 @@ def _side_by_side(cells: Sequence[Cell], width: int) -> list[Cell]:
     return [*cells, *[_OTHER] * (len(METRICS) * width - len(cells))]
 
 
-def _caption(sources: Sequence[Source], count: int) -> str:
+def _caption(findings: Sequence[Finding], sources: Sequence[Source], count: int) -> str:
     verdicts = "; ".join(f"{verdict}: {rule}" for verdict, rule in claims.RULE.items())
     return " ".join(
         [
             "The claims of the paper. Effects on recall are differences of R@1 in points on the "
-            "test split; costs are ratios, and others are named below the number. Ours are paired "
-            "query by query, the seeds averaged first, with 95% bootstrap intervals over queries; "
-            "± is the standard deviation over seeds. The ends of a ratio of run times are those of "
+            "test split; costs are ratios, and others are named below the number. Ours have 95% "
+            "intervals over queries and trainings, of one training over queries alone; ± is the "
+            "standard deviation of the effect over trainings. Beside a verdict stands the number "
+            "of trainings it rests on, of each side, and P: in how many pairs of a training of "
+            "either side the first scores more. The ends of a ratio of run times are those of "
             "opposite quartiles.",
             *(source.caption for source in sources),
-            f"The rule, stated before any result was seen: {verdicts}.",
+            f"The rule, stated before any result it judges was seen: {verdicts}.",
             "A margin is 1 point. A verdict here is one on this data; the claim itself is decided "
             "by features computed from the videos of its benchmark alone, costs and counts of "
             "annotations excepted.",
-            f"Intervals are not widened for there being {count} claims: of as many true nulls one "
-            "in twenty would be decided by chance.",
+            f"Intervals are not widened for there being {count} claims.",
+            *(_kept(findings)),
         ]
     )

@@ -1,13 +1,12 @@
-"""The runs of one dataset against each other, query by query, over all seeds."""
+"""The runs of one dataset against each other, over queries and trainings."""
 
-from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from mgsl.evaluation import comparing, metrics, scoring
+from mgsl.evaluation import metrics, pairs, scoring
 from mgsl.params import EvaluationParams
 from mgsl.reporting.sources import Source
 
@@ -24,11 +23,11 @@ class Comparisons:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._scores: dict[str, list[pd.DataFrame]] = {}
-        self._differences: dict[tuple[str, str], pd.DataFrame] = {}
+        self._compared: dict[tuple[str, str], pd.DataFrame] = {}
 
     @cached_property
     def params(self) -> EvaluationParams:
-        """How a hit is counted, and the bootstrap."""
+        """How a hit is counted, and the intervals."""
         return self.source.config.evaluation.model_copy(update={"recall_at": (1,)})
 
     @cached_property
@@ -57,34 +56,24 @@ class Comparisons:
             ]
         return self._scores[name]
 
-    def difference(self, a: str, b: str, group: str, metric: str) -> pd.Series | None:
-        """What `a` scores more than `b` (`comparing.differences`); None where one was not run."""
-        if not self.has(a, b):
-            return None
-        if (a, b) not in self._differences:
-            masks = {name: self.groups[name] for name in ("all", "rare", "common")}
-            table = comparing.differences(self.scores(a), self.scores(b), masks, self.params)
-            self._differences[a, b] = table
-        return _known(self._differences[a, b].query("group == @group and metric == @metric"))
+    def trainings(self, name: str) -> pd.DataFrame:
+        """What each training of a run scores (`pairs.of_trainings`)."""
+        return pairs.of_trainings(self.scores(name), self.source.config.seeds, self.groups)
 
-    def rare_less_common(self, names: Sequence[str], metric: str) -> pd.Series | None:
-        """What rare queries score more than common ones (`comparing.contrast`).
+    def compared(self, a: str, b: str = "") -> pd.DataFrame:
+        """What `a` scores more than `b`, or alone where there is no `b` (`pairs.of_pair`).
 
-        Args:
-            names: of one run; or of two, for what the first scores more than the second.
-            metric: its name.
-
-        Returns:
-            None where one was not run or a group is empty.
+        Raises:
+            UserError: one of them was not run.
         """
-        if not self.has(*names):
+        if (a, b) not in self._compared:
+            other = self.scores(b) if b else None
+            self._compared[a, b] = pairs.of_pair(self.scores(a), other, self.groups, self.params)
+        return self._compared[a, b]
+
+    def difference(self, a: str, b: str, group: str, metric: str) -> pd.Series | None:
+        """A row of `compared`; None where one was not run, or there is no number."""
+        if not self.has(*filter(None, (a, b))):
             return None
-        first, *others = (self.scores(name) for name in names)
-        tables = [a - b for a, b in zip(first, others[0], strict=True)] if others else first
-        groups = self.groups["rare"], self.groups["common"]
-        table = comparing.contrast(tables, *groups, self.params)
-        return _known(table.query("metric == @metric"))
-
-
-def _known(rows: pd.DataFrame) -> pd.Series | None:
-    return None if rows.empty or pd.isna(rows.iloc[0]["value"]) else rows.iloc[0]
+        rows = self.compared(a, b).query("group == @group and metric == @metric")
+        return None if rows.empty or pd.isna(rows.iloc[0]["value"]) else rows.iloc[0]

@@ -9,14 +9,25 @@ import pandas as pd
 
 from mgsl import paths
 from mgsl.reporting import published
-from mgsl.reporting.claims import CONTRADICTED, NOT_REAL, NOT_RUN, SUPPORTED, UNDECIDED
+from mgsl.reporting.claims import (
+    CONTRADICTED,
+    NOT_REAL,
+    NOT_RUN,
+    ONE_TRAINING,
+    QUERIES_ALONE,
+    SUPPORTED,
+    UNDECIDED,
+)
 from mgsl.reporting.sources import Source, rule
 from mgsl.reporting.tables import DASH, Cell, Columns, Table
 
 METRIC = "R@1, IoU=0.5"
 GROUPS = ("all", "rare", "common")
 MIXED = "mixed"  # a claim whose measures have different verdicts
-_ORDER = (SUPPORTED, CONTRADICTED, UNDECIDED, MIXED, NOT_REAL, NOT_RUN)
+_ORDER = (
+    *(SUPPORTED, CONTRADICTED, UNDECIDED, ONE_TRAINING, QUERIES_ALONE, MIXED),
+    *(NOT_REAL, NOT_RUN),
+)
 
 
 def build(datasets: Sequence[str]) -> Table:

@@ -1,8 +1,10 @@
 """The long tail: recall against how often training has a query's rarest content word.
 
-A local-linear regression on log(1 + frequency) with a Gaussian kernel; the band is the percentile
-bootstrap over queries, with the draws that every interval of the reports has. Where a seed is not
-alone, a query's score is its mean over seeds.
+A local-linear regression on log(1 + frequency) with a Gaussian kernel. The band of one training is
+the percentile bootstrap over queries, with the draws that every interval of the reports has. That
+of several is over queries and trainings, by the formula of `mgsl.evaluation.intervals`: A is the
+variance of the resamples of the mean over trainings, B that of the trainings' own curves, and C
+what the resamples of single trainings vary more than those of their mean, over S - 1.
 """
 
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from mgsl.evaluation.bootstrap import resampled_means
+from mgsl.evaluation.intervals import half_width
 from mgsl.params import EvaluationParams
 from mgsl.reporting import figures, published, style
 from mgsl.reporting.comparisons import Comparisons
@@ -36,34 +39,65 @@ Curve = Float[np.ndarray, " points"]
 
 def smooth(
     x: Float[np.ndarray, " queries"],
-    y: Float[np.ndarray, " queries"],
+    methods: Sequence[Float[np.ndarray, "_ queries"]],
     at: Curve,
     params: EvaluationParams,
     *,
     bandwidth: float = BANDWIDTH,
 ) -> tuple[Curve, Curve, Curve]:
-    """A local-linear fit, and the ends of its pointwise bootstrap interval.
+    """A local-linear fit, and the ends of its pointwise interval.
 
     A fit is made of means over queries, so its resamples are those of the means.
 
     Args:
         x: where each query lies.
-        y: what it scored.
+        methods: what it scored under each training of a method; of two, the first less the second.
         at: where the curve is drawn.
-        params: of the bootstrap.
+        params: of the intervals.
         bandwidth: standard deviation of the kernel, in the unit of x.
 
     Returns:
         The fit and its two ends.
     """
+    means = [scores.mean(axis=0) for scores in methods]
+    y = means[0] - means[1] if len(means) == 2 else means[0]
+    columns = [y, *means, *(one for scores in methods for one in scores)]
+    fits, draws = _resampled(x, np.stack(columns), at, params, bandwidth)
+    if min(map(len, methods)) == 1:
+        tail = (1 - params.confidence) / 2
+        low, high = np.quantile(draws[0], [tail, 1 - tail], axis=0)
+        return fits[0], low, high
+    variances, place = draws.var(axis=1), 1 + len(methods)
+    trainings, both = [], []
+    for whole, scores in zip(variances[1:], methods, strict=False):
+        number, mine = len(scores), slice(place, place + len(scores))
+        trainings.append((fits[mine].var(axis=0, ddof=1) / number, number - 1))
+        both.append(np.maximum(variances[mine].mean(axis=0) - whole, 0) / (number - 1))
+        place += number
+    half = half_width([(variances[0], len(x) - 1)], trainings, both, params.confidence)
+    return fits[0], fits[0] - half, fits[0] + half
+
+
+def _resampled(
+    x: Float[np.ndarray, " queries"],
+    scores: Float[np.ndarray, "curves queries"],
+    at: Curve,
+    params: EvaluationParams,
+    bandwidth: float,
+) -> tuple[Float[np.ndarray, "curves points"], Float[np.ndarray, "curves resamples points"]]:
+    """Several fits over the same places, and those of the resamples of the queries."""
     steps = x[:, None] - at
     kernel = np.exp(-0.5 * (steps / bandwidth) ** 2)
-    columns = [kernel, kernel * steps, kernel * steps**2, kernel * y[:, None]]
-    moments = np.concatenate([*columns, columns[1] * y[:, None]], axis=1)
-    tail = (1 - params.confidence) / 2
-    fits = _fit(resampled_means(moments, params), len(at))
-    low, high = np.quantile(fits, [tail, 1 - tail], axis=0)
-    return _fit(moments.mean(axis=0)[None], len(at))[0], low, high
+    weights, points = [kernel, kernel * steps, kernel * steps**2], len(at)
+    columns = [part * y[:, None] for y in scores for part in weights[:2]]
+    moments = np.concatenate([*weights, *columns], axis=1)
+    means, draws = moments.mean(axis=0)[None], resampled_means(moments, params)
+    places = [3 * points + 2 * points * row for row in range(len(scores))]
+    fits = [
+        [_fit(np.hstack([m[:, : 3 * points], m[:, p : p + 2 * points]]), points) for p in places]
+        for m in (means, draws)
+    ]
+    return np.concatenate(fits[0]), np.stack(fits[1])
 
 
 def _fit(
@@ -93,7 +127,8 @@ def draw(datasets: Sequence[str]) -> Drawing:
     caption = (
         f"{METRIC} against the training frequency of a query’s rarest noun, verb or adjective: a "
         f"local-linear fit on the logarithm, kernel width {BANDWIDTH:g} (a factor of "
-        f"{np.exp(BANDWIDTH):.1f}), with its pointwise 95% bootstrap band over queries. Above: the "
+        f"{np.exp(BANDWIDTH):.1f}), with its pointwise 95% band, over queries and trainings (of "
+        "one training over queries alone). Above: the "
         "recommended reading with and without its memory, and the difference, query by query; the "
         "marks below are the queries. Below: each method, with the recommended reading in grey. "
         "The dotted line is the threshold of “rare”. " + " ".join(m.source.caption for m in runs)
@@ -118,14 +153,14 @@ def _places(runs: Comparisons) -> tuple[Float[np.ndarray, " queries"], Curve, An
 def _curve(runs: Comparisons, name: str, less: str = "") -> tuple[Curve, Curve, Curve, Curve]:
     """Places, fit and ends, in percent: of one run, or of what it scores more than another."""
     x, at, has = _places(runs)
-    y = _mean(runs, name) - (_mean(runs, less) if less else 0)
-    fit, low, high = smooth(x, y[has], at, runs.params)
+    methods = [_by_training(runs, one)[:, has] for one in (name, less) if one]
+    fit, low, high = smooth(x, methods, at, runs.params)
     return at, 100 * fit, 100 * low, 100 * high
 
 
-def _mean(runs: Comparisons, name: str) -> Float[np.ndarray, " queries"]:
-    """What each query scored, over all seeds."""
-    return np.mean([table[METRIC].to_numpy() for table in runs.scores(name)], axis=0)
+def _by_training(runs: Comparisons, name: str) -> Float[np.ndarray, "trainings queries"]:
+    """What each query scored under each training."""
+    return np.stack([table[METRIC].to_numpy() for table in runs.scores(name)])
 
 
 def _memory(runs: Comparisons, part: SubFigure) -> None:

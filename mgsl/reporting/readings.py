@@ -32,10 +32,9 @@ def draw(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     parts = [partial(_part, study, dataset) for dataset in shown]
     caption = " ".join(
         [
-            f"{study.lead}: R@1 on the test split less that of {study.base}, in points, with the "
-            "95% interval of the paired bootstrap over queries, the seeds averaged first. Those "
-            "that gain most are on top. The recommended reading was chosen on validation data, "
-            "not by this figure.",
+            f"{study.lead}: R@1 on the test split less that of {study.base}, in points, with its "
+            f"95% interval, {scope(study)}. Those that gain most are on top. The recommended "
+            "reading was chosen on validation data, not by this figure.",
             *map(study.caption, shown),
             study.not_run(datasets),
         ]
@@ -84,12 +83,24 @@ def _caption(study: RunStudy, datasets: Sequence[str], shown: Sequence[str]) -> 
     return " ".join(
         [
             f"{study.lead}: R@1 in percent, and Δ, what a row scores more than {study.base}, in "
-            "points, paired over queries and seeds; ± is the standard deviation over seeds, and "
-            "the 95% intervals are over queries.",
+            "points; ± is the standard deviation over trainings. 95% intervals are "
+            f"{scope(study)}.",
             *map(study.caption, shown),
             study.not_run(datasets),
             f"{DASH} : not run, or {study.base} itself.",
         ]
+    )
+
+
+def scope(study: RunStudy) -> str:
+    """What the intervals of a study hold."""
+    over = study.rows["over_trainings"]
+    if over.all():
+        return "over queries and trainings"
+    return (
+        "over queries and trainings where that is not denied below"
+        if over.any()
+        else ("over queries alone: they tell nothing of another training")
     )
 
 
@@ -105,14 +116,15 @@ def _cells(study: RunStudy, dataset: str, name: str, metric: str) -> list[Cell]:
     found = study.row(dataset, name, "all", metric)
     if found is None:
         return [Cell(reason=f"{name} was not run on {dataset}")] * (1 + len(GROUPS))
-    cells = [Cell(f"{found['value']:.2f}", interval(found["low"], found["high"]))]
+    value = f"{found['value']:.2f}{spread(found['sd'])}"
+    cells = [Cell(value, interval(found["low"], found["high"]))]
     for group in GROUPS:
         row = study.row(dataset, name, group, metric)
         if name == BASE or row is None:
             cells.append(Cell(reason=f"{study.base} itself" if name == BASE else ""))
         else:
             ends = interval(row["difference_low"], row["difference_high"], sign=True)
-            value = f"{signed(row['difference'])}{spread(row['difference_std'])}"
+            value = f"{signed(row['difference'])}{spread(row['difference_sd'])}"
             cells.append(Cell(value, ends))
     return cells
 

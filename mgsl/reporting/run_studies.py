@@ -1,7 +1,9 @@
 """Studies of many runs, made apart from the pipeline and kept in git: readings, numbers of slots.
 
-Each is a CSV of `reports/studies`: what every run reached, as a mean over its seeds, and what it
-reached more than the recommended reading, paired over queries and seeds, in fractions.
+Each is a CSV of `reports/studies`: what every run reached, as a mean over its trainings, and what
+it reached more than the recommended reading, in fractions, with intervals over queries and
+trainings (`mgsl.evaluation.comparing`). Studies made before have intervals over queries alone, and
+other names of columns; they are read all the same, and say so.
 """
 
 import json
@@ -23,8 +25,10 @@ INKS = {"all": style.INK, "rare": style.SERIES[1], "common": style.SERIES[0]}
 _KEYS = ("dataset", "name", "group", "metric")
 _SHARES = (
     *("value", "low", "high", "difference", "difference_low", "difference_high"),
-    "difference_std",
+    *("sd", "difference_sd"),
 )
+_BEFORE = {"seeds": "trainings", "difference_std": "difference_sd"}  # columns of older studies
+QUERIES_ALONE = "intervals over queries alone"
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,12 @@ class RunStudy:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """All rows, in percent and points."""
+        """All rows, in percent and points; `over_trainings`: whether the intervals are."""
         files = [paths.STUDIES / f"{name}.csv" for name in (self.name, *self.more)]
-        tables = [pd.read_csv(path) for path in files if path.is_file()]
+        tables = [_as_today(pd.read_csv(path)) for path in files if path.is_file()]
         if not tables:
-            return pd.DataFrame(columns=[*_KEYS, "slots", *_SHARES])
+            columns = [*_KEYS, "slots", *_SHARES, "better", "trainings", "over_trainings"]
+            return pd.DataFrame(columns=columns)
         rows = pd.concat(tables).drop_duplicates([*_KEYS], ignore_index=True)
         rows[[*_SHARES]] *= 100
         return rows
@@ -83,12 +88,14 @@ class RunStudy:
         """What must be said wherever numbers of one dataset stand."""
         about, rows = known.find(dataset), self.rows[self.rows["dataset"] == dataset]
         kind = "SIMULATED data" if about.simulated else "real data"
-        fewest, most = int(rows["seeds"].min()), int(rows["seeds"].max())
-        seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
+        fewest, most = int(rows["trainings"].min()), int(rows["trainings"].max())
+        number = f"{most}" if fewest == most else f"{fewest} to {most}"
+        alone = most > 1 and not rows["over_trainings"].any()
+        mean = f"mean over {number} trainings" + f", {QUERIES_ALONE}" * alone
         queries = int(rows.loc[rows["group"] == "all", "queries"].max())
         return (
             f"{about.title} ({dataset}): {kind}; features: {about.features}; {queries:,} test "
-            f"queries; {'one seed' if most == 1 else f'mean over {seeds} seeds'}."
+            f"queries; {f'one training, {QUERIES_ALONE}' if most == 1 else mean}."
             f"{self._since(dataset)}"
         )
 
@@ -124,6 +131,17 @@ class RunStudy:
     def _abouts(self) -> list[dict[str, Any]]:
         files = [paths.STUDIES / f"{name}.json" for name in (self.name, *self.more)]
         return [json.loads(path.read_text(encoding="utf-8")) for path in files if path.is_file()]
+
+
+def _as_today(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a study with the columns of today, in files that hold both too."""
+    known = rows["trainings"].notna() if "trainings" in rows else pd.Series(False, rows.index)
+    for before, now in _BEFORE.items():
+        if before in rows:
+            rows[now] = rows[now].fillna(rows[before]) if now in rows else rows[before]
+    columns = dict.fromkeys([*rows.columns, "sd", "better"])
+    rows = rows.reindex(columns=[name for name in columns if name not in _BEFORE])
+    return rows.assign(over_trainings=known & (rows["trainings"] > 1))
 
 
 def _written(changes: dict[str, Any]) -> str:

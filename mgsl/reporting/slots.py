@@ -11,6 +11,7 @@ from matplotlib.ticker import NullLocator
 from mgsl.reporting import figures, style
 from mgsl.reporting.ablations import METRICS
 from mgsl.reporting.figures import Drawing
+from mgsl.reporting.readings import scope
 from mgsl.reporting.run_studies import BASE, GROUPS, INKS, RunStudy, heading
 
 TITLE = "Slots: does recall converge?"
@@ -32,10 +33,9 @@ def draw(datasets: Sequence[str]) -> Drawing:
     caption = " ".join(
         [
             "R@1 on the test split by the number of slots that each of the two memories has. "
-            "Above: all, rare and common queries, with 95% bootstrap intervals over queries. "
-            "Below: all queries, less the default number (dotted line), paired over queries, the "
-            f"seeds averaged first; within the grey band, {MARGIN:g} point either way, numbers of "
-            "slots count as equally good.",
+            f"Above: all, rare and common queries, with 95% intervals, {scope(study)}. "
+            "Below: all queries, less the default number (dotted line); within the grey band, "
+            f"{MARGIN:g} point either way, numbers of slots count as equally good.",
             *map(study.caption, shown),
             study.not_run(datasets),
         ]

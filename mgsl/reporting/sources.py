@@ -85,10 +85,11 @@ class Source:
 
     @cached_property
     def results(self) -> pd.DataFrame:
-        """Means over seeds by name, group and metric, in fractions (`scoring.summary`).
+        """Means over trainings by name, group and metric, in fractions (`scoring.summary`).
 
         Raises:
-            UserError: metrics.csv is missing, or lacks a run that params.yaml lists.
+            UserError: metrics.csv is missing, lacks a run that params.yaml lists, or was made of
+                more or fewer seeds.
         """
         path = paths.metrics(self.dataset)
         try:
@@ -100,6 +101,8 @@ class Source:
         if lacking := sorted(wanted - found):
             raise UserError(f"{path} lacks the runs {lacking}: run `dvc repro`")
         mine = rows["name"].isin(self.config.names) & rows["seed"].isin(self.config.seeds)
+        if "mean" not in rows or (rows.loc[mine, "trainings"] != len(self.config.seeds)).any():
+            raise UserError(f"{path} has means over other seeds: run `dvc repro`")
         return scoring.summary(rows[mine])
 
     def result(self, name: str, group: str, metric: str) -> pd.Series | None:
@@ -217,7 +220,8 @@ def rule(sources: Sequence[Source]) -> str:
         where = f" on {source.dataset}" if len(sources) > 1 else ""
         for name in source.config.nms:
             own[f"{published.title(name)}{where}"] = source.config.scoring_of(name)
-    return scoring.rule(sources[0].config.evaluation, own)
+    trainings = len(sources[0].config.seeds)
+    return scoring.rule(sources[0].config.evaluation, own, trainings=trainings)
 
 
 def _lines(path: Path) -> list[str]:

@@ -14,7 +14,7 @@ from mgsl.reporting.tables import DITTO, Cell, Columns, Table, spread
 _FIELDS = [
     *("name", "title", "group", "dataset", "features", "simulated", "metric", "printed_percent"),
     *("ours_percent", "sd_points", "low_percent", "high_percent", "gap_points"),
-    *("seeds", "queries"),
+    *("trainings", "queries"),
 ]
 
 
@@ -97,11 +97,11 @@ def _number(
     ours = round(100 * found["value"], 2)
     return number | {
         "ours_percent": ours,
-        "sd_points": round(100 * found["std"], 2),
+        "sd_points": round(100 * found["sd"], 2),
         "low_percent": round(100 * found["low"], 2),
         "high_percent": round(100 * found["high"], 2),
         "gap_points": None if printed is None else round(ours - printed, 2),
-        "seeds": int(found["seeds"]),
+        "trainings": int(found["trainings"]),
         "queries": int(found["queries"]),
     }
 
@@ -138,7 +138,9 @@ def _caption(sources: Sequence[Source]) -> str:
             parts.append("Simulated features have no gap: the paper's methods saw real ones.")
         else:
             parts.append("It has no counterpart in the paper and is compared with none of it.")
-    told = "; ± is the standard deviation over seeds" if len(sources[0].config.seeds) > 1 else ""
+    told = (
+        "; ± is the standard deviation over trainings" if len(sources[0].config.seeds) > 1 else ""
+    )
     parts.append(f"{rule(sources)} The interval stands beside the number{told}.")
     parts.append(f"– : not printed, or not run. {DITTO} : the printed number of the row above.")
     return " ".join(parts)

@@ -27,7 +27,10 @@ _OURS = (
     "M multiply-adds",
     "peak MiB",
 )
-_FIELDS = ("name", "title", "setting", "dataset", "quantity", "value", "low", "high", "ratio")
+_FIELDS = (
+    *("name", "title", "setting", "dataset", "quantity", "value", "low", "high", "sd", "trainings"),
+    "ratio",
+)
 
 
 Row = dict[Hashable, Any]
@@ -91,8 +94,10 @@ def build(datasets: Sequence[str]) -> Table:
             found = source.result(method.name, "all", METRIC)
             cells.append(_recall(found))
             if found is not None:
-                ends = {key: round(100 * found[key], 2) for key in ("value", "low", "high")}
-                numbers.append(_number(method, "", source.dataset, METRIC) | ends)
+                keys = ("value", "low", "high", "sd")
+                number = {key: round(100 * found[key], 2) for key in keys}
+                number["trainings"] = int(found["trainings"])
+                numbers.append(_number(method, "", source.dataset, METRIC) | number)
         rows.append((method.title, tuple(cells)))
     tidy = pd.DataFrame(numbers, columns=list(_FIELDS))
     return Table(_caption(costs, sources), tuple(blocks), tuple(rows), tidy)

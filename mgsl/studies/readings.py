@@ -4,7 +4,6 @@ import itertools
 import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,14 +13,16 @@ from mgsl import params, paths
 from mgsl.data.loading import Split, load_splits
 from mgsl.errors import UserError
 from mgsl.evaluation import scoring
-from mgsl.evaluation.comparing import differences
-from mgsl.evaluation.metrics import groups, metrics_table
+from mgsl.evaluation.comparing import differences, means
+from mgsl.evaluation.metrics import groups
 from mgsl.files import write_json
 from mgsl.inspection.probes import IOU, answers
 from mgsl.models.base import GroundingModel
-from mgsl.params import EvaluateConfig, EvaluationParams, Params, RunConfig
+from mgsl.params import EvaluateConfig, Params, RunConfig
 from mgsl.queries import read_summary
 from mgsl.resolving import RUN_KEYS
+from mgsl.studies import pairs
+from mgsl.studies.scores import folder, scores_of
 from mgsl.studies.tables import replace_rows
 from mgsl.training.checkpoint import load_checkpoint
 
@@ -38,7 +39,13 @@ _DAMAGES = {  # of the probes, those that are kept: which, and of which queries
 }
 _MEMORY = ("slot_cosine", "slot_rank", "read_entropy", "write_entropy", "used_slots", "kept")
 
-Scores = list[pd.DataFrame]
+_LESS = ["group", "metric", "difference", "difference_low", "difference_high", "difference_sd",
+         "better"]  # fmt: skip
+COLUMNS = (
+    *("dataset", "name", "slots", "trainings", "group", "metric", "value", "low", "high", "sd"),
+    *_LESS[2:],
+    "queries",
+)
 
 
 def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
@@ -46,8 +53,9 @@ def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
 
     GROUP.csv has what they reach on the test split, GROUP_validation.csv what they were chosen by
     and what became of the memory, GROUP.json how they were trained. The rows of other datasets are
-    kept as they are. The group `methods` is all that is run but groups of ablations, each method
-    as it was trained, and has no GROUP_validation.csv.
+    kept as they are. Of the group `tables` each run is compared with each other besides
+    (`mgsl.studies.pairs`). The group `methods` is all that is run but groups of ablations, each
+    method as it was trained, and has no GROUP_validation.csv.
 
     Args:
         chosen: params.yaml, whose `ablations` name the group.
@@ -70,6 +78,8 @@ def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
         rules = scoring_rules(dataset) if group == READINGS else {}
         say(f"comparing the runs of {group} on {dataset}")
         replace_rows(f"{group}.csv", dataset, compare(dataset, names, rules))
+        if group == pairs.GROUP:
+            pairs.write(dataset, names)
         if group != METHODS:
             replace_rows(f"{group}_validation.csv", dataset, validation(dataset, names))
         about = paths.STUDIES / f"{group}.json"
@@ -97,44 +107,30 @@ def compare(
         rules: other rules of scoring by which `BASE` is scored besides, as changes of `evaluation`.
 
     Returns:
-        Columns dataset, name, slots, seeds, group, metric, value, low, high, difference,
-        difference_low, difference_high, difference_std, queries: means over seeds, in fractions.
+        The columns of `COLUMNS`, in fractions: of the runs' means over trainings and of what they
+        score more than `BASE`, over queries and trainings (`mgsl.evaluation.comparing`); `better`
+        is how often a training of a run scores more than one of `BASE`.
 
     Raises:
         UserError: a run is missing.
     """
     config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
     queries, summary = scoring.read_test(paths.prepared(dataset))
-    masks = groups(queries, summary["bins"])
-
-    def scores(name: str, rules: EvaluationParams) -> Scores:
-        return [
-            scoring.query_scores(queries, _folder(config, name, seed) / "predictions.jsonl", rules)
-            for seed in config.seeds
-        ]
-
-    found = {name: scores(name, config.scoring_of(name)) for name in names}
-    for name, change in rules.items():
-        found[name] = scores(BASE, config.evaluation.model_copy(update=change))
+    masks, told = groups(queries, summary["bins"]), config.evaluation
+    base = scores_of(config, queries, BASE)
     tables = []
-    for name, by_seed in found.items():
-        means = pd.concat(by_seed).groupby(level=0, sort=False).mean().rename_axis(columns="metric")
-        table = metrics_table(means, masks, config.evaluation)
-        less = differences(by_seed, found[BASE], masks, config.evaluation)
-        less = less.rename(
-            columns={"value": "difference", "low": "difference_low", "high": "difference_high",
-                     "std": "difference_std"}
-        )  # fmt: skip
-        kept = ["group", "metric", *less.columns[less.columns.str.startswith("difference")]]
-        table = table.merge(less[kept], on=["group", "metric"])
-        run = params.read(RunConfig, paths.config(dataset, BASE if name in rules else name))
+    for name in [*names, *rules]:
+        same = name in rules  # the trainings of `BASE`, scored in another way
+        changed = told.model_copy(update=rules[name]) if same else None
+        scores = scores_of(config, queries, BASE if same else name, changed)
+        less = differences(scores, base, masks, told, paired=same or name == BASE)
+        less = less.rename(columns={key: f"difference_{key}" for key in ("low", "high", "sd")})
+        less = less.rename(columns={"value": "difference"})
+        table = means(scores, masks, told).merge(less[_LESS], on=["group", "metric"])
+        run = params.read(RunConfig, paths.config(dataset, BASE if same else name))
         slots = run.model.get("video_slots")
-        tables.append(table.assign(dataset=dataset, name=name, slots=slots, seeds=len(by_seed)))
-    columns = [
-        *("dataset", "name", "slots", "seeds", "group", "metric", "value", "low", "high"),
-        *("difference", "difference_low", "difference_high", "difference_std", "queries"),
-    ]
-    return pd.concat(tables, ignore_index=True)[columns]
+        tables.append(table.assign(dataset=dataset, name=name, slots=slots))
+    return pd.concat(tables, ignore_index=True)[[*COLUMNS]]
 
 
 def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
@@ -162,22 +158,22 @@ def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
             splits[key] = load_splits(paths.prepared(dataset), run)["val"]
         val = splits[key]
         masks = groups(val.queries, ())
-        folder = _folder(config, name, seed)
-        model = load_checkpoint(folder / "checkpoint.safetensors", run)
+        kept = folder(config, name, seed)
+        model = load_checkpoint(kept / "checkpoint.safetensors", run)
         assert isinstance(model, GroundingModel)  # the methods without one have no ablations
         hits = answers(model, val, run, config.evaluation, device, wanted)
-        curve = pd.read_csv(folder / "curve.csv")
-        kept = curve.iloc[int(curve[f"val_R@1, IoU={run.training.select_iou}"].argmax())]
+        curve = pd.read_csv(kept / "curve.csv")
+        best = curve.iloc[int(curve[f"val_R@1, IoU={run.training.select_iou}"].argmax())]
         held = {f"{side}_{key}": f"{side}_{key}" for side in ("video", "query") for key in _MEMORY}
         rows.append(
-            {"dataset": dataset, "name": name, "seed": seed, "epoch": int(kept["epoch"])}
+            {"dataset": dataset, "name": name, "seed": seed, "epoch": int(best["epoch"])}
             | {
                 f"{label}, R@1, IoU={iou:g}": hits[damage][masks[group], place].mean()
                 for place, iou in enumerate(IOU)
                 for label, (damage, group) in _DAMAGES.items()
                 if damage in hits and masks[group].any()
             }
-            | {key: kept.get(column) for key, column in held.items()}
+            | {key: best.get(column) for key, column in held.items()}
         )
     return pd.DataFrame(rows)
 
@@ -213,7 +209,3 @@ def _changes(dataset: str, name: str, base: RunConfig) -> dict[str, Any]:
 def _settled(config: RunConfig) -> dict[str, Any]:
     """What a run is told besides the method's own numbers."""
     return {key: getattr(config, key) for key in RUN_KEYS} | config.training.model_dump(mode="json")
-
-
-def _folder(config: EvaluateConfig, name: str, seed: int) -> Path:
-    return paths.run(config.dataset, name, seed, config.groups.get(name))

@@ -1,0 +1,60 @@
+"""The study of Tables 3-5 over many trainings: what claims and the noise of training rest on.
+
+`python -m mgsl study tables` writes it; without it, what is drawn rests on the runs at hand.
+"""
+
+import pandas as pd
+
+from mgsl import paths
+from mgsl.evaluation.pairs import METRICS
+
+LEAST = 10  # trainings of each configuration; with fewer the study is not used
+STUDY = "study tables"
+_TURNED = {"low": "high", "high": "low"}
+_SIGNED = ["value", "low", "high"]
+
+
+def find(dataset: str, a: str, b: str, group: str, metric: str) -> pd.Series | None:
+    """What `a` scores more than `b`, or alone where `b` is empty, in fractions.
+
+    Args:
+        dataset: on which both were run.
+        a: name of a configuration.
+        b: name of another, or "".
+        group: of queries, or `pairs.CONTRAST`.
+        metric: one of `pairs.METRICS`.
+
+    Returns:
+        A row of the study's pairs; None where it lacks one, or has fewer than `LEAST` trainings.
+    """
+    rows = _read("pairs")
+    mine = rows.query("dataset == @dataset and group == @group and metric == @metric")
+    for first, second in ((a, b), (b, a)):
+        row = mine[(mine["a"] == first) & (mine["b"] == second)]
+        if len(row) and row["trainings"].iloc[0] >= LEAST and pd.notna(row["value"].iloc[0]):
+            return row.iloc[0] if first == a else _turned(row.iloc[0])
+    return None
+
+
+def trainings(dataset: str, name: str) -> pd.DataFrame | None:
+    """What each training of a configuration scores (`pairs.of_trainings`); None as in `find`."""
+    if find(dataset, name, "", "all", METRICS[0]) is None:
+        return None
+    rows = _read("trainings")
+    return rows.query("dataset == @dataset and name == @name")
+
+
+def _turned(row: pd.Series) -> pd.Series:
+    """The same pair, the second less the first."""
+    turned = row.rename(_TURNED)
+    turned[_SIGNED] = -turned[_SIGNED]
+    turned["better"] = 1 - turned["better"]
+    turned[["a", "b"]] = row[["b", "a"]].to_numpy()
+    return turned
+
+
+def _read(kind: str) -> pd.DataFrame:
+    path = paths.STUDIES / f"tables_{kind}.csv"
+    if path.is_file():
+        return pd.read_csv(path).fillna({"b": ""})
+    return pd.DataFrame(columns=["dataset", "a", "b", "name", "group", "metric", "trainings"])
