@@ -48,7 +48,6 @@ class Subject(StrEnum):
     methods = "methods"
     collapse = "collapse"
     lengths = "lengths"
-    tables = "tables"
 
 
 DatasetOption = Annotated[str, typer.Option(help="A dataset of params.yaml.")]
@@ -269,7 +268,6 @@ def study(
     datasets that params.yaml lists, once they are trained there.
     **collapse**: why slots become one vector; trains the first steps of a few configurations.
     **lengths**: what twice the length would add to the training of each method; trains them.
-    **tables**: the configurations of Tables 3-5 over many seeds, as `readings`.
     """
     stages.study(subject=subject.value)
 

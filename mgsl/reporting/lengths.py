@@ -1,5 +1,7 @@
 """Whether trainings are finished: what twice their length would have added, on validation."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from mgsl import paths
@@ -58,6 +60,11 @@ def unfinished(dataset: str) -> dict[str, float]:
     runs = rows[rows["dataset"] == dataset].groupby("name", sort=False)
     added = {str(name): _added(run) for name, run in runs}
     return {name: points for name, points in added.items() if points > FINISHED}
+
+
+def mark(name: str, datasets: Iterable[str]) -> str:
+    """What stands behind the name of a run that is not finished on one of the datasets."""
+    return f" {MARK}" if any(name in unfinished(dataset) for dataset in datasets) else ""
 
 
 def _read() -> pd.DataFrame:

@@ -19,7 +19,7 @@ from mgsl.evaluation import scoring
 from mgsl.params import EvaluateConfig, PrepareConfig, RunConfig
 from mgsl.queries import Query, read_queries, read_summary
 from mgsl.reporting import published
-from mgsl.reporting.lengths import MARK, unfinished
+from mgsl.reporting.lengths import MARK, mark, unfinished
 
 
 @dataclass(frozen=True)
@@ -201,8 +201,7 @@ class Source:
 
     def title(self, name: str) -> str:
         """What a run is called, marked where it is not trained to its end."""
-        mark = f" {MARK}" if name in unfinished(self.dataset) else ""
-        return published.title(name) + mark
+        return published.title(name) + mark(name, [self.dataset])
 
     @property
     def _unfinished(self) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from mgsl.evaluation.metrics import metric_names
 from mgsl.reporting import published
+from mgsl.reporting.lengths import mark
 from mgsl.reporting.published import BENCHMARKS, Method
 from mgsl.reporting.sources import Source, rule
 from mgsl.reporting.tables import DITTO, Cell, Columns, Table, spread
@@ -50,7 +51,8 @@ def build(datasets: Sequence[str]) -> Table:
                 number = _number(method, source, benchmark, metric)
                 numbers.append(number)
                 cells += _cells(number, source)
-        rows.append((method.title, tuple(cells)))
+        title = method.title + mark(method.name, datasets)
+        rows.append((title, tuple(cells)))
         above = method.printed
     return Table(
         caption=_caption(sources),

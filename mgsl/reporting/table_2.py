@@ -10,6 +10,7 @@ import pandas as pd
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.reporting import published
+from mgsl.reporting.lengths import mark
 from mgsl.reporting.sources import Source
 from mgsl.reporting.tables import DASH, Cell, Columns, Table
 
@@ -98,7 +99,8 @@ def build(datasets: Sequence[str]) -> Table:
                 number = {key: round(100 * found[key], 2) for key in keys}
                 number["trainings"] = int(found["trainings"])
                 numbers.append(_number(method, "", source.dataset, METRIC) | number)
-        rows.append((method.title, tuple(cells)))
+        title = method.title + mark(method.name, datasets)
+        rows.append((title, tuple(cells)))
     tidy = pd.DataFrame(numbers, columns=list(_FIELDS))
     return Table(_caption(costs, sources), tuple(blocks), tuple(rows), tidy)
 
