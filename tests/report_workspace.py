@@ -181,4 +181,8 @@ def _train(dataset: str, seeds: tuple[int, ...], names: tuple[str, ...]) -> None
                     rows.append((dataset, name, seed, group, metric, value, value - 0.03,
                                  value + 0.03, 2))  # fmt: skip
     columns = ["dataset", "name", "seed", "group", "metric", "value", "low", "high", "queries"]
-    pd.DataFrame(rows, columns=columns).to_csv(paths.metrics(dataset), index=False)
+    table = pd.DataFrame(rows, columns=columns)
+    methods = table.groupby(["name", "group", "metric"])["value"]
+    table["mean"], table["sd"] = methods.transform("mean"), methods.transform("std")
+    table["mean_low"], table["mean_high"] = table["mean"] - 0.03, table["mean"] + 0.03
+    table.assign(trainings=len(seeds)).to_csv(paths.metrics(dataset), index=False)

@@ -86,8 +86,10 @@ def test_several_seeds_show_their_spread(tmp_path: Path, monkeypatch: pytest.Mon
     report_workspace.build(again, ["embedded"], names=RUN, seeds=(0, 1, 2))
     table = ablations.build(3, ["embedded"])
     assert row(table, "memory_only")[6].text == "46.00 ± 1.00"
-    assert "the seeds averaged first" in table.caption
+    assert "each configuration with trainings of its own" in table.caption
     assert table.tidy["to_full_sd"].dropna().eq(0).all()
+    assert set(table.tidy["trainings"].dropna()) == {3}
+    assert table.tidy["to_full_better"].dropna().between(0, 1).all()
 
 
 def test_latex_needs_no_package_for_check_marks() -> None:

@@ -25,13 +25,17 @@ def effect(
     value: float,
     low: float,
     high: float,
-    agree: float = 1,
-    seeds: int = 1,
+    trainings: int | None = None,
+    *,
+    over: bool = True,
     queries: int | None = None,
     sd: float | None = None,
+    origin: str = "runs",
 ) -> Effect:
-    sd = None if sd is None else float(sd)
-    return Effect(float(value), float(low), float(high), float(agree), seeds, queries, sd)
+    """An effect whose interval holds the trainings, where there are several."""
+    over = over and (trainings or 0) > 1
+    ends = float(value), float(low), float(high)
+    return Effect(*ends, sd, trainings, over, queries=queries, origin=origin)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,7 @@ def written(root: Path) -> Iterator[Callable[[Path, pd.DataFrame], None]]:
 
 
 def approximately(expected: Effect) -> Any:
-    return pytest.approx(list(vars(expected).values()), abs=1e-9)
+    return pytest.approx(vars(expected), abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +132,16 @@ def test_every_claim_is_whole_and_names_what_exists() -> None:
         ("memory_alone", effect(2, -0.1, 4), "undecided"),
         ("memory_alone", effect(2, 0, 4), "undecided"),
         ("memory_alone", effect(-2, -4, -0.1), "contradicted"),
-        ("memory_alone", effect(2, 0.1, 4, agree=2 / 3, seeds=3), "undecided"),
+        ("memory_alone", effect(2, 0.1, 4, 3), "supported"),
+        ("memory_alone", effect(2, -0.1, 4, 3), "undecided"),
+        ("memory_alone", effect(2, 0.1, 4, 1), "undecided: one training"),
+        ("slots", effect(0.2, -0.9, 1.0, 1), "undecided: one training"),
+        ("memory_alone", effect(2, float("nan"), float("nan"), 3), "undecided"),
+        (
+            "memory_alone",
+            effect(2, 0.1, 4, 3, over=False),
+            "undecided: intervals over queries alone",
+        ),
         ("loss_drn", effect(-2, -4, -0.1), "supported"),
         ("loss_drn", effect(2, 0.1, 4), "contradicted"),
         ("slots", effect(0.2, -0.9, 1.0), "supported"),
@@ -208,12 +221,15 @@ def test_studies_are_read(runs: Comparisons, written: Callable[[Path, pd.DataFra
     written(paths.STUDIES / "slots.csv", report_workspace.study(sweep))
     found = claim_tests.slots(CLAIMS["slots"], FIVE, runs, [runs])
     assert isinstance(found, Effect)
-    assert list(vars(found).values()) == approximately(effect(-0.3, -0.9, 0.8, 1, 3, 2, 1))
+    old = effect(-0.3, -0.9, 0.8, 3, over=False, queries=2, sd=1.0, origin="study slots")
+    assert vars(found) == approximately(old)
     readings = {"mgsl_net": (128, 0, 0, 0), "own_last": (128, 0.01, -0.01, 0.03)}
     written(paths.STUDIES / "readings.csv", report_workspace.study(readings))
     found = claim_tests.reading(CLAIMS["order"], FIVE, runs, [runs])
     assert isinstance(found, Effect)
-    assert list(vars(found).values()) == approximately(effect(1, -1, 3, 1, 3, 2, 1))
+    old = effect(1, -1, 3, 3, over=False, queries=2, sd=1.0, origin="study readings")
+    assert vars(found) == approximately(old)
+    assert claims.judge(CLAIMS["order"], found) == claims.QUERIES_ALONE
     unknown = replace(CLAIMS["order"], a="another")
     absent = claim_tests.reading(unknown, FIVE, runs, [runs])
     assert absent == "the study of readings has no another"
@@ -227,13 +243,14 @@ def test_what_was_seen_inside_the_memory_is_read(
     other = scatter | {"memory": "query", "correlation": None}
     written(folder / "scatter.csv", pd.DataFrame([scatter, other]))
     found = claim_tests.scatter(CLAIMS["scattered_video"], "rank correlation", runs, [runs])
-    assert found == effect(-0.4, -0.6, -0.2)
+    assert found == effect(-0.4, -0.6, -0.2, 1)
     collapsed = claim_tests.scatter(CLAIMS["scattered_query"], "rank correlation", runs, [runs])
     assert isinstance(collapsed, str)
     probe = {"probe": "memory_zeroed", "group": "all", "metric": FIVE, "difference": -0.1,
-             "difference_low": -0.2, "difference_high": 0.0}  # fmt: skip
+             "difference_low": -0.2, "difference_high": 0.0, "queries": 2}  # fmt: skip
     written(folder / "probes.csv", pd.DataFrame([probe, probe | {"probe": "memory_initial"}]))
-    assert claim_tests.probe(CLAIMS["content"], FIVE, runs, [runs]) == effect(-10, -20, 0)
+    found = claim_tests.probe(CLAIMS["content"], FIVE, runs, [runs])
+    assert found == effect(-10, -20, 0, 1, queries=2)
 
 
 def test_costs_are_ratios_at_the_papers_sizes(
@@ -317,3 +334,52 @@ def test_the_picture_shows_each_claim_once_and_no_label_covers_another(runs: Com
 def test_the_bootstrap_of_a_claim_is_that_of_params(runs: Comparisons) -> None:
     told = params.load(paths.PARAMS).evaluation
     assert runs.params == told.model_copy(update={"recall_at": (1,)})
+
+
+def test_what_was_trained_once_has_no_verdict(runs: Comparisons) -> None:
+    findings = claim_tests.find(["embedded"])
+    trained = {f.verdict for f in findings if f.effect and f.effect.trainings}
+    assert trained == {claims.ONE_TRAINING}
+    assert claims.by_chance(findings) == ""
+    cells = dict(claims_table.build(findings).rows)[CLAIMS["memory_full"].statement]
+    assert cells[4].text == "undecided: one training"
+    assert cells[4].note == "1 training"
+
+
+def test_several_trainings_are_shown_with_their_number_and_give_a_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report_workspace.build(tmp_path, ["embedded"], names=RUN, seeds=(0, 1, 2))
+    findings = claim_tests.find(["embedded"])
+    full = next(f for f in findings if f.claim.claim == "memory_full")
+    assert full.effect is not None
+    assert (full.effect.trainings, full.effect.over_trainings, full.effect.better) == (3, True, 1.0)
+    cells = dict(claims_table.build(findings).rows)[CLAIMS["memory_full"].statement]
+    assert cells[4].note == "3 trainings, P = 1.00"
+    judged = [f for f in findings if f.effect and f.effect.over_trainings]
+    text = claims.by_chance(findings)
+    assert text.startswith(f"By chance alone: {len(judged)} effects")
+    assert f"about {0.025 * len(judged):.1f} and" in text
+
+
+def test_the_memory_is_judged_by_the_kept_study_where_there_is_one(
+    runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]
+) -> None:
+    pair = {"dataset": "embedded", "a": "attention_only", "b": "mgsl_net", "group": "all",
+            "metric": FIVE, "value": -0.05, "low": -0.08, "high": -0.02, "sd": 0.04,
+            "better": 0.1, "trainings": 10, "queries": 2000}  # fmt: skip
+    other = pair | {"a": "memory_only", "b": "baseline"}
+    few = pair | {"a": "mgsl_net", "b": "memory_only", "trainings": 9}
+    written(paths.STUDIES / "tables_pairs.csv", pd.DataFrame([pair, other, few]))
+    found = claim_tests.difference(CLAIMS["memory_full"], FIVE, runs, [runs])
+    assert isinstance(found, Effect)
+    assert (found.value, found.low, found.high) == pytest.approx((5, 2, 8))  # turned
+    assert (found.trainings, found.origin) == (10, "study tables")
+    assert found.better == pytest.approx(0.9)
+    assert claims.judge(CLAIMS["memory_full"], found) == claims.SUPPORTED
+    found = claim_tests.difference(CLAIMS["memory_alone"], FIVE, runs, [runs])  # not run here
+    assert isinstance(found, Effect)
+    assert found.value == pytest.approx(-5)
+    lacking = claim_tests.difference(CLAIMS["attention_memory"], FIVE, runs, [runs])
+    assert lacking == "memory_only not run on embedded"  # of which the study has too few

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from mgsl import paths
 from mgsl.errors import UserError
@@ -58,7 +59,13 @@ def found_in(name: str, seed: int) -> tuple[dict[str, pd.DataFrame], dict[str, o
     joined = {kind: pd.concat(parts, ignore_index=True) for kind, parts in made.items()}
     one = {"variance_shares": [0.5, 0.2], "rank": 3.0}
     about = {"rule": "the rule", "memories": {"video": one, "query": one}}
-    return {**joined, "probes": pd.DataFrame(rows)}, about
+    hits = {
+        f"{probe}, {metric}": [int(probe == "intact" or not alive)] * 2
+        for probe in ["intact", *memory._PROBES]
+        for metric in memory.METRICS
+    }
+    answers = pd.DataFrame({"qid": ["v2-3", "v2-4"], **hits})
+    return {**joined, "probes": pd.DataFrame(rows), "answers": answers}, about
 
 
 @pytest.fixture(autouse=True)
@@ -92,21 +99,40 @@ def test_verdicts_follow_from_the_intervals() -> None:
     assert inspected.carries_content(dead, memory.METRICS[0]) == "no: nothing changes"
     told = pd.DataFrame(
         {"correlation": [-0.4, 0.4, 0.1, np.nan], "low": [-0.5, 0.3, -0.1, np.nan],
-         "high": [-0.3, 0.5, 0.3, np.nan]}
+         "high": [-0.3, 0.5, 0.3, np.nan], "trainings": 2}
     )  # fmt: skip
     assert [inspected.scattered(row) for _, row in told.iterrows()] == [
         "as in the paper", "the opposite", "undecided", "not testable: all slots hold the same",
     ]  # fmt: skip
 
 
+def test_of_one_training_nothing_is_judged() -> None:
+    alone = Inspected(Source("embedded"), "mgsl_net", (0,))
+    assert inspected.carries_content(alone, memory.METRICS[0]) == "undecided: one training"
+    assert inspected.scattered(alone.scatter().iloc[0]) == "undecided: one training"
+    probes = alone.probes().query("probe == 'memory_shuffled' and group == 'all'").iloc[0]
+    assert (probes["difference"], probes["trainings"]) == (-0.02, 1)
+
+
 def test_numbers_are_means_over_the_seeds() -> None:
-    path = paths.inspected("embedded", "mgsl_net", 1) / "probes.csv"
+    path = paths.inspected("embedded", "mgsl_net", 1) / "answers.csv"
     table = pd.read_csv(path)
-    table["difference"] -= 0.02
+    table["memory_shuffled, R@1, IoU=0.5"] = [1, 0]
     table.to_csv(path, index=False)
     alive, _ = inspected.read(Source("embedded"))
-    shuffled = alive.probes().query("probe == 'memory_shuffled'")
-    np.testing.assert_allclose(shuffled["difference"], -0.03)
+    rows = alive.probes().query("probe == 'memory_shuffled' and group == 'all'")
+    row = rows[rows["metric"] == memory.METRICS[0]].iloc[0]
+    assert (row["value"], row["difference"], row["trainings"]) == (0.25, -0.75, 2)
+    assert row["difference_sd"] == pytest.approx(np.std([-1, -0.5], ddof=1))
+    assert row["difference_low"] < -1  # over two trainings: wide
+    path = paths.inspected("embedded", "mgsl_net", 1) / "scatter.csv"
+    table = pd.read_csv(path)
+    table["correlation"] -= 0.2
+    table.to_csv(path, index=False)
+    row = alive.scatter().iloc[0]
+    half = stats.t.ppf(0.975, 1) * 0.2 / 2
+    assert row["correlation"] == pytest.approx(-0.5)
+    assert (row["low"], row["high"]) == pytest.approx((-0.5 - half, -0.5 + half))
 
 
 def test_figure_7_shows_slots_pairs_and_the_verdict() -> None:
@@ -115,7 +141,7 @@ def test_figure_7_shows_slots_pairs_and_the_verdict() -> None:
     assert "A  rare: gargoyle, box" in said
     assert "0.90  test sentence 1 [3]" in said
     assert "train sentence" not in said
-    assert "as in the paper: correlation -0.40 (-0.50 to -0.30)" in said
+    assert "as in the paper: correlation -0.40 (-0.40 to -0.40)" in said
     assert said.count(f"all {SLOTS} slots hold the same") == 2
     assert "SIMULATED" in drawing.caption
     assert figures.render(drawing, "svg") == figures.render(figure_7.draw(["embedded"]), "svg")
@@ -124,14 +150,14 @@ def test_figure_7_shows_slots_pairs_and_the_verdict() -> None:
 def test_the_memory_page_says_whether_slots_hold_something() -> None:
     drawing = memory.draw(["embedded"])
     said = texts(drawing)
-    assert "MGSL-Net (recommended reading)   R@1, IoU=0.5 40.0 %: yes" in said
-    assert "MGSL-Net (as printed)   R@1, IoU=0.5 40.0 %: no: nothing changes" in said
+    assert "MGSL-Net (recommended reading)   R@1, IoU=0.5 100.0 %: yes" in said
+    assert "MGSL-Net (as printed)   R@1, IoU=0.5 100.0 %: no: nothing changes" in said
     assert "SIMULATED" in drawing.caption
 
 
 def test_what_is_missing_is_named() -> None:
-    (paths.inspected("embedded", "printed", 1) / "probes.csv").unlink()
-    with pytest.raises(UserError, match=r"printed/1/probes.csv is missing: run `dvc repro`"):
+    (paths.inspected("embedded", "printed", 1) / "answers.csv").unlink()
+    with pytest.raises(UserError, match=r"printed/1/answers.csv is missing: run `dvc repro`"):
         memory.draw(["embedded"])
     found = Inspected(Source("embedded"), "nobody", (0,))
     with pytest.raises(UserError, match=r"nobody/0/summary.json is missing"):

@@ -180,7 +180,8 @@ def test_probes_start_from_the_predictions_and_leave_the_model_as_it_was() -> No
     model, asked, config = network(), split(30), tiny.run_config()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     spans, _ = predict(model, asked, config, CPU)
-    table = probes.probe(model, asked, config, told().evaluation, CPU)
+    scores = probes.answers(model, asked, config, told().evaluation, CPU)
+    table = probes.compare(scores, asked.queries, told().evaluation)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]), name
     assert not any(module.training for module in model.modules())
@@ -195,6 +196,9 @@ def test_probes_start_from_the_predictions_and_leave_the_model_as_it_was() -> No
     ]  # fmt: skip
     shuffled = table.query("probe == 'memory_shuffled' and group == 'all'").iloc[0]
     assert shuffled["difference"] == pytest.approx(shuffled["value"] - intact["R@1, IoU=0.5"])
+    kept = probes.by_query(scores, asked.queries)
+    assert kept["memory_shuffled, R@1, IoU=0.5"].mean() == pytest.approx(shuffled["value"])
+    assert kept["qid"].tolist() == [query.qid for query in asked.queries]
 
 
 @torch.no_grad()

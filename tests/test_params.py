@@ -185,6 +185,11 @@ def test_a_name_listed_twice_is_refused(key: str) -> None:
         parse(changed(DOCUMENT[key] * 2, key))
 
 
+def test_seeds_that_repeat_are_named() -> None:
+    with pytest.raises(UserError, match="seeds lists 0, 3 more than once: the same training twice"):
+        parse(changed([0, 3, 1, 3, 0], "seeds"))
+
+
 @pytest.mark.parametrize("key", ["datasets", "seeds"])
 def test_an_empty_list_is_refused(key: str) -> None:
     with pytest.raises(UserError, match="must not be empty"):

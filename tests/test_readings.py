@@ -52,7 +52,7 @@ def test_the_table_has_what_a_reading_reaches_and_what_it_changes() -> None:
     tidy = table.tidy.set_index("name")
     assert set(tidy.loc["half_width", "changes"]) == {"dim: 32"}
     assert "SIMULATED" in table.caption
-    assert "mean over 3 seeds" in table.caption
+    assert "mean over 3 trainings, intervals over queries alone" in table.caption
 
 
 @pytest.mark.usefixtures("_studied")
@@ -63,7 +63,7 @@ def test_a_study_against_another_recommended_reading_says_so() -> None:
         about = {"embedded": {"changes": {}, "base": {"dim": 64, **base}}}
         write_json(paths.STUDIES / "readings.json", about)
         caption = of_readings().caption("embedded")
-        assert caption.endswith("3 seeds." if not told else f"reading {told}.")
+        assert caption.endswith("queries alone." if not told else f"reading {told}.")
 
 
 @pytest.mark.usefixtures("_studied")
@@ -83,7 +83,7 @@ def test_a_second_study_of_readings_is_shown_with_the_first() -> None:
     base = study.row("embedded", "mgsl_net", "all", "R@1, IoU=0.5")
     assert base is not None
     assert base["slots"] == 128
-    assert "mean over 1 to 3 seeds" in study.caption("embedded")
+    assert "mean over 1 to 3 trainings" in study.caption("embedded")
 
 
 @pytest.mark.usefixtures("_studied")

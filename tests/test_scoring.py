@@ -91,7 +91,8 @@ def test_runs_are_scored_in_the_order_given(prepared: Path, tmp_path: Path) -> N
     }
     table = evaluate(prepared, runs, config())
     assert table.columns.tolist() == [
-        *("dataset", "name", "seed", "group", "metric", "value", "low", "high", "queries")
+        *("dataset", "name", "seed", "group", "metric", "value", "low", "high", "queries"),
+        *("mean", "mean_low", "mean_high", "sd", "trainings"),
     ]
     assert set(table["dataset"]) == {"embedded"}
     order = table[["name", "seed"]].drop_duplicates()
@@ -113,20 +114,20 @@ def test_the_summary_is_the_mean_and_the_spread_over_seeds(prepared: Path, tmp_p
     metrics = evaluate(prepared, runs, config())
     table = summary(metrics)
     assert len(table) == len(metrics) / 3
-    assert (table["seeds"] == 3).all()
+    assert (table["trainings"] == 3).all()
     row = table[(table["group"] == "rare") & (table["metric"] == "mIoU")].iloc[0]
     rows = metrics[(metrics["group"] == "rare") & (metrics["metric"] == "mIoU")]
     assert row["value"] == pytest.approx(np.mean(rows["value"]))
-    assert row["std"] == pytest.approx(np.std(rows["value"], ddof=1))
-    assert row["low"] == pytest.approx(np.mean(rows["low"]))
-    assert row["high"] == pytest.approx(np.mean(rows["high"]))
+    assert row["sd"] == pytest.approx(np.std(rows["value"], ddof=1), abs=1e-6)
+    assert row["low"] < row["value"] < row["high"]
+    assert row["high"] - row["low"] > np.ptp(rows["value"])  # it holds the trainings too
     assert row["queries"] == 10
 
 
 def test_one_seed_has_no_spread_and_its_own_interval(prepared: Path, tmp_path: Path) -> None:
     metrics = evaluate(prepared, {("a", 0): predict(tmp_path / "p", 0)}, config())
     table = summary(metrics)
-    assert table["std"].isna().all()
+    assert table["sd"].isna().all()
     keys = ["dataset", "name", "group", "metric", "value", "low", "high", "queries"]
     pd.testing.assert_frame_equal(table[keys], metrics[keys])
 

@@ -104,7 +104,9 @@ def test_several_seeds_show_their_mean_and_spread(
 def test_a_metric_without_a_value_is_a_dash() -> None:
     path = Path("artifacts/embedded/metrics.csv")
     metrics = pd.read_csv(path)
-    metrics.loc[metrics["metric"] == "R@5, IoU=0.3", ["value", "low", "high"]] = float("nan")
+    metrics.loc[metrics["metric"] == "R@5, IoU=0.3", ["mean", "mean_low", "mean_high"]] = float(
+        "nan"
+    )
     metrics.to_csv(path, index=False)
     assert row(table_1.build(["embedded"]), "MGSL-Net (as printed)")[15].text == DASH
 

@@ -66,7 +66,7 @@ def _dots(runs: Comparisons, part: SubFigure) -> None:
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
     panels[0].set_yticks([-place for place in range(len(names))], map(published.title, names))
-    for across, group in ((0.8, "all"), (0.9, "rare")):
+    for across, group in ((0.76, "all"), (0.88, "rare")):
         panels[-1].annotate(
             f"● {group}", (across, 1), (0, 3), xycoords="axes fraction",
             textcoords="offset points", size=6.5, color=_INKS[group],
@@ -108,7 +108,8 @@ def _draw_visible(axes: Axes, least: dict[int, float], group: str) -> None:
     axes.plot(list(least), list(least.values()), "o-", ms=3.5, color=_INKS[group], zorder=3)
     last = max(least)
     axes.annotate(
-        group, (last, least[last]), (4, 0), textcoords="offset points", va="center", size=7,
+        group, (last, least[last]), (-3, 5 if group == "all" else -5),
+        textcoords="offset points", va="bottom" if group == "all" else "top", ha="right", size=7,
         color=_INKS[group], weight="bold",
     )  # fmt: skip
 
