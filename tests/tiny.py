@@ -45,6 +45,7 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "pool": 4,
         "attention_dim": 16,
         "anchors": [2, 3, 4, 5, 6, 7],
+        "windows": [2, 3, 4, 6, 8, 12],
         "weight_decay": 0.0,  # it would give every parameter a gradient
         "hidden_dim": 16,
     }
