@@ -49,10 +49,13 @@ def test_trainings_stand_apart_and_together(runs: Comparisons) -> None:
     assert (alike["sd"], alike["lowest"], alike["highest"]) == (0, 50, 50)
 
 
-def test_more_trainings_show_smaller_differences(runs: Comparisons) -> None:
+def test_the_smallest_visible_difference_is_half_of_the_interval(runs: Comparisons) -> None:
     least = noise.visible(runs, "all", FIVE)
     assert list(least) == [3, 5, 10]
-    assert least[3] > least[5] > least[10] > 0
+    row = runs.difference(*noise.PAIR, "all", FIVE)
+    assert row is not None
+    assert least[3] == pytest.approx(100 * (row["high"] - row["low"]) / 2)
+    assert noise.visible(runs, "rare", SEVEN) == {}  # of one query nothing is known
 
 
 def test_printed_effects_come_from_the_printed_tables(runs: Comparisons) -> None:

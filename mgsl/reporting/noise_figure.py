@@ -73,7 +73,7 @@ def _dots(runs: Comparisons, part: SubFigure) -> None:
         )  # fmt: skip
 
 
-def _draw_trainings(axes: Axes, values: np.ndarray, group: str, place: float) -> None:
+def _draw_trainings(axes: Axes, values: np.ndarray, group: str, place: int) -> None:
     ink, height = _INKS[group], place + _OFFSETS[group]
     axes.plot(values, np.full(len(values), height), "o", ms=2.8, mew=0, color=ink, alpha=0.55)
     if len(values) and not np.isnan(values).any():
