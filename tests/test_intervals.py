@@ -14,7 +14,8 @@ from tests.evaluation_oracle import evaluation
 PARAMS = evaluation(resamples=200)
 ALL = np.ones(4000, bool)
 RARE = np.arange(4000) < 220
-CHUNK, CHUNKS = 100, 12  # simulated benchmarks
+CHUNK = 100  # benchmarks that are simulated together
+CHUNKS = {3: 30, 5: 12, 10: 12}  # by the number of trainings
 
 # Two trainings of four queries, one metric.
 Y = np.array([[1.0, 1, 0, 0], [0, 1, 1, 1]])[..., None]
@@ -185,7 +186,7 @@ def simulate(
     truth["difference of differences"] = truth["rare less common"] - (
         means["rare", 1] - means["common", 1]
     )
-    for _ in range(CHUNKS):
+    for _ in range(CHUNKS[trainings]):
         normal = lambda *shape: rng.standard_normal(shape, dtype=np.float32)  # noqa: E731
         shared = third * normal(4000, CHUNK)
         methods = []

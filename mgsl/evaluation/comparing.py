@@ -150,7 +150,8 @@ def describe(found: Estimate, metrics: pd.Index, params: EvaluationParams) -> pd
     of_queries, of_trainings = found.shares()
     columns = {key: getattr(measured, key) for key in ("value", "low", "high", "sd")}
     columns |= {"of_queries": of_queries, "of_trainings": of_trainings}
-    return pd.DataFrame(columns, index=metrics).assign(trainings=measured.trainings)
+    table = pd.DataFrame(columns, index=metrics.rename("metric"))
+    return table.assign(trainings=measured.trainings)
 
 
 def stack(tables: Tables) -> Float[np.ndarray, "trainings queries metrics"]:

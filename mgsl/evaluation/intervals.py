@@ -117,9 +117,11 @@ class Estimate:
             trainings: how many, at least 2.
             confidence: of the interval, in (0, 1).
         """
-        a, again = _total(self._queries()), self._both(trainings)
-        both = np.sum(self.both, axis=0)
-        scale = (np.maximum(a - both, 0) + np.sum(again, axis=0)) / np.where(a > 0, a, 1)
+        again = self._both(trainings)
+        a, both, then = _total(self._queries()), np.sum(self.both, axis=0), np.sum(again, axis=0)
+        # A falls with its C. Where A came out below C, by chance, it falls as C does.
+        least = a * then / np.where(both > 0, both, 1)
+        scale = np.maximum(a - both + then, least) / np.where(a > 0, a, 1)
         queries = [(variance * scale, freedom) for variance, freedom in self._queries()]
         return half_width(queries, self._trainings(trainings), again, confidence)
 
