@@ -20,8 +20,9 @@ def main(folder: Path) -> None:
     with process_group(torch.device("cpu")):
         for name in NAMES:
             config = tiny.run_config(name, epochs=5 if name == "drn" else 2)  # all of its steps
-            if "dropout" in config.model:
-                config = config.model_copy(update={"model": config.model | {"dropout": 0.0}})
+            plain = {"dropout": 0.0, "head_norm": False}  # alike for one process and for two
+            plain = {key: value for key, value in plain.items() if key in config.model}
+            config = config.model_copy(update={"model": config.model | plain})
             seed_everything(rank())  # whatever a process starts from, it trains what process 0 has
             model = build(config)
             curve = loop.fit(

@@ -120,9 +120,6 @@ def test_a_run_without_a_memory_has_no_lines_of_one() -> None:
     lines = training_curve._lines(curve.filter(regex="^(epoch|loss)"), r"(video|query)_slot_rank")
     assert lines == {}
     without = curve.filter(regex="^(epoch|loss|val_R@1)").assign(loss_penalty=0.0)
-    assert training_curve._lines(without, r"val_(?:memory_(.+)_)?R@1, IoU=0.5") == {
-        "val_R@1, IoU=0.5": "kept",
-    }  # fmt: skip
     assert training_curve._lines(without, r"loss_(.+)") == {
         "loss_boundary": "boundary", "loss_confidence": "confidence", "loss_overlap": "overlap",
     }  # fmt: skip

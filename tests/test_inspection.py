@@ -232,7 +232,7 @@ def test_inspection_writes_tables_for_every_memory() -> None:
     model, config = network(), tiny.run_config()
     splits = {"train": split(40), "val": split(8), "test": split(20)}
     tables, summary = inspecting.inspect(model, splits, config, told(), held_out=True, device=CPU)
-    assert tables.keys() == {"slots", "pairs", "scatter", "probes"}
+    assert tables.keys() == {"slots", "pairs", "scatter", "probes", "answers"}
     assert len(tables["slots"]) == 2 * 40
     assert summary["memories"].keys() == {"video", "query"}
     chosen = (tables["slots"]["representative"] != "").sum()

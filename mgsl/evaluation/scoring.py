@@ -8,14 +8,7 @@ import pandas as pd
 
 from mgsl.errors import UserError
 from mgsl.evaluation.comparing import means_by_name, of_two_files
-from mgsl.evaluation.metrics import (
-    NMS_MARGIN,
-    groups,
-    metrics_table,
-    on_grid,
-    per_query,
-    targets,
-)
+from mgsl.evaluation.metrics import NMS_MARGIN, groups, metrics_table, on_grid, per_query, targets
 from mgsl.evaluation.predictions import read_predictions
 from mgsl.evaluation.released import Released, released_ids
 from mgsl.params import EvaluateConfig, EvaluationParams
