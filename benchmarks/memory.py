@@ -17,10 +17,10 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from mgsl import params, paths
-from mgsl.memory import Record, sequential_write, sum_write
 from mgsl.models import MODELS, build
-from mgsl.models.base import GroundingModel
-from mgsl.models.layers import BiLSTM
+from mgsl.models.memory import Record, sequential_write, sum_write
+from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.layers import BiLSTM
 from mgsl.params import PrepareConfig, RunConfig
 from mgsl.records import Batch
 from mgsl.resolving import resolve

@@ -19,7 +19,7 @@ from mgsl import params, paths
 from mgsl.data.features import open_features
 from mgsl.data.loading import Split, ahead, batches
 from mgsl.models import MODELS, build
-from mgsl.models.base import GroundingModel
+from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Params, PrepareConfig, RunConfig
 from mgsl.queries import Query
 from mgsl.records import Batch

@@ -195,19 +195,19 @@ def ground(
 
     The features must be of the kind that the checkpoint was trained on, whose dataset is prepared.
     """
-    from mgsl import grounding
+    from mgsl.tools import ground
 
-    answer = grounding.ground(
+    answer = ground.ground(
         checkpoint, features, duration_s=duration, query=query, device=device.value
     )
     if plot:
-        from mgsl.reporting import figures, grounded
+        from mgsl.reporting.draw import answers, figures
 
-        figures.save_as(grounded.draw(answer), plot)
+        figures.save_as(answers.draw(answer), plot)
     if as_json:
-        print(json.dumps(grounding.as_json(answer), indent=2, ensure_ascii=False))
+        print(json.dumps(ground.as_json(answer), indent=2, ensure_ascii=False))
     else:
-        print(grounding.as_text(answer))
+        print(ground.as_text(answer))
 
 
 @app.command(rich_help_panel=TOOLS)
@@ -222,18 +222,18 @@ def describe(
     Without a dataset: published, clamped and dropped pairs of every dataset beside the printed
     counts, its rare share and the coverage of word vectors, from the annotations alone.
     """
-    from mgsl.data import describing
+    from mgsl.tools import describe
 
     if dataset is not None:
-        described = describing.describe(paths.prepared(dataset))
-        text = describing.as_text(described)
+        described = describe.describe(paths.prepared(dataset))
+        text = describe.as_text(described)
     else:
-        from mgsl.reporting import published
-        from mgsl.studies import counts
+        from mgsl.reporting.read import published
+        from mgsl.studies import pair_counts
 
         preparation = params.load(paths.PARAMS).preparation
-        described = counts.count(preparation, published.pairs(), paths.STUDIED)
-        text = counts.as_text(described)
+        described = pair_counts.count(preparation, published.pairs(), paths.STUDIED)
+        text = pair_counts.as_text(described)
     print(json.dumps(described, indent=2) if as_json else text)
 
 
@@ -244,7 +244,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Check the installation, the mirror, the cache and the sources."""
-    from mgsl import doctor
+    from mgsl.tools import doctor
 
     if not (doctor.list_sources() if list_sources else doctor.examine()):
         raise typer.Exit(1)
@@ -288,9 +288,9 @@ def verify(
     bytes differ; on a machine that does not promise them (see `doctor`), if results lie outside
     the noise or cannot be compared.
     """
-    from mgsl import verifying
+    from mgsl.tools import verify
 
-    if not verifying.verify(target or [], keep=keep):
+    if not verify.verify(target or [], keep=keep):
         raise typer.Exit(1)
 
 

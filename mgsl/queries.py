@@ -11,6 +11,8 @@ from mgsl.files import write_json_lines
 
 SPLITS = ("train", "val", "test")
 
+TaggedTokens = tuple[tuple[str, str], ...]  # lower-cased (token, Penn tag) pairs of a sentence
+
 
 @dataclass(frozen=True)
 class Query:

@@ -97,7 +97,7 @@ def inspect(*, dataset: str, device: str) -> None:
     import torch
 
     from mgsl.data.loading import load_splits
-    from mgsl.inspection import inspecting
+    from mgsl.inspection import memory_tables
     from mgsl.queries import read_summary
     from mgsl.training.checkpoint import load_checkpoint
     from mgsl.training.devices import choose_device
@@ -111,13 +111,13 @@ def inspect(*, dataset: str, device: str) -> None:
         where = choose_device(device, config.training.precision)
         model = load_checkpoint(_folder(dataset, name, seed) / "checkpoint.safetensors", config)
         splits = load_splits(prepared, config)
-        found = inspecting.inspect(model, splits, config, told, held_out=held_out, device=where)
-        inspecting.write(paths.inspected(dataset, name, seed), *found)
+        found = memory_tables.inspect(model, splits, config, told, held_out=held_out, device=where)
+        memory_tables.write(paths.inspected(dataset, name, seed), *found)
 
 
 def trace() -> None:
     """Tell what every model that is run is made of, and how large MGSL-Net is at the paper's."""
-    from mgsl.inspection import costs, sizes
+    from mgsl.inspection import costs, parameter_counts
     from mgsl.inspection.tracing import trace as trace_model
     from mgsl.models import MODELS
 
@@ -126,10 +126,13 @@ def trace() -> None:
         prepare = params.read(PrepareConfig, paths.config(dataset, "prepare"))
         for name in chosen.names():
             config = params.read(RunConfig, paths.config(dataset, name))
-            lengths = sizes.lengths(config, prepare)
+            lengths = parameter_counts.lengths(config, prepare)
             if (traced := trace_model(config, lengths)) is not None:
                 write_json(paths.traced(dataset, name), traced)
-    _write_csv(sizes.measure(chosen, {n: kind.Config for n, kind in MODELS.items()}), paths.SIZES)
+    _write_csv(
+        parameter_counts.measure(chosen, {n: kind.Config for n, kind in MODELS.items()}),
+        paths.SIZES,
+    )
     _write_csv(costs.count(chosen), paths.COSTS)
 
 
@@ -148,8 +151,8 @@ def efficiency(*, rounds: int, seconds: float) -> None:
 
 def report(*, exhibit: str | None = None) -> None:
     """Run the notebooks of all exhibits and write the front page; or run one notebook alone."""
-    from mgsl.reporting.building import build
-    from mgsl.reporting.notebooks import run_exhibit
+    from mgsl.reporting.site.build import build
+    from mgsl.reporting.site.notebooks import run_exhibit
 
     chosen = params.load(paths.PARAMS)
     if exhibit is None:
@@ -160,7 +163,7 @@ def report(*, exhibit: str | None = None) -> None:
 
 def index() -> None:
     """Write the front page of the reports."""
-    from mgsl.reporting.pages import build_index
+    from mgsl.reporting.site.pages import build_index
 
     chosen = params.load(paths.PARAMS)
     build_index(list(chosen.exhibits), list(chosen.datasets))
@@ -168,20 +171,20 @@ def index() -> None:
 
 def study(*, subject: str) -> None:
     """Write one of the studies that are kept in git: numbers that take too long for every run."""
-    from mgsl.reporting import published
-    from mgsl.studies import collapse, readings, running, trials
+    from mgsl.reporting.read import published
+    from mgsl.studies import annotation_counts, run_groups, trials, write_terms
     from mgsl.studies.examples import Example
 
     chosen = params.load(paths.PARAMS)
     if subject == "annotations":
         shown = [Example(**row) for row in published.shown_queries()]
-        running.run(chosen, published.bin_shares(), shown)
+        annotation_counts.run(chosen, published.bin_shares(), shown)
     elif subject == "collapse":
-        collapse.run(chosen)
+        write_terms.run(chosen)
     elif subject == trials.LENGTHS:
         trials.lengths(chosen)
     else:
-        readings.run(chosen, subject)
+        run_groups.run(chosen, subject)
 
 
 def _fit_all(names: Sequence[str], *, dataset: str, seed: int | None, device: str) -> None:
@@ -203,7 +206,7 @@ def _fit(run: tuple[str, int], *, dataset: str, device: str) -> Path:
     from mgsl.data.loading import load_splits
     from mgsl.distributed import process_group, rank
     from mgsl.models import build
-    from mgsl.models.base import BlindMethod
+    from mgsl.models.parts.base import BlindMethod
     from mgsl.training.blind import fit_blind
     from mgsl.training.checkpoint import fingerprint, save_checkpoint
     from mgsl.training.devices import choose_device
@@ -240,7 +243,7 @@ def _folder(dataset: str, name: str, seed: int) -> Path:
 def _write_predictions(model, split, config, device, path) -> None:  # type: ignore[no-untyped-def]
     from mgsl.distributed import rank
     from mgsl.evaluation.predictions import write_predictions
-    from mgsl.models.base import BlindMethod
+    from mgsl.models.parts.base import BlindMethod
     from mgsl.spans import to_seconds
     from mgsl.training.loop import predict
 

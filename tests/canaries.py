@@ -6,8 +6,8 @@ the results of dvc.lock.
 
 import sys
 
-from mgsl import promise, verifying
 from mgsl.errors import UserError
+from mgsl.tools import promise, verify
 
 CANARIES = ("prepare@embedded", "train@embedded-ctrl", "train@embedded-drn")
 
@@ -19,7 +19,7 @@ def main() -> None:
         return
     print(f"canaries: {', '.join(CANARIES)}", flush=True)
     try:
-        same = verifying.verify(CANARIES, keep=False)
+        same = verify.verify(CANARIES, keep=False)
     except UserError as error:
         sys.exit(f"error: {error}")
     sys.exit(not same)

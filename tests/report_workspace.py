@@ -10,7 +10,7 @@ import yaml
 from safetensors.numpy import save_file
 
 from mgsl import numerics, params, paths
-from mgsl.data import synthetic
+from mgsl.data.embedded import generate
 from mgsl.files import write_json, write_json_lines, write_text
 from mgsl.params import EvaluateConfig, PrepareConfig
 from mgsl.queries import Query, write_queries
@@ -149,7 +149,7 @@ def _prepare(dataset: str) -> None:
             (18.5, 19.9, ["man", "varnishes", "red", "box"]),
         ]
         line = {"id": "v2", "split": "test", "duration_s": 20.0, "events": events, "queries": []}
-        write_text(paths.raw(dataset) / synthetic.FILE, json.dumps(line) + "\n")
+        write_text(paths.raw(dataset) / generate.FILE, json.dumps(line) + "\n")
 
 
 def _train(dataset: str, seeds: tuple[int, ...], names: tuple[str, ...]) -> None:

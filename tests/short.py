@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
-from mgsl import paths, verifying
+from mgsl import paths
 from mgsl.errors import UserError
+from mgsl.tools import verify
 
 EPOCHS = 2
 RESAMPLES = 50
@@ -21,11 +22,11 @@ RESAMPLES = 50
 def main() -> None:
     """Run the pipeline twice; exit code 1 if it fails, or has something left to do."""
     try:
-        with verifying.scratch_copy() as copy:
+        with verify.scratch_copy() as copy:
             params = copy / paths.PARAMS
             told = yaml.safe_load(params.read_text(encoding="utf-8"))
             params.write_text(yaml.safe_dump(shorten(told), sort_keys=False), encoding="utf-8")
-            verifying.reproduce(copy)
+            verify.reproduce(copy)
             left = left_to_do(copy)
     except UserError as error:
         sys.exit(f"error: {error}")
@@ -50,9 +51,9 @@ def shorten(params: dict[str, Any]) -> dict[str, Any]:
 
 def left_to_do(copy: Path) -> list[str]:
     """The stages that `dvc repro` runs although it has just run."""
-    command = [*verifying.DVC, "repro"]
+    command = [*verify.DVC, "repro"]
     done = subprocess.run(
-        command, cwd=copy, env=verifying.environment(), capture_output=True, text=True, check=False
+        command, cwd=copy, env=verify.environment(), capture_output=True, text=True, check=False
     )
     if done.returncode:
         return (done.stdout + done.stderr).splitlines()

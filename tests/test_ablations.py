@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mgsl.reporting import ablations, published, tables
-from mgsl.reporting.tables import CHECK, DASH, Cell, Table
+from mgsl.reporting.draw import tables
+from mgsl.reporting.draw.tables import CHECK, DASH, Cell, Table
+from mgsl.reporting.exhibits import ablations
+from mgsl.reporting.read import published
 from tests import report_workspace
 
 RUN = ("mgsl_net", "memory_only", "attention_only")  # the second misses the common query

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mgsl.errors import UserError
 from mgsl.models import build
 from mgsl.models.acrn import ACRN, ACRNConfig, Head, attend
-from mgsl.models.windows import alignment, neighbours, pool
+from mgsl.models.parts.windows import alignment, neighbours, pool
 from mgsl.params import parse
 from tests import tiny
 

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mgsl.models.base import GroundingModel
+from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Frozen, Positive
 from mgsl.records import Batch, Moments
 
@@ -105,7 +105,7 @@ def test_a_method_is_one_file_and_three_lines(repository: Path) -> None:
     insert(repository / "mgsl/models/__init__.py", "from mgsl.models.prior import", IMPORT)
     insert(repository / "mgsl/models/__init__.py", '    "mgsl_net": MGSLNet,\n', ENTRY)
     insert(repository / "params.yaml", "  mgsl_net:\n    sizes:", BLOCK)
-    with (repository / "mgsl/reporting/published/methods.csv").open("a") as file:
+    with (repository / "mgsl/reporting/read/published/methods.csv").open("a") as file:
         file.write(ROW)
     chosen = (repository / "params.yaml").read_text().splitlines(keepends=True)
     told = {"methods:": "methods: [middle]\n", "ablations:": "ablations: []\n"}

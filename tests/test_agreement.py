@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mgsl import agreement
 from mgsl.evaluation import trainings
 from mgsl.evaluation.trainings import ONE, OUTSIDE, SAME, WITHIN
+from mgsl.tools import agreement
 
 CLAIMS = "claim,measure,dataset,group,verdict_here,verdict"
 

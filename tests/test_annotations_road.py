@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from mgsl.data.annotations import Annotation
+from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.annotations.activitynet import CAPTIONS, FILES, read_activitynet
 from mgsl.data.annotations.charades import CD, STA, VIDEOS, read_charades, read_charades_cd
 from mgsl.data.annotations.tacos import TALL, read_tacos
@@ -19,7 +19,6 @@ from mgsl.data.annotations.tacos import VIDEOS as LENGTHS
 from mgsl.data.preparing import clamp, make_queries, tag
 from mgsl.errors import UserError
 from mgsl.queries import Query, read_queries, write_queries
-from mgsl.splits import hold_out
 from tests.published import TAGGER, prepare_config, write_tagger
 
 slow = settings(

@@ -6,9 +6,11 @@ import pytest
 
 from mgsl.data.annotations import Annotation
 from mgsl.errors import UserError
-from mgsl.reporting import audit, audit_arithmetic, audit_sources, figures, published
-from mgsl.reporting.findings import SURE
-from mgsl.reporting.studies import Studies
+from mgsl.reporting.draw import figures
+from mgsl.reporting.exhibits.audit import arithmetic, audit_page, provenance
+from mgsl.reporting.exhibits.audit.findings import SURE
+from mgsl.reporting.read import published
+from mgsl.reporting.read.kept_studies import Studies
 from mgsl.studies.benchmarks import Benchmark
 from mgsl.studies.examples import Example, locate
 
@@ -21,7 +23,7 @@ def texts(findings: list) -> str:
 
 
 def test_the_three_rare_and_common_pairs_of_figure_1b_meet_table_1() -> None:
-    text = texts(audit_arithmetic.rarity())
+    text = texts(arithmetic.rarity())
     assert "= 100.00 %" in text
     for overall in ("44.51", "45.45", "51.87"):
         assert f"= {overall}; Table 1 prints {overall};" in text
@@ -30,34 +32,34 @@ def test_the_three_rare_and_common_pairs_of_figure_1b_meet_table_1() -> None:
 
 def test_a_recall_that_does_not_fit_its_parts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "rare_and_common", lambda: {"DRN": (30.0, 48.29)})
-    text = texts(audit_arithmetic.rarity())
+    text = texts(arithmetic.rarity())
     assert "recall of DRN do not agree" in text
     assert "= 46.28; Table 1 prints 45.45" in text
 
 
 def test_the_implied_share_is_exact_where_the_numbers_are() -> None:
-    low, high = audit_arithmetic.implied_share(20.0, 60.0, 55.0)
+    low, high = arithmetic.implied_share(20.0, 60.0, 55.0)
     assert low < 0.125 < high
     assert high - low < 0.001
 
 
 def test_a_recall_below_one_that_it_contains_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    (fine,) = audit_arithmetic.order()
+    (fine,) = arithmetic.order()
     assert fine.finding == "No recall of Table 1 is below one that it must contain."
     changed = TABLE_1 | {("DRN", "charades", "R@5, IoU=0.7"): 31.0}
     monkeypatch.setattr(published, "table_1", lambda: changed)
-    (broken,) = audit_arithmetic.order()
+    (broken,) = arithmetic.order()
     assert broken.evidence == "DRN on charades, R@1, IoU=0.7 31.75 > R@5, IoU=0.7 31.0"
 
 
 def test_the_lead_in_each_column_is_over_the_best_other_row() -> None:
-    text = texts(audit_arithmetic.margins())
+    text = texts(arithmetic.margins())
     assert "R@1, IoU=0.5: +4.62 over CBLN" in text
     assert text.count("leads every column") == 3
 
 
 def test_the_rows_that_coincide_are_those_two_pairs() -> None:
-    places = [finding.finding.split(":")[0] for finding in audit_arithmetic.coincidences()]
+    places = [finding.finding.split(":")[0] for finding in arithmetic.coincidences()]
     assert places == [
         "Row 2 of Table 3 and row 1 of Table 5 are the same run",
         "Row 3 of Table 3 and row 1 of Table 4 are the same run",
@@ -65,7 +67,7 @@ def test_the_rows_that_coincide_are_those_two_pairs() -> None:
 
 
 def test_steps_and_repeated_accuracies_are_subtracted_right() -> None:
-    text = texts([*audit_arithmetic.contributions(), *audit_arithmetic.accuracies()])
+    text = texts([*arithmetic.contributions(), *arithmetic.accuracies()])
     assert "memory +5.59 / +5.53 without, +5.68 / +5.69 with attention" in text
     assert "+1.45 / +1.09, +1.24 / +1.08, +1.09 / +0.31" in text
     assert "calibration alone +1.09 / +0.97, self-attention alone +2.03 / +2.55" in text
@@ -88,12 +90,12 @@ def test_steps_and_repeated_accuracies_are_subtracted_right() -> None:
 def test_a_printed_size_is_mib_or_millions_or_neither(
     method: str, parameters: int, fits: str
 ) -> None:
-    table = audit_sources.sizes().set_index(["method", "parameters"])
+    table = provenance.sizes().set_index(["method", "parameters"])
     assert table.loc[(method, parameters), "fits"] == fits
 
 
 def test_a_mib_of_weights_is_a_quarter_of_its_bytes() -> None:
-    table = audit_sources.sizes().set_index("configuration")
+    table = provenance.sizes().set_index("configuration")
     assert table.loc["for TACoS: pooling", "mib"] == pytest.approx(60_925_953 * 4 / 1024 / 1024)
 
 
@@ -103,14 +105,14 @@ def test_every_fact_about_a_row_is_of_a_printed_row_and_says_how_sure_it_is() ->
     assert set(published.sizes()["sure"]) <= set(SURE)
     cells = {key[:2] for key in TABLE_1}
     assert set(zip(known["method"], known["benchmark"], strict=True)) <= cells
-    text = texts(audit_sources.provenance())
+    text = texts(provenance.provenance())
     assert "R@1, IoU=0.5: 27.93 with C3D, printed 28.47 (+0.54)" in text
     assert "GDP, LGI, BPNet, VSLNet" in text
     assert "below it in 6 of 6 cells" in text
 
 
 def test_an_example_of_figure_6_is_a_training_pair() -> None:
-    found = audit_sources.examples(Studies(STUDIES))
+    found = provenance.examples(Studies(STUDIES))
     splits = [(f.place, "training pair" in f.finding, f.evidence) for f in found]
     assert [(place, trained) for place, trained, _ in splits] == [
         ("Figure 1a", False), ("Figure 6", False), ("Figure 6", True)
@@ -120,7 +122,7 @@ def test_an_example_of_figure_6_is_a_training_pair() -> None:
 
 def test_without_the_study_the_command_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="python -m mgsl study"):
-        audit.findings(str(tmp_path))
+        audit_page.findings(str(tmp_path))
 
 
 def test_examples_are_found_by_their_words_or_by_their_moment() -> None:
@@ -138,16 +140,16 @@ def test_examples_are_found_by_their_words_or_by_their_moment() -> None:
 
 
 def test_the_table_and_the_figure_hold_every_finding() -> None:
-    register = audit.build(STUDIES)
-    assert len(register.rows) == len(audit.findings(STUDIES))
-    assert figures.render(audit.draw(), "svg").startswith(b"<?xml")
+    register = audit_page.build(STUDIES)
+    assert len(register.rows) == len(audit_page.findings(STUDIES))
+    assert figures.render(audit_page.draw(), "svg").startswith(b"<?xml")
 
 
 def test_a_fact_from_memory_is_marked_in_the_figure() -> None:
-    words = {text.get_text() for axes in audit.draw().figure.get_axes() for text in axes.texts}
+    words = {text.get_text() for axes in audit_page.draw().figure.get_axes() for text in axes.texts}
     words |= {
         text.get_text()
-        for part in audit.draw().figure.subfigs
+        for part in audit_page.draw().figure.subfigs
         for axes in part.get_axes()
         for text in axes.texts
     }

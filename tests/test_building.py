@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from mgsl import paths
 from mgsl.errors import UserError
-from mgsl.reporting import building
+from mgsl.reporting.site import build
 from tests import report_workspace
 
 SAVE = "from pathlib import Path\nPath(f'{output}.csv').write_text(word)"
@@ -35,7 +35,7 @@ def test_every_exhibit_is_built_and_told_and_what_no_exhibit_owns_is_removed() -
     write("one", "word = 'first'", SAVE)
     write("two", "word = 'second'", SAVE)
     said: list[str] = []
-    building.build(["one", "two"], ["embedded"], said.append)
+    build.build(["one", "two"], ["embedded"], said.append)
     built = {path.name: path.read_text() for path in paths.EXHIBITS.iterdir()}
     assert built.keys() == {"one.csv", "one.html", "two.csv", "two.html", "one.old.csv"}
     assert (built["one.csv"], built["two.csv"]) == ("first", "second")
@@ -51,7 +51,7 @@ def test_a_failed_cell_is_named_with_its_error_and_all_others_are_built() -> Non
     paths.EXHIBITS.mkdir(parents=True)
     (paths.EXHIBITS / "dropped.html").write_text("old")
     with pytest.raises(UserError) as failed:
-        building.build(["wrong", "right"], ["embedded"], lambda line: None)
+        build.build(["wrong", "right"], ["embedded"], lambda line: None)
     first, second, *_ = str(failed.value).splitlines()
     assert first == "1 of 2 exhibits failed:"
     assert second == "notebooks/wrong.ipynb, cell `shares = {}`: KeyError: 'rare'"
@@ -65,10 +65,10 @@ def test_a_failed_cell_is_named_with_its_error_and_all_others_are_built() -> Non
 def test_a_misspelt_exhibit_stops_before_any_notebook_runs() -> None:
     write("right", "word = 'second'", SAVE)
     with pytest.raises(UserError, match=r"notebooks/wrogn.ipynb is missing"):
-        building.build(["right", "wrogn"], ["embedded"])
+        build.build(["right", "wrogn"], ["embedded"])
     assert not paths.EXHIBITS.exists()
 
 
 def test_there_are_no_more_processes_than_jobs_or_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(building.os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
-    assert [building.workers(jobs) for jobs in (0, 1, 3, 25)] == [1, 1, 3, 4]
+    monkeypatch.setattr(build.os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
+    assert [build.workers(jobs) for jobs in (0, 1, 3, 25)] == [1, 1, 3, 4]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mgsl.data.annotations.charades import read_charades
 from mgsl.errors import UserError
-from mgsl.evaluation import ceiling
-from mgsl.evaluation.ceiling import RANDOM, REPRESENTATIVE, Reannotation
+from mgsl.evaluation import people
+from mgsl.evaluation.people import RANDOM, REPRESENTATIVE, Reannotation
 from mgsl.queries import Query
 from tests import tiny
 
@@ -25,20 +25,20 @@ OPENS = Query(
 
 def test_the_representative_is_whom_the_others_overlap_most() -> None:
     spans = np.array([[0.0, 0.2], [0.1, 0.5], [0.1, 0.6], [0.0, 0.6], [0.8, 1.0]])
-    assert ceiling.representative(spans) == 3
-    assert ceiling.representative(np.array([[0.0, 0.5], [0.0, 0.5]])) == 0
-    assert ceiling.representative(np.array([[0.3, 0.5]])) == 0
+    assert people.representative(spans) == 3
+    assert people.representative(np.array([[0.0, 0.5], [0.0, 0.5]])) == 0
+    assert people.representative(np.array([[0.3, 0.5]])) == 0
 
 
 def test_five_people_and_one_query_worked_out_by_hand() -> None:
     """The truth is [0, 0.5]: the people overlap it by 1, 0.8, 0.6, 0.4 and 0."""
     spans = np.array([[0.0, 0.5], [0.0, 0.4], [0.0, 0.3], [0.0, 0.2], [0.6, 1.0]])
-    found = ceiling.per_query([spans], np.array([[0.0, 0.5]]), RULES)
+    found = people.per_query([spans], np.array([[0.0, 0.5]]), RULES)
     assert found[RANDOM]["R@1, IoU=0.3"] == [0.8]
     assert found[RANDOM]["R@1, IoU=0.5"] == [0.6]
     assert found[RANDOM]["R@1, IoU=0.7"] == [0.4]
     np.testing.assert_allclose(found[RANDOM]["mIoU"], [0.56])
-    assert ceiling.representative(spans) == 1
+    assert people.representative(spans) == 1
     assert found[REPRESENTATIVE]["R@1, IoU=0.7"] == [1.0]
     np.testing.assert_allclose(found[REPRESENTATIVE]["mIoU"], [0.8])
 
@@ -47,7 +47,7 @@ def test_a_hit_at_the_threshold_follows_the_rule() -> None:
     spans, truth = [np.array([[0.0, 0.25]])], np.array([[0.0, 0.5]])
     for strict, hit in ((False, 1.0), (True, 0.0)):
         rules = RULES.model_copy(update={"strict": strict})
-        assert ceiling.per_query(spans, truth, rules)[RANDOM]["R@1, IoU=0.5"] == [hit]
+        assert people.per_query(spans, truth, rules)[RANDOM]["R@1, IoU=0.5"] == [hit]
 
 
 @given(
@@ -62,7 +62,7 @@ def test_a_hit_at_the_threshold_follows_the_rule() -> None:
 def test_who_answers_like_the_truth_always_hits(spans: list[list[int]]) -> None:
     people = np.array(spans, np.float64) / 100
     same = np.repeat(people[:1], len(people), axis=0)
-    found = ceiling.per_query([same], people[:1], RULES)
+    found = people.per_query([same], people[:1], RULES)
     for scores in found.values():
         assert all(value == [1.0] for value in scores.values())
 
@@ -76,20 +76,20 @@ def test_matched_by_video_and_sentence_and_nothing_else() -> None:
         Reannotation("A.mp4", "he stands", span),
         Reannotation("C", "he sits", span),
     ]
-    assert list(ceiling.match(asked, queries)) == [0, 1]
+    assert list(people.match(asked, queries)) == [0, 1]
 
 
 def test_a_sentence_that_is_asked_twice_of_a_video_is_left_out() -> None:
     span = np.array([[0.0, 1.0]])
     asked = [Reannotation("A", "she opens a door.", span)]
-    assert ceiling.match(asked, [OPENS, replace(OPENS, start_s=1.0)]) == {}
+    assert people.match(asked, [OPENS, replace(OPENS, start_s=1.0)]) == {}
 
 
 def test_answers_are_read_in_percent_and_grouped(tmp_path: Path) -> None:
     first, second = tmp_path / "0.csv", tmp_path / "1.csv"
     first.write_text(HEADER + 'x,A.mp4,"a, b",0,50\ny,B.mp4,c,10,20\n')
     second.write_text(HEADER + 'x,A.mp4,"a, b",25,75\n')
-    a, b = ceiling.read_reannotations([first, second])
+    a, b = people.read_reannotations([first, second])
     assert (a.video, a.sentence, b.video) == ("A.mp4", "a, b", "B.mp4")
     np.testing.assert_array_equal(a.spans, [[0.0, 0.5], [0.25, 0.75]])
 
@@ -99,32 +99,32 @@ def test_a_row_that_is_no_span_is_refused_with_its_line(times: str, tmp_path: Pa
     path = tmp_path / "0.csv"
     path.write_text(f"{HEADER}x,A.mp4,a,0,50\nx,A.mp4,a,{times}\n")
     with pytest.raises(UserError, match="line 3: expected a start and an end in percent"):
-        ceiling.read_reannotations([path])
+        people.read_reannotations([path])
 
 
 def test_a_file_without_a_column_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "0.csv"
     path.write_text("HITId,video_id,description,begin,end\n")
     with pytest.raises(UserError, match="no column start"):
-        ceiling.read_reannotations([path])
+        people.read_reannotations([path])
     with pytest.raises(UserError, match="missing"):
-        ceiling.read_reannotations([tmp_path / "1.csv"])
+        people.read_reannotations([tmp_path / "1.csv"])
 
 
 @pytest.mark.mirror
 def test_people_reach_what_is_published_on_charades(mirror: Path) -> None:
     """A person drawn at random hits 42.7 % at tIoU > 0.5 (notebooks/report of the publication)."""
     folder = mirror / "mayu-ot/hidden-challenges-MR/data/raw/charades/re-annotated"
-    told = ceiling.read_reannotations(sorted(folder.glob("*.csv")))
+    told = people.read_reannotations(sorted(folder.glob("*.csv")))
     assert (len(told), {len(item.spans) for item in told}) == (1000, {5})
     queries = [
         replace(OPENS, video=a.video, sentence=a.sentence, start_s=a.start_s / a.duration_s,
                 end_s=a.end_s / a.duration_s)
         for a in read_charades(mirror) if a.split == "test"
     ]  # fmt: skip
-    found = ceiling.match(told, queries)
+    found = people.match(told, queries)
     assert len(found) == 1000
     truth = np.array([(queries[place].start_s, queries[place].end_s) for place in found])
     rules = RULES.model_copy(update={"strict": True})
-    scores = ceiling.per_query([item.spans for item in found.values()], truth, rules)
+    scores = people.per_query([item.spans for item in found.values()], truth, rules)
     assert scores[RANDOM]["R@1, IoU=0.5"].mean() == pytest.approx(0.427, abs=0.005)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from mgsl import numerics
 from mgsl.errors import UserError
 from mgsl.models import build
-from mgsl.models.base import GroundingModel
+from mgsl.models.parts.base import GroundingModel
 from mgsl.training import checkpoint
 from mgsl.training.checkpoint import (
     fingerprint,

@@ -10,13 +10,14 @@ import pytest
 
 from mgsl import params, paths
 from mgsl.data import datasets as known
-from mgsl.reporting import claim_tests, claims, claims_figure, claims_table, published
-from mgsl.reporting.claims import Effect, Finding
-from mgsl.reporting.comparisons import Comparisons
-from mgsl.reporting.sources import Source
+from mgsl.reporting.exhibits.claims import claims_figure, claims_table, statements, verdicts
+from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
+from mgsl.reporting.read import published
+from mgsl.reporting.read.comparisons import Comparisons
+from mgsl.reporting.read.results import Results
 from tests import report_workspace
 
-CLAIMS = {claim.claim: claim for claim in claims.read()}
+CLAIMS = {claim.claim: claim for claim in statements.read()}
 FIVE, SEVEN = "R@1, IoU=0.5", "R@1, IoU=0.7"
 RUN = ("mgsl_net", "attention_only", "tan_2d")  # the second misses the common query
 
@@ -57,7 +58,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def runs(root: Path, monkeypatch: pytest.MonkeyPatch) -> Comparisons:
     monkeypatch.chdir(root)
-    return Comparisons(Source("embedded"))
+    return Comparisons(Results("embedded"))
 
 
 @pytest.fixture
@@ -101,11 +102,11 @@ def approximately(expected: Effect) -> Any:
 def test_printed_effects_are_those_of_the_printed_numbers(
     name: str, measure: str, expected: float
 ) -> None:
-    assert claims.printed(CLAIMS[name], measure) == pytest.approx(expected, abs=1e-9)
+    assert statements.printed(CLAIMS[name], measure) == pytest.approx(expected, abs=1e-9)
 
 
 def test_what_the_paper_gives_no_number_for_has_no_printed_effect() -> None:
-    silent = {c.claim for c in CLAIMS.values() if claims.printed(c, c.measures[0]) is None}
+    silent = {c.claim for c in CLAIMS.values() if statements.printed(c, c.measures[0]) is None}
     assert silent == {
         *("memory_rare", "memory_rare_more", "order", "slots", "content"),
         *("scattered_video", "scattered_query", "fewer_rare"),
@@ -113,11 +114,11 @@ def test_what_the_paper_gives_no_number_for_has_no_printed_effect() -> None:
 
 
 def test_every_claim_is_whole_and_names_what_exists() -> None:
-    assert len(CLAIMS) == len(claims.read())
+    assert len(CLAIMS) == len(statements.read())
     names = {m.name for m in published.methods()}
     names |= {name for number in (3, 4, 5) for name in published.ablations(number).index}
     for claim in CLAIMS.values():
-        assert claim.kind in claim_tests.TESTS
+        assert claim.kind in verdicts.TESTS
         assert claim.expects in ("more", "less", "same")
         assert (claim.expects == "same") == (claim.margin > 0)
         if claim.kind in ("difference", "rarity", "across", "cost"):
@@ -155,23 +156,23 @@ def test_every_claim_is_whole_and_names_what_exists() -> None:
     ],
 )
 def test_the_rule(name: str, found: Effect, verdict: str) -> None:
-    assert claims.judge(CLAIMS[name], found) == verdict
+    assert statements.judge(CLAIMS[name], found) == verdict
 
 
 def test_a_difference_is_paired_within_its_group(runs: Comparisons) -> None:
-    everything = claim_tests.difference(CLAIMS["memory_full"], FIVE, runs, [runs])
+    everything = verdicts.difference(CLAIMS["memory_full"], FIVE, runs, [runs])
     assert isinstance(everything, Effect)
     assert (everything.value, everything.queries) == (50, 2)
-    rare = claim_tests.difference(CLAIMS["memory_rare"], FIVE, runs, [runs])
+    rare = verdicts.difference(CLAIMS["memory_rare"], FIVE, runs, [runs])
     assert isinstance(rare, Effect)
     assert (rare.value, rare.low, rare.high) == (0, 0, 0)
 
 
 def test_rare_less_common_of_one_run_and_of_a_lead(runs: Comparisons) -> None:
-    lead = claim_tests.rarity(CLAIMS["memory_rare_more"], FIVE, runs, [runs])
+    lead = verdicts.rarity(CLAIMS["memory_rare_more"], FIVE, runs, [runs])
     assert isinstance(lead, Effect)
     assert lead.value == -100  # the memory wins the common query alone
-    loss = claim_tests.rarity(CLAIMS["loss_mgsl_net"], FIVE, runs, [runs])
+    loss = verdicts.rarity(CLAIMS["loss_mgsl_net"], FIVE, runs, [runs])
     assert isinstance(loss, Effect)
     assert loss.value == 0
 
@@ -193,7 +194,7 @@ def test_rare_less_common_of_one_run_and_of_a_lead(runs: Comparisons) -> None:
 )
 def test_what_was_not_run_says_why(runs: Comparisons, name: str, reason: str) -> None:
     claim = CLAIMS[name]
-    found = claim_tests.TESTS[claim.kind](claim, claim.measures[0], runs, [runs])
+    found = verdicts.TESTS[claim.kind](claim, claim.measures[0], runs, [runs])
     assert isinstance(found, str)
     assert reason in found
 
@@ -203,12 +204,12 @@ def test_a_lead_on_two_benchmarks_is_compared(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     report_workspace.build(tmp_path, ["charades_actions"], names=("mgsl_net", "cbln"))
-    here = Comparisons(Source("charades_actions"))
-    there = Comparisons(Source("charades_actions"))
+    here = Comparisons(Results("charades_actions"))
+    there = Comparisons(Results("charades_actions"))
     there.source.summary["benchmark"] = "activitynet"
-    alone = claim_tests.across(CLAIMS["charades_smaller"], FIVE, here, [here])
+    alone = verdicts.across(CLAIMS["charades_smaller"], FIVE, here, [here])
     assert alone == "the report has no ActivityNet Captions with features of this kind"
-    found = claim_tests.across(CLAIMS["charades_smaller"], FIVE, here, [here, there])
+    found = verdicts.across(CLAIMS["charades_smaller"], FIVE, here, [here, there])
     assert isinstance(found, Effect)
     assert (found.value, found.queries) == (0, 2)
     assert found.low < 0 < found.high
@@ -219,19 +220,19 @@ def test_studies_are_read(runs: Comparisons, written: Callable[[Path, pd.DataFra
              "slots_256": (256, 0.002, -0.004, 0.008), "slots_512": (512, -0.003, -0.009, 0.003),
              "nms_none": (128, 0.5, 0.5, 0.5)}  # fmt: skip
     written(paths.STUDIES / "slots.csv", report_workspace.study(sweep))
-    found = claim_tests.slots(CLAIMS["slots"], FIVE, runs, [runs])
+    found = verdicts.slots(CLAIMS["slots"], FIVE, runs, [runs])
     assert isinstance(found, Effect)
     old = effect(-0.3, -0.9, 0.8, 3, over=False, queries=2, sd=1.0, origin="study slots")
     assert vars(found) == approximately(old)
     readings = {"mgsl_net": (128, 0, 0, 0), "own_last": (128, 0.01, -0.01, 0.03)}
     written(paths.STUDIES / "readings.csv", report_workspace.study(readings))
-    found = claim_tests.reading(CLAIMS["order"], FIVE, runs, [runs])
+    found = verdicts.reading(CLAIMS["order"], FIVE, runs, [runs])
     assert isinstance(found, Effect)
     old = effect(1, -1, 3, 3, over=False, queries=2, sd=1.0, origin="study readings")
     assert vars(found) == approximately(old)
-    assert claims.judge(CLAIMS["order"], found) == claims.QUERIES_ALONE
+    assert statements.judge(CLAIMS["order"], found) == statements.QUERIES_ALONE
     unknown = replace(CLAIMS["order"], a="another")
-    absent = claim_tests.reading(unknown, FIVE, runs, [runs])
+    absent = verdicts.reading(unknown, FIVE, runs, [runs])
     assert absent == "the study of readings has no another"
 
 
@@ -242,14 +243,14 @@ def test_what_was_seen_inside_the_memory_is_read(
     scatter = {"unit": "slots", "correlation": -0.4, "low": -0.6, "high": -0.2, "memory": "video"}
     other = scatter | {"memory": "query", "correlation": None}
     written(folder / "scatter.csv", pd.DataFrame([scatter, other]))
-    found = claim_tests.scatter(CLAIMS["scattered_video"], "rank correlation", runs, [runs])
+    found = verdicts.scatter(CLAIMS["scattered_video"], "rank correlation", runs, [runs])
     assert found == effect(-0.4, -0.6, -0.2, 1)
-    collapsed = claim_tests.scatter(CLAIMS["scattered_query"], "rank correlation", runs, [runs])
+    collapsed = verdicts.scatter(CLAIMS["scattered_query"], "rank correlation", runs, [runs])
     assert isinstance(collapsed, str)
     probe = {"probe": "memory_zeroed", "group": "all", "metric": FIVE, "difference": -0.1,
              "difference_low": -0.2, "difference_high": 0.0, "queries": 2}  # fmt: skip
     written(folder / "probes.csv", pd.DataFrame([probe, probe | {"probe": "memory_initial"}]))
-    found = claim_tests.probe(CLAIMS["content"], FIVE, runs, [runs])
+    found = verdicts.probe(CLAIMS["content"], FIVE, runs, [runs])
     assert found == effect(-10, -20, 0, 1, queries=2)
 
 
@@ -258,7 +259,7 @@ def test_costs_are_ratios_at_the_papers_sizes(
 ) -> None:
     sizes = [("paper", "mgsl_net", 150.0), ("paper", "drn", 200.0), ("embedded", "drn", 1.0)]
     written(paths.COSTS, pd.DataFrame(sizes, columns=["setting", "name", "mib"]))
-    found = claim_tests.cost(CLAIMS["smaller_drn"], "model size", runs, [runs])
+    found = verdicts.cost(CLAIMS["smaller_drn"], "model size", runs, [runs])
     assert found == effect(0.75, 0.75, 0.75)
     times = [("paper", "mgsl_net", 1, "total", 10.0, 9.0, 12.0),
              ("paper", "drn", 1, "total", 20.0, 18.0, 24.0),
@@ -266,33 +267,33 @@ def test_costs_are_ratios_at_the_papers_sizes(
              ("paper", "drn", 1, "nms", 1.0, 1.0, 1.0)]  # fmt: skip
     columns = ["setting", "name", "batch", "part", "median_ms", "low_ms", "high_ms"]
     written(paths.TIMES, pd.DataFrame(times, columns=columns))
-    found = claim_tests.cost(CLAIMS["faster_drn"], "run time", runs, [runs])
+    found = verdicts.cost(CLAIMS["faster_drn"], "run time", runs, [runs])
     assert found == effect(0.5, 9 / 24, 12 / 18)
-    found = claim_tests.cost(CLAIMS["faster_tgn"], "run time", runs, [runs])
+    found = verdicts.cost(CLAIMS["faster_tgn"], "run time", runs, [runs])
     assert found == "the cost of tgn was not measured"
 
 
 def test_shares_are_counted_in_the_published_annotations(runs: Comparisons) -> None:
     claim = CLAIMS["rare_share"]
-    found = claim_tests.share(claim, claim.measures[0], runs, [runs])
+    found = verdicts.share(claim, claim.measures[0], runs, [runs])
     assert isinstance(found, Effect)
     assert found.value == pytest.approx(31.0, abs=0.01)
-    assert claims.judge(claim, found) == "contradicted"
+    assert statements.judge(claim, found) == "contradicted"
     fewer = CLAIMS["fewer_rare"]
-    found = claim_tests.share(fewer, fewer.measures[0], runs, [runs])
+    found = verdicts.share(fewer, fewer.measures[0], runs, [runs])
     assert isinstance(found, Effect)
     assert found.value == pytest.approx(14.7 - 31.0, abs=0.01)
 
 
 def test_simulated_features_never_decide_a_claim(runs: Comparisons) -> None:
-    findings = claim_tests.find(["embedded"])
+    findings = verdicts.find(["embedded"])
     table = claims_table.build(findings)
     last = {name: cells[-1].text for name, cells in table.rows if cells[0].text}
-    assert last[CLAIMS["memory_full"].statement] == claims.NOT_REAL
+    assert last[CLAIMS["memory_full"].statement] == statements.NOT_REAL
     assert last[CLAIMS["rare_share"].statement] == "contradicted"
-    assert last[CLAIMS["faster_drn"].statement] == claims.NOT_RUN
-    tidy = claims.tidy(findings)
-    decided = tidy[~tidy["verdict"].isin([claims.NOT_REAL, claims.NOT_RUN])]
+    assert last[CLAIMS["faster_drn"].statement] == statements.NOT_RUN
+    tidy = statements.tidy(findings)
+    decided = tidy[~tidy["verdict"].isin([statements.NOT_REAL, statements.NOT_RUN])]
     assert set(decided["kind"]) <= {"cost", "share"}
     assert "SIMULATED" in table.caption
     text = " ".join(claims_table.summary(findings))
@@ -304,21 +305,21 @@ def test_simulated_features_never_decide_a_claim(runs: Comparisons) -> None:
     [
         ("activitynet_c3d", "memory_full", "supported"),
         ("charades_i3d", "charades_drn", "supported"),
-        ("activitynet_c3d", "tacos_drn", claims.NOT_REAL),
-        ("charades_actions", "charades_drn", claims.NOT_REAL),
-        ("activitynet_planted", "memory_full", claims.NOT_REAL),
+        ("activitynet_c3d", "tacos_drn", statements.NOT_REAL),
+        ("charades_actions", "charades_drn", statements.NOT_REAL),
+        ("activitynet_planted", "memory_full", statements.NOT_REAL),
         ("embedded", "smaller_drn", "contradicted"),
     ],
 )
 def test_only_features_of_the_claims_videos_decide(dataset: str, name: str, verdict: str) -> None:
-    source = Source(dataset)
+    source = Results(dataset)
     source.__dict__["summary"] = {"benchmark": known.find(dataset).benchmark}
-    finding = Finding(CLAIMS[name], CLAIMS[name].measures[0], source, effect(2, 1.5, 3))
-    assert claims.on_the_paper([finding]) == verdict
+    finding = Verdict(CLAIMS[name], CLAIMS[name].measures[0], source, effect(2, 1.5, 3))
+    assert statements.on_the_paper([finding]) == verdict
 
 
 def test_the_picture_shows_each_claim_once_and_no_label_covers_another(runs: Comparisons) -> None:
-    figure = claims_figure.draw(claim_tests.find(["embedded"])).figure
+    figure = claims_figure.draw(verdicts.find(["embedded"])).figure
     figure.draw_without_rendering()
     statements = [t for axes in figure.axes for t in axes.texts if len(t.get_text()) > 12]
     found = [" ".join(text.get_text().split()) for text in statements]
@@ -337,10 +338,10 @@ def test_the_bootstrap_of_a_claim_is_that_of_params(runs: Comparisons) -> None:
 
 
 def test_what_was_trained_once_has_no_verdict(runs: Comparisons) -> None:
-    findings = claim_tests.find(["embedded"])
+    findings = verdicts.find(["embedded"])
     trained = {f.verdict for f in findings if f.effect and f.effect.trainings}
-    assert trained == {claims.ONE_TRAINING}
-    assert claims.by_chance(findings) == ""
+    assert trained == {statements.ONE_TRAINING}
+    assert statements.by_chance(findings) == ""
     cells = dict(claims_table.build(findings).rows)[CLAIMS["memory_full"].statement]
     assert cells[4].text == "undecided: one training"
     assert cells[4].note == "1 training"
@@ -351,14 +352,14 @@ def test_several_trainings_are_shown_with_their_number_and_give_a_verdict(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     report_workspace.build(tmp_path, ["embedded"], names=RUN, seeds=(0, 1, 2))
-    findings = claim_tests.find(["embedded"])
+    findings = verdicts.find(["embedded"])
     full = next(f for f in findings if f.claim.claim == "memory_full")
     assert full.effect is not None
     assert (full.effect.trainings, full.effect.over_trainings, full.effect.better) == (3, True, 1.0)
     cells = dict(claims_table.build(findings).rows)[CLAIMS["memory_full"].statement]
     assert cells[4].note == "3 trainings, P = 1.00"
     judged = [f for f in findings if f.effect and f.effect.over_trainings]
-    text = claims.by_chance(findings)
+    text = statements.by_chance(findings)
     assert text.startswith(f"By chance alone: {len(judged)} effects")
     assert f"about {0.025 * len(judged):.1f} and" in text
 
@@ -372,14 +373,14 @@ def test_the_memory_is_judged_by_the_kept_study_where_there_is_one(
     other = pair | {"a": "memory_only", "b": "baseline"}
     few = pair | {"a": "mgsl_net", "b": "memory_only", "trainings": 9}
     written(paths.STUDIES / "tables_pairs.csv", pd.DataFrame([pair, other, few]))
-    found = claim_tests.difference(CLAIMS["memory_full"], FIVE, runs, [runs])
+    found = verdicts.difference(CLAIMS["memory_full"], FIVE, runs, [runs])
     assert isinstance(found, Effect)
     assert (found.value, found.low, found.high) == pytest.approx((5, 2, 8))  # turned
     assert (found.trainings, found.origin) == (10, "study tables")
     assert found.better == pytest.approx(0.9)
-    assert claims.judge(CLAIMS["memory_full"], found) == claims.SUPPORTED
-    found = claim_tests.difference(CLAIMS["memory_alone"], FIVE, runs, [runs])  # not run here
+    assert statements.judge(CLAIMS["memory_full"], found) == statements.SUPPORTED
+    found = verdicts.difference(CLAIMS["memory_alone"], FIVE, runs, [runs])  # not run here
     assert isinstance(found, Effect)
     assert found.value == pytest.approx(-5)
-    lacking = claim_tests.difference(CLAIMS["attention_memory"], FIVE, runs, [runs])
+    lacking = verdicts.difference(CLAIMS["attention_memory"], FIVE, runs, [runs])
     assert lacking == "memory_only not run on embedded"  # of which the study has too few

@@ -296,7 +296,7 @@ def test_a_bad_prediction_file_is_refused_by_what_is_wrong(
 def test_the_doctor_fails_the_command_where_there_is_a_problem(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from mgsl import doctor
+    from mgsl.tools import doctor
 
     monkeypatch.setattr(doctor, "examine", lambda: True)
     assert invoke("doctor").exit_code == 0

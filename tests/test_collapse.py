@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mgsl.studies.collapse import common, terms
+from mgsl.studies.write_terms import common, terms
 from tests.test_memory import memory, streams
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mgsl.models import MODELS, build
-from mgsl.models.base import GroundingModel
+from mgsl.models.parts.base import GroundingModel
 from mgsl.params import RunConfig
 from mgsl.records import Batch
 from mgsl.training.checkpoint import load_checkpoint, save_checkpoint

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mgsl.inspection import costs
-from mgsl.models.layers import SelfAttention
+from mgsl.models.parts.layers import SelfAttention
 from mgsl.records import Batch
 from tests import tiny
 

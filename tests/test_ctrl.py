@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from mgsl.models import build
 from mgsl.models.ctrl import CTRL, CTRLConfig, Head
-from mgsl.models.windows import alignment, pool
+from mgsl.models.parts.windows import alignment, pool
 from mgsl.params import parse
 from tests import tiny
 

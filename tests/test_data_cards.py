@@ -7,7 +7,7 @@ import pytest
 
 from mgsl.data.datasets import DATASETS
 from mgsl.errors import UserError
-from mgsl.reporting import data_cards
+from mgsl.reporting.exhibits import data_cards
 from tests import report_workspace
 
 STUDIES = "reports/studies"

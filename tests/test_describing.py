@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from mgsl.data.describing import as_text, describe
 from mgsl.data.preparing import prepare
 from mgsl.errors import UserError
+from mgsl.tools.describe import as_text, describe
 from tests.published import prepare_config, write_charades
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from mgsl import doctor, lock, numerics, paths, promise
+from mgsl import numerics, paths
 from mgsl.data import sources
-from mgsl.doctor import Finding
+from mgsl.tools import doctor, lock, promise
+from mgsl.tools.doctor import Check
 
-Check = Callable[[], Iterator[Finding]]
+Check = Callable[[], Iterator[Check]]
 CONTENT = b"published"
 SOURCE = sources.Source(
     datasets=("charades_actions",),
@@ -59,7 +60,7 @@ def test_whatever_is_not_ok_says_what_to_do() -> None:
 def test_the_checklist_is_printed_and_a_problem_fails_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good, bad = Finding("ok", "a"), Finding("problem", "b", "do this\nor that")
+    good, bad = Check("ok", "a"), Check("problem", "b", "do this\nor that")
     monkeypatch.setattr(doctor, "CHECKS", [lambda: iter([good])])
     assert doctor.examine()
     monkeypatch.setattr(doctor, "CHECKS", [lambda: iter([good]), lambda: iter([bad])])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mgsl import numerics, promise
-from mgsl.reporting import environment
+from mgsl import numerics
+from mgsl.reporting.exhibits import environment
+from mgsl.tools import promise
 from tests import report_workspace
 
 

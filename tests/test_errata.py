@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mgsl.memory import Record, sum_write
 from mgsl.models import build
+from mgsl.models.memory import Record, sum_write
 from mgsl.models.mgsl_net import Alignment, MGSLNet
-from mgsl.models.per_clip import clip_centers, distance_iou, inside
+from mgsl.models.parts.per_clip import clip_centers, distance_iou, inside
 from tests import tiny
 
 

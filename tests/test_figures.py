@@ -9,18 +9,16 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Annotation
 
 from mgsl.errors import UserError
-from mgsl.reporting import (
+from mgsl.reporting.draw import figures, style, timeline
+from mgsl.reporting.exhibits import (
     embedded_dataset,
     figure_1a,
     figure_1b,
     figure_6,
-    figures,
     long_tail,
-    style,
-    timeline,
     training_curve,
 )
-from mgsl.reporting.sources import Source
+from mgsl.reporting.read.results import Results
 from tests import report_workspace
 
 EXHIBITS = [figure_1a, figure_1b, figure_6, long_tail, training_curve, embedded_dataset]
@@ -86,7 +84,7 @@ def test_the_svg_is_whole_and_carries_its_caption(tmp_path: Path) -> None:
 
 
 def test_a_method_has_one_colour_in_every_figure() -> None:
-    bars = timeline.answers(Source("embedded"), timeline.example(Source("embedded")))
+    bars = timeline.answers(Results("embedded"), timeline.example(Results("embedded")))
     assert [bar.color for bar in bars] == [style.color("mgsl_net"), style.color("printed")]
     axes = figure_1b.draw(["embedded"]).figure.axes[1]
     assert to_hex(axes.lines[0].get_color()) == style.color("mgsl_net").lower()
@@ -95,7 +93,7 @@ def test_a_method_has_one_colour_in_every_figure() -> None:
 
 
 def test_figure_1a_shows_the_first_rare_test_query_and_its_distractor() -> None:
-    source = Source("embedded")
+    source = Results("embedded")
     query = timeline.example(source)
     assert query.sentence == "a man varnishes the red gargoyle"
     assert timeline.rarest_word(source, query) == "rarest word: “varnishes”, never seen in training"
@@ -109,13 +107,13 @@ def test_figure_1a_shows_the_first_rare_test_query_and_its_distractor() -> None:
 
 
 def test_without_known_events_the_annotated_moments_are_shown() -> None:
-    source = Source("charades_actions")
+    source = Results("charades_actions")
     bars = timeline.truth(source, timeline.example(source))
     assert [(bar.start_s, bar.end_s) for bar in bars] == [(10.0, 18.0), (2.0, 8.0)]
 
 
 def test_a_run_without_a_memory_has_no_lines_of_one() -> None:
-    source = Source("embedded")
+    source = Results("embedded")
     curve = source.curve("mgsl_net", 0)
     lines = training_curve._lines(curve.filter(regex="^(epoch|loss)"), r"(video|query)_slot_rank")
     assert lines == {}
@@ -126,7 +124,7 @@ def test_a_run_without_a_memory_has_no_lines_of_one() -> None:
 
 
 def test_figure_6_shows_a_rare_and_a_common_query_and_says_what_was_not_run() -> None:
-    source = Source("embedded")
+    source = Results("embedded")
     queries = figure_6.examples(source)
     assert [query.rare for query in queries] == [True, False]
     bars = {bar.row: bar for bar in figure_6.bars(source, queries[0])}

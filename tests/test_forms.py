@@ -2,8 +2,8 @@
 
 import pytest
 
-from mgsl.forms import FORMS, writer
 from mgsl.params import Form
+from mgsl.rarity import FORMS, writer
 
 SENTENCE = (("the", "DT"), ("ponies", "NNS"), ("were", "VBD"), ("running", "VBG"), ("3", "CD"))
 

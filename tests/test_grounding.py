@@ -9,16 +9,17 @@ import torch
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from mgsl import grounding, paths
+from mgsl import paths
 from mgsl.cli import app
 from mgsl.data.text import spelling_vector
 from mgsl.errors import UserError
 from mgsl.files import write_json
 from mgsl.models import MODELS, build
-from mgsl.models.base import GroundingModel
+from mgsl.models.parts.base import GroundingModel
 from mgsl.queries import write_queries
 from mgsl.records import Batch
-from mgsl.reporting import figures, grounded
+from mgsl.reporting.draw import answers, figures
+from mgsl.tools import ground
 from mgsl.training.checkpoint import save_checkpoint
 from tests import tiny
 
@@ -58,16 +59,16 @@ def checkpoint(name: str) -> Path:
     return paths.run("embedded", name, 0) / "checkpoint.safetensors"
 
 
-def ask(name: str = "mgsl_net", **changes: object) -> grounding.Answer:
+def ask(name: str = "mgsl_net", **changes: object) -> ground.Answer:
     asked = {"features": "clips.npy", "duration_s": 83.2, "query": QUERY} | changes
     features = asked.pop("features")
-    return grounding.ground(checkpoint(name), features, device="cpu", **asked)  # type: ignore[arg-type]
+    return ground.ground(checkpoint(name), features, device="cpu", **asked)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_moments_are_seconds_within_the_video_best_first_and_apart(name: str) -> None:
     answer = ask(name)
-    assert 1 <= len(answer.moments) <= grounding.MOMENTS
+    assert 1 <= len(answer.moments) <= ground.MOMENTS
     scores = [moment.score for moment in answer.moments]
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= m.start_s <= m.end_s <= 83.2 for m in answer.moments)
@@ -116,7 +117,7 @@ def test_files_of_another_kind_are_refused() -> None:
     save_file({"x": torch.zeros(1)}, "other.safetensors")
     np.savez("several.npz", a=np.zeros(3), b=np.zeros(3))
     with pytest.raises(UserError, match=r"other\.safetensors is not a checkpoint of mgsl"):
-        grounding.ground("other.safetensors", "clips.npy", duration_s=9.0, query=QUERY)
+        ground.ground("other.safetensors", "clips.npy", duration_s=9.0, query=QUERY)
     with pytest.raises(UserError, match=r"several\.npz holds several arrays"):
         ask(features="several.npz")
 
@@ -154,7 +155,7 @@ def test_the_command_prints_tells_and_draws() -> None:
 
 def test_a_drawing_has_a_bar_for_each_moment_and_only_known_formats() -> None:
     answer = ask()
-    drawing = grounded.draw(answer)
+    drawing = answers.draw(answer)
     (axes,) = drawing.figure.axes
     assert len(axes.patches) == len(answer.moments)
     assert "SIMULATED" in drawing.caption

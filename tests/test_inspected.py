@@ -11,12 +11,14 @@ from scipy import stats
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_json
-from mgsl.inspection import inspecting
+from mgsl.inspection import memory_tables
 from mgsl.models import MODELS
 from mgsl.params import InspectConfig
-from mgsl.reporting import figure_7, figures, inspected, memory, sizes, tables
-from mgsl.reporting.inspected import Inspected
-from mgsl.reporting.sources import Source
+from mgsl.reporting.draw import figures, tables
+from mgsl.reporting.exhibits import figure_7, inside_memory, sizes
+from mgsl.reporting.read import inspections
+from mgsl.reporting.read.inspections import Inspected
+from mgsl.reporting.read.results import Results
 from tests import report_workspace, tiny
 
 NAMES = ("mgsl_net", "printed")
@@ -50,9 +52,9 @@ def found_in(name: str, seed: int) -> tuple[dict[str, pd.DataFrame], dict[str, o
     rows = [
         {"probe": probe, "group": group, "metric": metric, "value": 0.4, "low": 0.3, "high": 0.5,
          "difference": -cost, "difference_low": -2 * cost, "difference_high": -0.5 * cost}
-        for place, probe in enumerate(["intact", *memory._PROBES])
-        for group in memory.GROUPS
-        for metric in memory.METRICS
+        for place, probe in enumerate(["intact", *inside_memory._PROBES])
+        for group in inside_memory.GROUPS
+        for metric in inside_memory.METRICS
         for cost in [0.02 * alive * (place > 0)]
     ]  # fmt: skip
     made = {"slots": slots, "pairs": [pd.DataFrame(pairs)], "scatter": [pd.DataFrame(scatter)]}
@@ -61,8 +63,8 @@ def found_in(name: str, seed: int) -> tuple[dict[str, pd.DataFrame], dict[str, o
     about = {"rule": "the rule", "memories": {"video": one, "query": one}}
     hits = {
         f"{probe}, {metric}": [int(probe == "intact" or not alive)] * 2
-        for probe in ["intact", *memory._PROBES]
-        for metric in memory.METRICS
+        for probe in ["intact", *inside_memory._PROBES]
+        for metric in inside_memory.METRICS
     }
     answers = pd.DataFrame({"qid": ["v2-3", "v2-4"], **hits})
     return {**joined, "probes": pd.DataFrame(rows), "answers": answers}, about
@@ -79,7 +81,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_json(paths.config("embedded", "inspect"), told.model_dump(mode="json"))
     for name in NAMES:
         for seed in (0, 1):
-            inspecting.write(paths.inspected("embedded", name, seed), *found_in(name, seed))
+            memory_tables.write(paths.inspected("embedded", name, seed), *found_in(name, seed))
     return tmp_path
 
 
@@ -94,22 +96,24 @@ def texts(drawing: figures.Drawing) -> str:
 
 
 def test_verdicts_follow_from_the_intervals() -> None:
-    alive, dead = inspected.read(Source("embedded"))
-    assert [inspected.carries_content(alive, metric) for metric in memory.METRICS] == ["yes"] * 2
-    assert inspected.carries_content(dead, memory.METRICS[0]) == "no: nothing changes"
+    alive, dead = inspections.read(Results("embedded"))
+    assert [inspections.carries_content(alive, metric) for metric in inside_memory.METRICS] == [
+        "yes"
+    ] * 2
+    assert inspections.carries_content(dead, inside_memory.METRICS[0]) == "no: nothing changes"
     told = pd.DataFrame(
         {"correlation": [-0.4, 0.4, 0.1, np.nan], "low": [-0.5, 0.3, -0.1, np.nan],
          "high": [-0.3, 0.5, 0.3, np.nan], "trainings": 2}
     )  # fmt: skip
-    assert [inspected.scattered(row) for _, row in told.iterrows()] == [
+    assert [inspections.scattered(row) for _, row in told.iterrows()] == [
         "as in the paper", "the opposite", "undecided", "not testable: all slots hold the same",
     ]  # fmt: skip
 
 
 def test_of_one_training_nothing_is_judged() -> None:
-    alone = Inspected(Source("embedded"), "mgsl_net", (0,))
-    assert inspected.carries_content(alone, memory.METRICS[0]) == "undecided: one training"
-    assert inspected.scattered(alone.scatter().iloc[0]) == "undecided: one training"
+    alone = Inspected(Results("embedded"), "mgsl_net", (0,))
+    assert inspections.carries_content(alone, inside_memory.METRICS[0]) == "undecided: one training"
+    assert inspections.scattered(alone.scatter().iloc[0]) == "undecided: one training"
     probes = alone.probes().query("probe == 'memory_shuffled' and group == 'all'").iloc[0]
     assert (probes["difference"], probes["trainings"]) == (-0.02, 1)
 
@@ -119,9 +123,9 @@ def test_numbers_are_means_over_the_seeds() -> None:
     table = pd.read_csv(path)
     table["memory_shuffled, R@1, IoU=0.5"] = [1, 0]
     table.to_csv(path, index=False)
-    alive, _ = inspected.read(Source("embedded"))
+    alive, _ = inspections.read(Results("embedded"))
     rows = alive.probes().query("probe == 'memory_shuffled' and group == 'all'")
-    row = rows[rows["metric"] == memory.METRICS[0]].iloc[0]
+    row = rows[rows["metric"] == inside_memory.METRICS[0]].iloc[0]
     assert (row["value"], row["difference"], row["trainings"]) == (0.25, -0.75, 2)
     assert row["difference_sd"] == pytest.approx(np.std([-1, -0.5], ddof=1))
     assert row["difference_low"] < -1  # over two trainings: wide
@@ -148,7 +152,7 @@ def test_figure_7_shows_slots_pairs_and_the_verdict() -> None:
 
 
 def test_the_memory_page_says_whether_slots_hold_something() -> None:
-    drawing = memory.draw(["embedded"])
+    drawing = inside_memory.draw(["embedded"])
     said = texts(drawing)
     assert "MGSL-Net (recommended reading)   R@1, IoU=0.5 100.0 %: yes" in said
     assert "MGSL-Net (as printed)   R@1, IoU=0.5 100.0 %: no: nothing changes" in said
@@ -158,8 +162,8 @@ def test_the_memory_page_says_whether_slots_hold_something() -> None:
 def test_what_is_missing_is_named() -> None:
     (paths.inspected("embedded", "printed", 1) / "answers.csv").unlink()
     with pytest.raises(UserError, match=r"printed/1/answers.csv is missing: run `dvc repro`"):
-        memory.draw(["embedded"])
-    found = Inspected(Source("embedded"), "nobody", (0,))
+        inside_memory.draw(["embedded"])
+    found = Inspected(Results("embedded"), "nobody", (0,))
     with pytest.raises(UserError, match=r"nobody/0/summary.json is missing"):
         found.summary(0)
     config = paths.config("embedded", "inspect")
@@ -171,7 +175,7 @@ def test_what_is_missing_is_named() -> None:
 
 
 def test_the_table_of_sizes_sets_the_printed_one_beside_ours() -> None:
-    from mgsl.inspection.sizes import measure
+    from mgsl.inspection.parameter_counts import measure
 
     counted = measure(tiny.parameters(), {name: kind.Config for name, kind in MODELS.items()})
     paths.SIZES.parent.mkdir(parents=True)

@@ -10,11 +10,11 @@ from scipy.stats import spearmanr
 
 from mgsl.data.loading import Split
 from mgsl.errors import UserError
-from mgsl.inspection import inspecting, probes, slots
+from mgsl.inspection import memory_tables, probes, slot_contents
 from mgsl.inspection.use import Use, content_words, memories, watch
 from mgsl.models import build
-from mgsl.models.base import GroundingModel
-from mgsl.models.per_clip import inside
+from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.per_clip import inside
 from mgsl.params import InspectConfig
 from mgsl.queries import Query
 from mgsl.spans import tiou
@@ -117,25 +117,25 @@ def use(by_word: list[list[float]]) -> Use:
 def test_frequency_and_selectivity_of_slots_have_known_answers() -> None:
     found = use([[0.9, 0.5], [0.0, 0.5]])  # w0 alone addresses slot 0; both share slot 1
     counts = {"w0": 3, "w1": 99}
-    shares = slots.addressed_by(found)
+    shares = slot_contents.addressed_by(found)
     np.testing.assert_allclose(shares, [[1, 0], [0.5, 0.5]])
-    np.testing.assert_allclose(slots.frequency(found, counts), [3, math.sqrt(4 * 100) - 1])
-    np.testing.assert_allclose(slots.selectivity(shares), [1, 0], atol=1e-12)
+    np.testing.assert_allclose(slot_contents.frequency(found, counts), [3, math.sqrt(4 * 100) - 1])
+    np.testing.assert_allclose(slot_contents.selectivity(shares), [1, 0], atol=1e-12)
 
 
 def test_an_isolated_slot_is_far_from_its_neighbours() -> None:
     crowd = np.array([[1.0, 0.01 * i] for i in range(6)])
-    distance = slots.neighbour_distance(np.vstack([crowd, [[-1.0, 0.0]]]))
+    distance = slot_contents.neighbour_distance(np.vstack([crowd, [[-1.0, 0.0]]]))
     assert distance[-1] == pytest.approx(2, abs=0.01)
     assert distance[:-1].max() < 0.01
 
 
 def test_the_principal_plane_of_points_on_a_line_is_that_line() -> None:
     line = np.outer(np.arange(5.0), [3.0, 4.0, 0.0])
-    plane, shares = slots.principal_plane(line)
+    plane, shares = slot_contents.principal_plane(line)
     np.testing.assert_allclose(plane[:, 0], 5 * (np.arange(5) - 2), atol=1e-9)
     np.testing.assert_allclose(shares, [1, 0], atol=1e-12)
-    same, shares = slots.principal_plane(np.ones((4, 3)))
+    same, shares = slot_contents.principal_plane(np.ones((4, 3)))
     np.testing.assert_allclose(same, 0)
     np.testing.assert_allclose(shares, 0)
 
@@ -145,20 +145,22 @@ def test_rank_correlation_is_spearmans_and_its_test_finds_order() -> None:
     x = np.round(rng.normal(size=60), 1)  # with ties
     y = x + rng.normal(size=60)
     params = told().evaluation
-    found = slots.correlate(x, y, params)
+    found = slot_contents.correlate(x, y, params)
     assert found["correlation"] == pytest.approx(spearmanr(x, y).statistic)
     assert found["low"] < found["correlation"] < found["high"]
     assert found["p"] == pytest.approx(1 / 51)
-    assert slots.correlate(x, rng.permutation(y), params)["p"] > 0.05
-    assert all(math.isnan(value) for value in slots.correlate(x, np.ones(60), params).values())
+    assert slot_contents.correlate(x, rng.permutation(y), params)["p"] > 0.05
+    assert all(
+        math.isnan(value) for value in slot_contents.correlate(x, np.ones(60), params).values()
+    )
 
 
 def test_slots_that_hold_the_same_have_no_representative_and_no_correlation() -> None:
     content = np.ones((8, 3)) + 1e-7 * np.random.default_rng(0).normal(size=(8, 3))
     found = use(np.random.default_rng(0).dirichlet(np.ones(8), size=5).tolist())
     counts = {"w0": 1, "w3": 40}
-    assert set(slots.describe(content, found, found, counts)["representative"]) == {""}
-    scattered = slots.scatter(content, found, counts, told().evaluation)
+    assert set(slot_contents.describe(content, found, found, counts)["representative"]) == {""}
+    scattered = slot_contents.scatter(content, found, counts, told().evaluation)
     assert scattered["correlation"].isna().all()
 
 
@@ -172,7 +174,7 @@ def test_representative_slots_are_used_selective_and_of_both_kinds() -> None:
             "distance": [0.5] * 8,
         }
     )
-    assert slots.representatives(table) == ["rare", "", "", "common", "", "", "", ""]
+    assert slot_contents.representatives(table) == ["rare", "", "", "common", "", "", "", ""]
 
 
 @torch.no_grad()
@@ -231,12 +233,14 @@ def test_writing_at_test_time_moves_the_slots_while_it_lasts() -> None:
 def test_inspection_writes_tables_for_every_memory() -> None:
     model, config = network(), tiny.run_config()
     splits = {"train": split(40), "val": split(8), "test": split(20)}
-    tables, summary = inspecting.inspect(model, splits, config, told(), held_out=True, device=CPU)
+    tables, summary = memory_tables.inspect(
+        model, splits, config, told(), held_out=True, device=CPU
+    )
     assert tables.keys() == {"slots", "pairs", "scatter", "probes", "answers"}
     assert len(tables["slots"]) == 2 * 40
     assert summary["memories"].keys() == {"video", "query"}
     chosen = (tables["slots"]["representative"] != "").sum()
-    assert len(tables["pairs"]) == chosen * 2 * inspecting.PAIRS
+    assert len(tables["pairs"]) == chosen * 2 * memory_tables.PAIRS
     ranked = tables["pairs"].groupby(["memory", "slot", "split"])["score"]
     assert ranked.apply(lambda scores: scores.is_monotonic_decreasing).all()
 
@@ -246,7 +250,7 @@ def test_a_memory_of_one_vector_retrieves_nothing_and_says_so() -> None:
     for memory in memories(model).values():
         memory.slots.copy_(memory.slots[:1].clone().expand_as(memory.slots))
     splits = {"train": split(12), "val": split(8), "test": split(8)}
-    tables, _ = inspecting.inspect(model, splits, config, told(), held_out=True, device=CPU)
+    tables, _ = memory_tables.inspect(model, splits, config, told(), held_out=True, device=CPU)
     assert tables["pairs"].empty
     assert {"slot", "sentence", "memory"} <= set(tables["pairs"])
     assert tables["scatter"]["correlation"].isna().all()
@@ -255,9 +259,9 @@ def test_a_memory_of_one_vector_retrieves_nothing_and_says_so() -> None:
 def test_words_are_counted_where_rarity_was_counted() -> None:
     splits = {"train": split(4), "val": split(4), "test": split(4)}
     rare = told().rare
-    once = inspecting.word_counts(splits, rare, held_out=False)
+    once = memory_tables.word_counts(splits, rare, held_out=False)
     assert "a" not in once
-    assert inspecting.word_counts(splits, rare, held_out=True) == {
+    assert memory_tables.word_counts(splits, rare, held_out=True) == {
         w: 2 * n for w, n in once.items()
     }
 
@@ -265,4 +269,4 @@ def test_words_are_counted_where_rarity_was_counted() -> None:
 def test_a_method_without_memory_is_refused_by_name() -> None:
     config = tiny.run_config("prior")
     with pytest.raises(UserError, match="prior has no memory to look into"):
-        inspecting.inspect(build(config), {}, config, told(), held_out=False, device=CPU)
+        memory_tables.inspect(build(config), {}, config, told(), held_out=False, device=CPU)

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from mgsl import paths
-from mgsl.reporting import lengths, tables
+from mgsl.reporting.draw import tables
+from mgsl.reporting.read import lengths
 from mgsl.studies import trials
 from tests import tiny
 

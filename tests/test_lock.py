@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mgsl import lock
 from mgsl.errors import UserError
+from mgsl.tools import lock
 
 PIPELINE = {
     "stages": {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mgsl.reporting.long_tail import smooth
+from mgsl.reporting.exhibits.long_tail import smooth
 from tests.evaluation_oracle import evaluation
 
 PARAMS = evaluation(resamples=100)

@@ -12,7 +12,7 @@ import torch
 from mgsl.data.loading import Split
 from mgsl.errors import UserError
 from mgsl.models import build
-from mgsl.models.base import GroundingModel
+from mgsl.models.parts.base import GroundingModel
 from mgsl.params import RunConfig
 from mgsl.records import Batch, Moments
 from mgsl.training import loop

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgsl.memory import (
+from mgsl.models.memory import (
     MemoryReadings,
     PersistentMemory,
     Record,

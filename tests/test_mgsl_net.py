@@ -7,7 +7,6 @@ import torch
 from pydantic import ValidationError
 
 from mgsl.models import build
-from mgsl.models.layers import SelfAttention
 from mgsl.models.mgsl_net import (
     Alignment,
     ClipNorm,
@@ -16,7 +15,8 @@ from mgsl.models.mgsl_net import (
     MGSLNet,
     MGSLNetConfig,
 )
-from mgsl.models.per_clip import clip_centers, distance_iou, inside
+from mgsl.models.parts.layers import SelfAttention
+from mgsl.models.parts.per_clip import clip_centers, distance_iou, inside
 from mgsl.spans import tiou
 from tests import tiny
 

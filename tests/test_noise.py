@@ -11,10 +11,12 @@ from mgsl.evaluation.metrics import groups
 from mgsl.evaluation.scoring import read_test
 from mgsl.files import write_json_lines
 from mgsl.params import EvaluateConfig
-from mgsl.reporting import kept_pairs, noise, noise_figure, noise_table, tables
-from mgsl.reporting.comparisons import Comparisons
-from mgsl.reporting.noise import Effect
-from mgsl.studies import pairs
+from mgsl.reporting.draw import tables
+from mgsl.reporting.exhibits.noise import noise_figure, noise_table, visibility
+from mgsl.reporting.exhibits.noise.visibility import PrintedEffect
+from mgsl.reporting.read import kept_trainings
+from mgsl.reporting.read.comparisons import Comparisons
+from mgsl.studies import many_trainings
 from tests import report_workspace
 
 FIVE, SEVEN = "R@1, IoU=0.5", "R@1, IoU=0.7"
@@ -30,7 +32,7 @@ def build(root: Path, seeds: tuple[int, ...]) -> Comparisons:
     ]
     path = paths.run("embedded", "mgsl_net", seeds[-1]) / "predictions.jsonl"
     write_json_lines(path, answers)
-    return noise.sources(["embedded"])[0]
+    return visibility.sources(["embedded"])[0]
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Comparisons:
 
 
 def test_trainings_stand_apart_and_together(runs: Comparisons) -> None:
-    table = noise.of_methods(runs).set_index(["name", "group", "metric"])
+    table = visibility.of_methods(runs).set_index(["name", "group", "metric"])
     row = table.loc["mgsl_net", "all", FIVE]
     assert (row["mean"], row["lowest"], row["highest"]) == (83.33, 50, 100)
     assert row["sd"] == pytest.approx(28.87)
@@ -50,16 +52,16 @@ def test_trainings_stand_apart_and_together(runs: Comparisons) -> None:
 
 
 def test_the_smallest_visible_difference_is_half_of_the_interval(runs: Comparisons) -> None:
-    least = noise.visible(runs, "all", FIVE)
+    least = visibility.visible(runs, "all", FIVE)
     assert list(least) == [3, 5, 10]
-    row = runs.difference(*noise.PAIR, "all", FIVE)
+    row = runs.difference(*visibility.PAIR, "all", FIVE)
     assert row is not None
     assert least[3] == pytest.approx(100 * (row["high"] - row["low"]) / 2)
-    assert noise.visible(runs, "rare", SEVEN) == {}  # of one query nothing is known
+    assert visibility.visible(runs, "rare", SEVEN) == {}  # of one query nothing is known
 
 
 def test_printed_effects_come_from_the_printed_tables(runs: Comparisons) -> None:
-    found = {(e.claim.claim, e.measure): e for e in noise.effects(runs)}
+    found = {(e.claim.claim, e.measure): e for e in visibility.effects(runs)}
     assert found["memory_full", FIVE].printed == pytest.approx(5.68)
     assert found["calibration", FIVE].printed == pytest.approx(0.6)
     assert {e.claim.place for e in found.values()} == {"Table 1", "Table 3", "Table 4", "Table 5"}
@@ -70,10 +72,10 @@ def test_printed_effects_come_from_the_printed_tables(runs: Comparisons) -> None
 
 
 def test_an_effect_is_seen_with_the_fewest_trainings_whose_interval_it_leaves() -> None:
-    claim = next(e.claim for e in noise.effects())
-    assert Effect(claim, FIVE, 5.6, {3: 8.0, 5: 5.0, 10: 3.0}).seen_with == 5
-    assert Effect(claim, FIVE, -5.6, {3: 8.0, 5: 5.0, 10: 3.0}).seen_with == 5
-    assert Effect(claim, FIVE, 0.6, {3: 8.0, 5: 5.0, 10: 3.0}).seen_with is None
+    claim = next(e.claim for e in visibility.effects())
+    assert PrintedEffect(claim, FIVE, 5.6, {3: 8.0, 5: 5.0, 10: 3.0}).seen_with == 5
+    assert PrintedEffect(claim, FIVE, -5.6, {3: 8.0, 5: 5.0, 10: 3.0}).seen_with == 5
+    assert PrintedEffect(claim, FIVE, 0.6, {3: 8.0, 5: 5.0, 10: 3.0}).seen_with is None
 
 
 def test_the_page_shows_both_tables_and_the_figure(runs: Comparisons, tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_with_one_training_the_page_is_built_and_nothing_is_visible(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     runs = build(tmp_path, (0,))
-    assert noise.visible(runs, "all", FIVE) == {}
+    assert visibility.visible(runs, "all", FIVE) == {}
     methods, effects = noise_table.build([runs]), noise_table.build_effects([runs])
     assert "nothing is known of another training" in methods.caption
     row = dict(effects.rows)["Table 3: The memory helps under full attention"]
@@ -123,24 +125,24 @@ def test_the_kept_study_is_used_where_it_has_enough_trainings(
     monkeypatch.chdir(tmp_path)
     seeds = tuple(range(10))
     runs = build(tmp_path, seeds)
-    pairs.write("embedded", RUN)
-    row = kept_pairs.find("embedded", "mgsl_net", "attention_only", "all", FIVE)
+    many_trainings.write("embedded", RUN)
+    row = kept_trainings.find("embedded", "mgsl_net", "attention_only", "all", FIVE)
     assert row is not None
     assert row["trainings"] == 10
     own = runs.difference("mgsl_net", "attention_only", "all", FIVE)
     assert own is not None
     for key in ("value", "low", "high", "sd", "better", "visible_3"):
         assert row[key] == pytest.approx(own[key], abs=1e-6)
-    turned = kept_pairs.find("embedded", "attention_only", "mgsl_net", "all", FIVE)
+    turned = kept_trainings.find("embedded", "attention_only", "mgsl_net", "all", FIVE)
     assert turned is not None
     assert (turned["low"], turned["high"]) == (-row["high"], -row["low"])
-    table = noise.of_methods(runs)
+    table = visibility.of_methods(runs)
     assert set(table["origin"]) == {"study tables"}
-    assert len(noise.trainings(runs, "mgsl_net")) == 10 * 3 * 2
+    assert len(visibility.trainings(runs, "mgsl_net")) == 10 * 3 * 2
     rows = pd.read_csv(paths.STUDIES / "tables_pairs.csv")
     rows.assign(trainings=9).to_csv(paths.STUDIES / "tables_pairs.csv", index=False)
-    assert kept_pairs.find("embedded", "mgsl_net", "", "all", FIVE) is None
-    assert set(noise.of_methods(runs)["origin"]) == {"runs"}
+    assert kept_trainings.find("embedded", "mgsl_net", "", "all", FIVE) is None
+    assert set(visibility.of_methods(runs)["origin"]) == {"runs"}
 
 
 def test_masks_of_the_study_are_those_of_the_report(runs: Comparisons) -> None:

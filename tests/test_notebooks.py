@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from mgsl import params, paths
 from mgsl.errors import UserError
-from mgsl.reporting import notebooks, workspace
+from mgsl.reporting.site import notebooks, workspace
 from tests import report_workspace
 
 EXHIBITS = params.load(report_workspace.ROOT / paths.PARAMS).exhibits

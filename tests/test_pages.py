@@ -11,8 +11,8 @@ import pytest
 
 from mgsl import paths
 from mgsl.errors import UserError
-from mgsl.reporting import headline, pages
-from mgsl.reporting.notebooks import run_exhibit
+from mgsl.reporting.site import front_page, pages
+from mgsl.reporting.site.notebooks import run_exhibit
 from tests import report_workspace
 
 EXHIBITS = ["table_1", "figure_1b"]
@@ -168,7 +168,7 @@ def test_verdicts_are_counted_by_claim_and_mixed_where_measures_differ(tmp_path:
     ]
     path = tmp_path / "claims.csv"
     path.write_text("\n".join(lines) + "\n")
-    assert headline.count_verdicts(path) == [
+    assert front_page.count_verdicts(path) == [
         ("On embedded (simulated)", [("supported", 1), ("mixed", 1)]),
         ("On charades_i3d", [("contradicted", 1)]),
         ("Of the paper itself", [("contradicted", 1), ("not tested on real features", 2)]),
@@ -176,7 +176,7 @@ def test_verdicts_are_counted_by_claim_and_mixed_where_measures_differ(tmp_path:
 
 
 def test_without_the_claims_there_are_no_verdicts() -> None:
-    assert headline.verdicts(["table_1"]) == []
+    assert front_page.verdicts(["table_1"]) == []
 
 
 def test_the_front_page_says_how_much_was_run_and_what_the_numbers_rest_on(root: Path) -> None:

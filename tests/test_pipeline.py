@@ -12,8 +12,8 @@ import yaml
 
 from mgsl import numerics, params, paths, stages
 from mgsl.errors import UserError
-from mgsl.reporting import notebooks
-from mgsl.studies import collapse, readings
+from mgsl.reporting.site import notebooks
+from mgsl.studies import run_groups, write_terms
 
 ROOT = Path(__file__).parents[1]
 METHODS = ("prior", "action_prior", "mgsl_net")
@@ -124,7 +124,7 @@ def test_a_group_leaves_each_of_its_trainings_and_takes_up_those_that_are_done(
 
 def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
     chosen = params.load(paths.PARAMS)
-    readings.run(chosen, "table_5")
+    run_groups.run(chosen, "table_5")
     found = pd.read_csv(paths.STUDIES / "table_5.csv").set_index(["name", "group", "metric"])
     assert set(found.index.get_level_values("name")) == {"mgsl_net", *GROUP}
     metrics = pd.read_csv(paths.metrics("embedded")).set_index(["name", "group", "metric"])
@@ -133,7 +133,7 @@ def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
         assert found.loc[row, "value"] == pytest.approx(metrics.loc[row, "value"], abs=1e-6)
         less = metrics.loc[row, "value"] - metrics.loc[("mgsl_net", "all", "mIoU"), "value"]
         assert found.loc[row, "difference"] == pytest.approx(less, abs=2e-6)
-    rescored = readings.compare("embedded", ["mgsl_net"], readings.scoring_rules("embedded"))
+    rescored = run_groups.compare("embedded", ["mgsl_net"], run_groups.scoring_rules("embedded"))
     unsuppressed = rescored[rescored["name"] == "nms_none"].dropna(subset="difference")
     first = unsuppressed["metric"].str.startswith("R@1")
     assert first.any()
@@ -151,12 +151,12 @@ def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
     assert told["changes"]["no_calibration"] == {"calibration": "none"}
     assert told["base"]["calibration"] == chosen.models["mgsl_net"].choices["calibration"]
     with pytest.raises(UserError, match="must list slots under ablations"):
-        readings.run(chosen, "slots")
+        run_groups.run(chosen, "slots")
 
 
 def test_all_methods_are_compared_with_the_recommended_reading(inside: Path) -> None:
     chosen = params.load(paths.PARAMS)
-    readings.run(chosen, "methods")
+    run_groups.run(chosen, "methods")
     found = pd.read_csv(paths.STUDIES / "methods.csv").set_index(["name", "group", "metric"])
     assert set(found.index.get_level_values("name")) == set(chosen.methods) | {
         name for name in chosen.ablations if name not in chosen.groups
@@ -169,8 +169,8 @@ def test_all_methods_are_compared_with_the_recommended_reading(inside: Path) -> 
 
 def test_the_first_steps_of_a_memory_are_watched_term_by_term(inside: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collapse, "STEPS", (0, 2))
-        found = collapse.measure("embedded", ["printed", "mgsl_net"], 0)
+        patch.setattr(write_terms, "STEPS", (0, 2))
+        found = write_terms.measure("embedded", ["printed", "mgsl_net"], 0)
     assert list(found["step"].unique()) == [0, 2]
     assert set(found["memory"]) == {"video", "query"}
     shares = found[["slots", "keys", "values", "evenness", "added"]]

@@ -189,7 +189,7 @@ def test_a_split_without_queries_is_an_error() -> None:
 
 
 def test_preparing_does_not_import_torch() -> None:
-    code = "import sys, mgsl.data.preparing, mgsl.data.describing; print('torch' in sys.modules)"
+    code = "import sys, mgsl.data.preparing, mgsl.tools.describe; print('torch' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -323,6 +323,6 @@ def test_the_counts_and_bin_shares_of_the_others_are_those_published_and_measure
     queries = make_queries(kept, published, prepare_config().preparation)
     bins = [query.bin for query in queries if query.split == "test"]
     assert [round(100 * bins.count(i) / len(bins), 1) for i in range(4)] == shares  # Q22
-    counts = pd.read_csv("mgsl/reporting/published/datasets.csv").set_index("dataset")
+    counts = pd.read_csv("mgsl/reporting/read/published/datasets.csv").set_index("dataset")
     for split, pairs in counts.loc[benchmark].itertuples(index=False):
         assert sum(query.split == split for query in queries) == pairs

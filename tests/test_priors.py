@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mgsl import density
 from mgsl.data import preparing
 from mgsl.data.annotations.charades import read_charades
 from mgsl.errors import UserError
 from mgsl.models import MODELS, build
 from mgsl.models.action_prior import ActionPrior
-from mgsl.models.base import BlindMethod
+from mgsl.models.parts import density
+from mgsl.models.parts.base import BlindMethod
 from mgsl.models.prior import Prior
 from mgsl.queries import Query
 from mgsl.spans import tiou

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mgsl.reporting import prose
-from mgsl.reporting.prose import Register
+from mgsl.reporting.draw import prose
+from mgsl.reporting.draw.prose import Register
 
 REGISTER = Register(
     "A caption with 5 %.",

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mgsl import params, paths
-from mgsl.reporting import published
+from mgsl.reporting.read import published
 
 
 def test_table_1_has_fifteen_methods_in_the_papers_order() -> None:

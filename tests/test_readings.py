@@ -9,9 +9,9 @@ import pytest
 
 from mgsl import params, paths
 from mgsl.files import write_json
-from mgsl.reporting import memories, readings, slots
-from mgsl.reporting.run_studies import RunStudy, of_readings
-from mgsl.reporting.tables import DASH, Cell
+from mgsl.reporting.draw.tables import DASH, Cell
+from mgsl.reporting.exhibits import memories, readings, slots
+from mgsl.reporting.read.kept_runs import RunStudy, of_readings
 from tests import report_workspace
 
 READINGS = {

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from mgsl import lock, params, paths
+from mgsl import params, paths
 from mgsl.models import MODELS
 from mgsl.resolving import resolve
+from mgsl.tools import lock
 from tests import canaries, short
 
 

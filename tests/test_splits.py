@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgsl.data.annotations import Annotation
-from mgsl.splits import bin_labels, frequencies, hold_out, rarity
+from mgsl.data.annotations import Annotation, hold_out
+from mgsl.rarity import bin_labels, frequencies, rarity
 from tests.published import rare_params
 
 TAGS = ("NN", "VB", "JJ")

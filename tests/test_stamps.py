@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mgsl import numerics, paths
-from mgsl.reporting import stamps
-from mgsl.reporting.sources import Source
+from mgsl.reporting.read.results import Results
+from mgsl.reporting.site import stamps
 from tests import report_workspace
 
 NAMES = ("prior", "tgn", "mgsl_net", "printed", "baseline", "memory_only", "memory_v")
@@ -34,7 +34,7 @@ def change(name: str, **changes: Any) -> None:
 
 
 def told() -> dict[str, str]:
-    return dict(stamps.of_source(Source("embedded")))
+    return dict(stamps.of_source(Results("embedded")))
 
 
 def test_methods_that_share_a_schedule_stand_together() -> None:

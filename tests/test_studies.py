@@ -11,17 +11,18 @@ from mgsl import params, paths
 from mgsl.data.annotations import Annotation
 from mgsl.data.preparing import make_queries
 from mgsl.errors import UserError
-from mgsl.evaluation import ceiling
-from mgsl.forms import FORMS
+from mgsl.evaluation import people
 from mgsl.models import MODELS
 from mgsl.params import Form
 from mgsl.queries import Query
-from mgsl.reporting import figures_4_5, multiverse, no_video, published
-from mgsl.reporting import studies as kept
-from mgsl.reporting.sources import Source
+from mgsl.rarity import FORMS
+from mgsl.reporting.exhibits import figures_4_5, multiverse, no_video
+from mgsl.reporting.read import kept_studies as kept
+from mgsl.reporting.read import published
+from mgsl.reporting.read.results import Results
+from mgsl.studies import annotation_priors as measuring
 from mgsl.studies import benchmarks
-from mgsl.studies import multiverse as readings
-from mgsl.studies import no_video as measuring
+from mgsl.studies import rarity_variants as readings
 from mgsl.studies.benchmarks import Benchmark
 from tests import report_workspace
 from tests.published import prepare_config, rare_params
@@ -137,14 +138,14 @@ def test_people_and_blind_methods_are_scored_on_the_same_queries(tmp_path: Path)
     asked = table[table["group"] == measuring.REANNOTATED]
     assert set(asked["name"]) == {"prior", "action_prior", *no_video.PEOPLE}
     assert set(asked["queries"]) == {10}
-    people = asked[asked["name"].isin(no_video.PEOPLE)]
-    np.testing.assert_array_equal(people["value"], 1)  # all answer with the truth
+    answered = asked[asked["name"].isin(no_video.PEOPLE)]
+    np.testing.assert_array_equal(answered["value"], 1)  # all answer with the truth
     everyone = table[(table["group"] == "all") & (table["name"] == "prior")]
     assert set(everyone["queries"]) == {20}
 
 
 def test_names_agree_where_modules_may_not_import_each_other() -> None:
-    assert set(no_video.PEOPLE) == {ceiling.RANDOM, ceiling.REPRESENTATIVE}
+    assert set(no_video.PEOPLE) == {people.RANDOM, people.REPRESENTATIVE}
     assert measuring.REANNOTATED == no_video.ASKED
     assert list(no_video.BLIND) == measuring.blind_methods()
     assert set(benchmarks.DATASETS) == set(published.BENCHMARKS)
@@ -250,7 +251,7 @@ class TestDrawn:
         )
 
     def test_a_second_dataset_of_a_benchmark_has_rows_of_its_own(self) -> None:
-        sources = [Source("charades_actions"), Source("charades_actions")]
+        sources = [Results("charades_actions"), Results("charades_actions")]
         rows = figures_4_5._rows(sources)
         assert [row.run for row in rows if not row.name] == [0, 1]
         first, second = ([row.name for row in rows if row.run == run] for run in (0, 1))

@@ -12,10 +12,10 @@ import pytest
 from nltk.tokenize import NLTKWordTokenizer
 
 from mgsl.data.annotations import Annotation
-from mgsl.data.lexicon import seen_as, split_tokens, write_out
-from mgsl.data.long_tail import recount
+from mgsl.data.embedded.generate import FILE, RECIPE, generate, read_embedded, read_events, write
+from mgsl.data.embedded.lexicon import seen_as, split_tokens, write_out
+from mgsl.data.embedded.word_plan import recount
 from mgsl.data.planted import Event
-from mgsl.data.synthetic import FILE, RECIPE, generate, read_embedded, read_events, write
 from mgsl.errors import UserError
 from mgsl.queries import SPLITS
 from mgsl.spans import tiou
@@ -65,7 +65,7 @@ def counts(annotations: list[Annotation]) -> Counter[str]:
 
 
 def test_the_committed_file_is_generated_again_byte_for_byte(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mgsl.data.synthetic", str(tmp_path)]
+    command = [sys.executable, "-m", "mgsl.data.embedded.generate", str(tmp_path)]
     subprocess.run(command, check=True, env={"PYTHONHASHSEED": "1", "PYTHONPATH": "."})
     assert (tmp_path / FILE).read_bytes() == (FOLDER / FILE).read_bytes()
 

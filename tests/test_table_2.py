@@ -8,8 +8,8 @@ import pytest
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_json
-from mgsl.reporting import table_2
-from mgsl.reporting.tables import DASH, Table
+from mgsl.reporting.draw.tables import DASH, Table
+from mgsl.reporting.exhibits import table_2
 from tests import report_workspace
 
 

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 from mgsl.errors import UserError
-from mgsl.reporting import headline, table_1, tables
-from mgsl.reporting.tables import CHECK, DASH, DITTO, Cell, Columns, Table
+from mgsl.reporting.draw import tables
+from mgsl.reporting.draw.tables import CHECK, DASH, DITTO, Cell, Columns, Table
+from mgsl.reporting.exhibits import table_1
+from mgsl.reporting.site import front_page
 from tests import report_workspace
 
 
@@ -132,7 +134,7 @@ def test_metrics_of_a_run_that_is_not_asked_for_are_not_shown() -> None:
 
 @pytest.mark.usefixtures("root")
 def test_the_headline_has_rare_and_common() -> None:
-    table = headline.build(["embedded"])
+    table = front_page.build(["embedded"])
     texts = [cell.text for cell in row(table, "MGSL-Net (recommended reading)")]
     assert texts == ["55.0", "45.0", "55.0"]
     assert "SIMULATED" in table.caption

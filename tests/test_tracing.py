@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_json
-from mgsl.inspection import sizes
+from mgsl.inspection import parameter_counts
 from mgsl.inspection.tracing import count, trace
 from mgsl.models import MODELS, build
-from mgsl.models.base import GroundingModel
-from mgsl.reporting import diagram, figure_2, figure_3, figures
+from mgsl.models.parts.base import GroundingModel
+from mgsl.reporting.draw import diagram, figures
+from mgsl.reporting.exhibits import figure_2, figure_3
 from tests import report_workspace, tiny
 
 SIZES = {
@@ -90,9 +91,9 @@ def test_a_method_without_video_has_no_trace() -> None:
 
 def test_the_width_of_1024_meets_the_printed_size_and_512_does_not() -> None:
     configs = {name: kind.Config for name, kind in MODELS.items()}
-    table = sizes.measure(tiny.parameters(), configs)
+    table = parameter_counts.measure(tiny.parameters(), configs)
     tacos = table[table["dataset"] == "tacos_c3d"].set_index("reading")["mib"]
-    first, *others = sizes.READINGS
+    first, *others = parameter_counts.READINGS
     assert tacos[first] == pytest.approx(203, abs=1)
     for reading in others:
         if "512" in reading:

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from mgsl import promise, verifying
-from mgsl.agreement import Agreement
 from mgsl.errors import UserError
-from mgsl.verifying import AGREES, DIFFERS, LACKING, NEW, Result
+from mgsl.tools import promise, verify
+from mgsl.tools.agreement import Agreement
+from mgsl.tools.verify import AGREES, DIFFERS, LACKING, NEW, Result
 
 PIPELINE = {
     "stages": {
@@ -66,7 +66,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_agrees_and_what_differs_is_told_and_nothing_is_left(root: Path) -> None:
     said: list[str] = []
-    assert verifying.verify([], keep=False, say=said.append)
+    assert verify.verify([], keep=False, say=said.append)
     assert said[-2:] == [
         "REPRODUCED: every result is the same bytes", "4 of 4 results agree to the byte"
     ]  # fmt: skip
@@ -74,7 +74,7 @@ def test_what_agrees_and_what_differs_is_told_and_nothing_is_left(root: Path) ->
     (root / "reports/exhibits/old.csv").write_text("left")
     (root / "reports/exhibits/figure_1b.svg").unlink()
     said.clear()
-    assert not verifying.verify([], keep=False, say=said.append)
+    assert not verify.verify([], keep=False, say=said.append)
     assert "  reports/exhibits/table_1.csv differs" in said
     assert "  reports/exhibits/old.csv stands here, and was not made there" in said
     assert "  reports/exhibits/figure_1b.svg was made there, and stands not here" in said
@@ -85,7 +85,7 @@ def test_what_agrees_and_what_differs_is_told_and_nothing_is_left(root: Path) ->
 def test_code_as_it_is_now_is_run_and_a_target_restricts_it(root: Path) -> None:
     (root / "make.py").write_text(MAKE.replace("weights", "others"))
     said: list[str] = []
-    assert not verifying.verify(["train"], keep=True, say=said.append)
+    assert not verify.verify(["train"], keep=True, say=said.append)
     assert "  make.py is not what train ran with" in said  # before anything is run
     assert said.index("  make.py is not what train ran with") == 1
     assert "0 of 1 results agree to the byte" in said
@@ -98,7 +98,7 @@ def test_code_as_it_is_now_is_run_and_a_target_restricts_it(root: Path) -> None:
 def test_a_failing_pipeline_is_a_users_error_and_cleans_up(root: Path) -> None:
     (root / "make.py").write_text("raise SystemExit(3)")
     with pytest.raises(UserError, match="the pipeline failed in the copy"):
-        verifying.verify([], keep=False, say=lambda line: None)
+        verify.verify([], keep=False, say=lambda line: None)
     assert not list((root.parent / "scratch").iterdir())
 
 
@@ -107,9 +107,9 @@ def test_an_interruption_cleans_up(root: Path, monkeypatch: pytest.MonkeyPatch) 
         assert (copy / "make.py").is_file()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verifying, "reproduce", interrupted)
+    monkeypatch.setattr(verify, "reproduce", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        verifying.verify([], keep=False, say=lambda line: None)
+        verify.verify([], keep=False, say=lambda line: None)
     assert not list((root.parent / "scratch").iterdir())
 
 
@@ -118,13 +118,13 @@ def test_without_git_or_lock_there_is_nothing_to_verify(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="is not a git repository"):
-        verifying.verify([], keep=False)
+        verify.verify([], keep=False)
     run("git", "init", "-q")
     with pytest.raises(UserError, match=r"dvc.lock is missing"):
-        verifying.verify([], keep=False)
+        verify.verify([], keep=False)
 
 
-def outcome(results: str, reasons: list[str], *measures: str) -> verifying.Outcome:
+def outcome(results: str, reasons: list[str], *measures: str) -> verify.Outcome:
     """Results by the first letter of their outcome, and measures by theirs."""
     known = {"a": AGREES, "d": DIFFERS}
     rows = [
@@ -134,7 +134,7 @@ def outcome(results: str, reasons: list[str], *measures: str) -> verifying.Outco
     ]  # fmt: skip
     table = pd.DataFrame(rows, dtype=object).astype({"mean": float, "mean_after": float})
     table = table.astype({"noise": float, "name": str})
-    return verifying.Outcome(
+    return verify.Outcome(
         [Result(f"file {place}", known[letter]) for place, letter in enumerate(results)],
         reasons, Agreement(table, ()), ["  memory (mIoU): supported -> undecided"],
     )  # fmt: skip
@@ -174,7 +174,7 @@ def test_a_machine_without_the_promise_says_why(
     reason = promise.Reason("this processor has no AVX2", "compare")
     monkeypatch.setattr(promise, "broken", lambda: [reason])
     said: list[str] = []
-    assert not verifying.verify(["train"], keep=False, say=said.append)
+    assert not verify.verify(["train"], keep=False, say=said.append)
     assert "NOT SHOWN: other bytes, and nothing was evaluated" in said
     assert "this machine does not promise the bytes: this processor has no AVX2" in said
 
@@ -189,7 +189,7 @@ def test_outputs_are_compared_by_digest(tmp_path: Path) -> None:
 
     here = lock("here", a_same="1", a_other="2", a_unused="3")
     there = lock("there", a_same="1", a_other="9", a_fresh="5")
-    assert verifying.compare(here, there) == [
+    assert verify.compare(here, there) == [
         Result("a/same", AGREES), Result("a/other", DIFFERS), Result("a/fresh", NEW)
     ]  # fmt: skip
-    assert LACKING not in {result.outcome for result in verifying.compare(here, there)}
+    assert LACKING not in {result.outcome for result in verify.compare(here, there)}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mgsl.models.windows import (
+from mgsl.models.parts.windows import (
     Pairs,
     SlidingWindows,
     WindowConfig,

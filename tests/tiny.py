@@ -6,7 +6,7 @@ import torch
 from mgsl import params, paths
 from mgsl.data.loading import Split
 from mgsl.models import MODELS
-from mgsl.models.base import BlindMethod
+from mgsl.models.parts.base import BlindMethod
 from mgsl.params import Params, RunConfig
 from mgsl.queries import Query
 from mgsl.records import Batch

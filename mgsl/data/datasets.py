@@ -9,18 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from mgsl import paths
-from mgsl.data import feature_files, sources, synthetic
+from mgsl.data import feature_files, sources
 from mgsl.data.annotations import Annotation
 from mgsl.data.annotations.activitynet import read_activitynet
 from mgsl.data.annotations.charades import read_charades, read_charades_cd
 from mgsl.data.annotations.tacos import read_tacos
+from mgsl.data.embedded import generate
 from mgsl.data.features import action_timelines
 from mgsl.data.planted import Event, events_of_sentences, plant
 from mgsl.data.text import Vectors, read_vectors, spelling_vector
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.params import PrepareConfig
-from mgsl.splits import content_words
+from mgsl.rarity import content_words
 
 CBP = Path("JaywongWang/CBP/datasets")
 
@@ -82,10 +83,10 @@ def _fetch_and_locate(name: str, hint: str, raw: Path) -> None:
 
 
 def _copy_embedded(raw: Path) -> None:
-    original = paths.EMBEDDED / synthetic.FILE
+    original = paths.EMBEDDED / generate.FILE
     if not original.is_file():
         raise UserError(f"{original} is missing: run `dvc repro`, which imports it")
-    with atomic_path(raw / synthetic.FILE) as temporary:
+    with atomic_path(raw / generate.FILE) as temporary:
         shutil.copyfile(original, temporary)
 
 
@@ -94,7 +95,7 @@ def _published_vectors(folder: str, table: str, raw: Path) -> Vectors:
 
 
 def _generated_events(request: FeatureRequest) -> Mapping[str, Sequence[Event]]:
-    return synthetic.read_events(request.raw)
+    return generate.read_events(request.raw)
 
 
 def _described_events(request: FeatureRequest) -> Mapping[str, Sequence[Event]]:
@@ -214,7 +215,7 @@ DATASETS = {
         simulated=True,
         benchmark=None,
         download=_copy_embedded,
-        annotations=synthetic.read_embedded,
+        annotations=generate.read_embedded,
         vectors=lambda raw: {},  # every word's vector comes from its spelling
         features_of=functools.partial(_planted, _generated_events),
         dtype=np.float32,

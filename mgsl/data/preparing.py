@@ -12,16 +12,15 @@ import numpy as np
 import pandas as pd
 
 from mgsl.data import features, sources
-from mgsl.data.annotations import Annotation
+from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.datasets import Dataset, FeatureRequest, find
 from mgsl.data.tagger import tag_sentences
 from mgsl.data.text import Vectors, is_word, read_glove, vector_table
 from mgsl.errors import UserError
 from mgsl.files import write_json, write_text
-from mgsl.forms import writer
 from mgsl.params import PreparationParams, PrepareConfig
 from mgsl.queries import SPLITS, Query, only_words, write_queries
-from mgsl.splits import bin_labels, frequencies, hold_out, rarity
+from mgsl.rarity import bin_labels, frequencies, rarity, writer
 
 TAGGER = Path("nltk/nltk_data/packages/taggers/averaged_perceptron_tagger.zip")
 

@@ -15,10 +15,10 @@ from nltk.tag.perceptron import PerceptronTagger
 from tqdm import tqdm
 
 from mgsl.data import sources
-from mgsl.data.annotations import TaggedTokens
 from mgsl.data.text import tokenize
 from mgsl.errors import UserError
 from mgsl.files import write_text
+from mgsl.queries import TaggedTokens
 
 _RESOURCE = "taggers/averaged_perceptron_tagger_eng"
 _PICKLE = "averaged_perceptron_tagger/averaged_perceptron_tagger.pickle"

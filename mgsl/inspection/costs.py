@@ -21,7 +21,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from mgsl.models import MODELS, build
-from mgsl.models.base import GroundingModel
+from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Frozen, Params, PrepareConfig, RunConfig, Scale
 from mgsl.records import Batch
 from mgsl.resolving import resolve

@@ -21,8 +21,8 @@ from mgsl.data.loading import Split
 from mgsl.evaluation.bootstrap import interval, paired_difference
 from mgsl.evaluation.metrics import groups, hits
 from mgsl.inspection.use import memories
-from mgsl.memory import PersistentMemory
-from mgsl.models.base import GroundingModel
+from mgsl.models.memory import PersistentMemory
+from mgsl.models.parts.base import GroundingModel
 from mgsl.params import EvaluationParams, RunConfig
 from mgsl.queries import Query
 from mgsl.training.loop import first_tiou

@@ -17,7 +17,7 @@ from torch._subclasses.fake_tensor import (
 )
 
 from mgsl.models import build
-from mgsl.models.base import GroundingModel
+from mgsl.models.parts.base import GroundingModel
 from mgsl.params import RunConfig
 from mgsl.records import Batch
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from mgsl.models.acrn import ACRN
 from mgsl.models.action_prior import ActionPrior
-from mgsl.models.base import BlindMethod, GroundingModel, Method
 from mgsl.models.ctrl import CTRL
 from mgsl.models.drn import DRN
 from mgsl.models.mgsl_net import MGSLNet
+from mgsl.models.parts.base import BlindMethod, GroundingModel, Method
 from mgsl.models.prior import Prior
 from mgsl.models.tan_2d import TAN2D
 from mgsl.models.tgn import TGN

@@ -35,9 +35,9 @@ from jaxtyping import Float
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from mgsl.models.base import GroundingModel
-from mgsl.models.layers import SentenceEncoder
-from mgsl.models.windows import (
+from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.layers import SentenceEncoder
+from mgsl.models.parts.windows import (
     SlidingWindows,
     WindowConfig,
     draw_pairs,
@@ -89,7 +89,7 @@ class ACRN(GroundingModel):
         self.sentence = SentenceEncoder(word_dim=config.word_dim, dim=config.sentence_dim)
         self.from_video = nn.Linear(config.video_dim, config.common_dim)
         self.from_sentence = nn.Linear(config.sentence_dim, config.common_dim)
-        self.head = Head(config.common_dim, pool=config.pool, hidden_dim=config.hidden_dim)
+        self.head = AlignmentHead(config.common_dim, pool=config.pool, hidden_dim=config.hidden_dim)
         for layer in (self.from_video, self.from_sentence):
             nn.init.zeros_(layer.bias)
 
@@ -132,7 +132,7 @@ def attend(contexts: Contexts, query: Queries) -> Float[Tensor, "batch windows d
     return (relevance.softmax(dim=2) * contexts).sum(dim=2)
 
 
-class Head(nn.Module):
+class AlignmentHead(nn.Module):
     """Score and offsets from both sides, of unit length, and the outer product of them pooled.
 
     The outer product is never formed: its block of the first layer's weights is applied to the

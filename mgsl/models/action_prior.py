@@ -19,11 +19,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mgsl import density
-from mgsl.density import DensityConfig, Pool
 from mgsl.errors import UserError
 from mgsl.lemmas import attest, lemma
-from mgsl.models.base import BlindMethod
+from mgsl.models.parts import density
+from mgsl.models.parts.base import BlindMethod
+from mgsl.models.parts.density import DensityConfig, Pool
 from mgsl.params import Positive
 from mgsl.queries import Query
 

@@ -28,9 +28,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mgsl.models.base import GroundingModel
-from mgsl.models.layers import SentenceEncoder
-from mgsl.models.windows import (
+from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.layers import SentenceEncoder
+from mgsl.models.parts.windows import (
     SlidingWindows,
     Spans,
     WindowConfig,
@@ -72,7 +72,7 @@ class CTRL(GroundingModel):
         self.sentence = SentenceEncoder(word_dim=config.word_dim, dim=config.sentence_dim)
         self.from_video = nn.Linear(3 * config.video_dim, config.common_dim)
         self.from_sentence = nn.Linear(config.sentence_dim, config.common_dim)
-        self.head = Head(config.common_dim, hidden_dim=config.hidden_dim)
+        self.head = WindowHead(config.common_dim, hidden_dim=config.hidden_dim)
         for layer in (self.from_video, self.from_sentence):
             nn.init.normal_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -106,7 +106,7 @@ class CTRL(GroundingModel):
         return F.normalize(self.from_sentence(sentence), dim=-1)
 
 
-class Head(nn.Module):
+class WindowHead(nn.Module):
     """Score and offsets from product, sum and both sides of a window and a query.
 
     The four are never put side by side: each has its block of the first layer's weights, and a

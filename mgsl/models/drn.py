@@ -27,9 +27,9 @@ from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from mgsl.models.base import GroundingModel
-from mgsl.models.layers import BiLSTM
-from mgsl.models.per_clip import distance_iou
+from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.layers import BiLSTM
+from mgsl.models.parts.per_clip import distance_iou
 from mgsl.params import Frozen, Positive, Share
 from mgsl.records import Batch, Moments
 
@@ -67,7 +67,7 @@ class DRNConfig(Frozen):
         return self
 
 
-class Predicted(NamedTuple):
+class LevelPrediction(NamedTuple):
     """What the heads say of each place; confidence and IoU before the sigmoid."""
 
     confidence: Places
@@ -89,7 +89,7 @@ class DRN(GroundingModel):
         super().__init__()
         self.config = config
         dim, half = config.hidden_dim, config.hidden_dim // 2
-        self.query = QueryEncoder(config.word_dim, dim, outputs=(config.video_dim, half, dim))
+        self.query = LevelQueries(config.word_dim, dim, outputs=(config.video_dim, half, dim))
         self.video = nn.Linear(config.video_dim, config.video_dim)
         self.position = nn.Linear(3, half)
         self.backbone = nn.ModuleList(
@@ -100,7 +100,7 @@ class DRN(GroundingModel):
             ]
         )
         self.pyramid = Pyramid((half, dim, 2 * dim), dim)
-        self.heads = Heads(dim)
+        self.heads = LocationHeads(dim)
         self.iou_head = IoUHead(dim)
         points, low, high = places(config.segments, config.ranges)
         self.register_buffer("points", points, persistent=False)
@@ -146,7 +146,7 @@ class DRN(GroundingModel):
             terms["iou"] = self._iou_loss(predicted, batch.target)
         return terms
 
-    def _predict(self, batch: Batch) -> Predicted:
+    def _predict(self, batch: Batch) -> LevelPrediction:
         segments = self.config.segments
         x = self.video(segment_maxima(batch.video, batch.video_mask, segments)).mT
         starts = torch.arange(segments, device=x.device) / segments
@@ -163,7 +163,9 @@ class DRN(GroundingModel):
         found = [self.heads(feature, level) for level, feature in enumerate(self.pyramid(levels))]
         confidence, distances, towers = zip(*found, strict=True)
         iou = torch.cat([self.iou_head(tower) for tower in towers], dim=1)
-        return Predicted(torch.cat(confidence, 1).float(), torch.cat(distances, 1), iou.float())
+        return LevelPrediction(
+            torch.cat(confidence, 1).float(), torch.cat(distances, 1), iou.float()
+        )
 
     def _spans(self, distances: Float[Tensor, "batch places 2"]) -> Float[Tensor, "batch places 2"]:
         left, right = distances.unbind(-1)
@@ -180,7 +182,7 @@ class DRN(GroundingModel):
         return truth, (nearer > 0) & (farther >= self.low) & (farther <= self.high)
 
     def _iou_loss(
-        self, predicted: Predicted, target: Float[Tensor, "batch 2"]
+        self, predicted: LevelPrediction, target: Float[Tensor, "batch 2"]
     ) -> Float[Tensor, ""]:
         """Smooth L1 to the tIoU of predictions that are nearly right; 0 where none is."""
         spans = self._spans(predicted.distances.detach())
@@ -236,7 +238,7 @@ def convolution(inputs: int, outputs: int, *, kernel: int, stride: int = 1) -> n
     return nn.Sequential(layer, nn.BatchNorm1d(outputs), nn.ReLU())
 
 
-class QueryEncoder(nn.Module):
+class LevelQueries(nn.Module):
     """A gate for each level of the backbone, from the words that matter to it."""
 
     def __init__(self, word_dim: int, dim: int, *, outputs: Sequence[int]) -> None:
@@ -282,7 +284,7 @@ class Pyramid(nn.Module):
         return [output(x) for output, x in zip(self.output, found[::-1], strict=True)]
 
 
-class Heads(nn.Module):
+class LocationHeads(nn.Module):
     """Confidence and distances of each place, by layers that all levels share."""
 
     def __init__(self, dim: int) -> None:

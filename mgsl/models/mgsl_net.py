@@ -30,10 +30,10 @@ from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from mgsl.memory import Mask, MemoryReadings, PersistentMemory, Steps, entropy
-from mgsl.models.base import GroundingModel
-from mgsl.models.layers import BiLSTM, SelfAttention, attend, masked_softmax
-from mgsl.models.per_clip import clip_centers, distance_iou, inside
+from mgsl.models.memory import Mask, MemoryReadings, PersistentMemory, Steps, entropy
+from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.layers import BiLSTM, SelfAttention, attend, masked_softmax
+from mgsl.models.parts.per_clip import clip_centers, distance_iou, inside
 from mgsl.params import NonNegative, Positive, Probability
 from mgsl.records import Batch, Moments
 

@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mgsl import density
-from mgsl.density import DensityConfig, Pool
 from mgsl.errors import UserError
-from mgsl.models.base import BlindMethod
+from mgsl.models.parts import density
+from mgsl.models.parts.base import BlindMethod
+from mgsl.models.parts.density import DensityConfig, Pool
 from mgsl.queries import Query
 
 

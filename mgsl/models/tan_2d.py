@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from mgsl.models.base import GroundingModel
+from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Frozen, Positive
 from mgsl.records import Batch, Moments
 

@@ -30,9 +30,9 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from mgsl.models.base import GroundingModel
-from mgsl.models.layers import permute_steps, reversal
-from mgsl.models.windows import rank, shared
+from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.layers import permute_steps, reversal
+from mgsl.models.parts.windows import rank, shared
 from mgsl.params import Frozen, Positive, Probability, Share
 from mgsl.records import Batch, Moments
 

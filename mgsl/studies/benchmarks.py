@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from mgsl.data import preparing, sources
-from mgsl.data.annotations import Annotation
+from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.datasets import find
 from mgsl.data.preparing import Tally
 from mgsl.params import PreparationParams
 from mgsl.queries import SPLITS, Query
-from mgsl.splits import hold_out
 
 DATASETS = {  # whose sources hold a benchmark's annotations
     "activitynet": "activitynet_planted",

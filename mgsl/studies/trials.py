@@ -17,7 +17,7 @@ from mgsl.data.loading import load_splits
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.models import build
-from mgsl.models.base import GroundingModel
+from mgsl.models.parts.base import GroundingModel
 from mgsl.params import EvaluateConfig, Params, RunConfig
 from mgsl.training.checkpoint import fingerprint
 from mgsl.training.loop import fit

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from mgsl.data.loading import Split
-from mgsl.models.base import BlindMethod
+from mgsl.models.parts.base import BlindMethod
 from mgsl.params import RunConfig
 from mgsl.spans import tiou
 from mgsl.training.loop import recalls, say

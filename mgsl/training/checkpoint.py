@@ -21,7 +21,7 @@ from mgsl.distributed import world_size
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.models import build
-from mgsl.models.base import Method
+from mgsl.models.parts.base import Method
 from mgsl.params import RunConfig, parse
 
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from mgsl.data.loading import Split, ahead, batches
 from mgsl.distributed import average_gradients, broadcast_weights, gather, rank, total, world_size
 from mgsl.errors import UserError
-from mgsl.models.base import GroundingModel
+from mgsl.models.parts.base import GroundingModel
 from mgsl.params import RunConfig, TrainingParams
 from mgsl.records import Batch
 from mgsl.spans import tiou

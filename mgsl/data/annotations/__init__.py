@@ -9,14 +9,15 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mgsl.errors import UserError
+import numpy as np
 
-TaggedTokens = tuple[tuple[str, str], ...]
+from mgsl.errors import UserError
+from mgsl.queries import TaggedTokens
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which JSON can escape
@@ -50,6 +51,25 @@ class Row:
     start_s: float
     end_s: float
     duration_s: float
+
+
+def hold_out(annotations: Sequence[Annotation], *, share: float, seed: int) -> list[Annotation]:
+    """Make some training videos the validation split, unless one is published.
+
+    Args:
+        annotations: of every split.
+        share: of the training videos, in (0, 1); at least one is held out.
+        seed: draws them.
+    """
+    if any(annotation.split == "val" for annotation in annotations):
+        return list(annotations)
+    videos = sorted({a.video for a in annotations if a.split == "train"})
+    order = np.random.default_rng(seed).permutation(len(videos))
+    held_out = {videos[i] for i in order[: max(1, round(share * len(videos)))]}
+    return [
+        replace(a, split="val") if a.split == "train" and a.video in held_out else a
+        for a in annotations
+    ]
 
 
 def number_sentences(split: str, rows: Iterable[Row]) -> list[Annotation]:

@@ -1,0 +1,1 @@
+"""The embedded dataset, generated: its words, its long tail, its videos and sentences."""

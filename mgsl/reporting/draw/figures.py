@@ -1,0 +1,123 @@
+"""A figure of a report: drawn once, kept in three formats, the same bytes each time."""
+
+import base64
+import functools
+import html
+import io
+import logging
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from IPython.display import HTML, display
+from matplotlib.figure import Figure, SubFigure
+
+from mgsl.errors import UserError
+from mgsl.files import atomic_path
+from mgsl.reporting.draw.style import style
+
+# It finds the one date that every figure has too early, and says so wherever a figure is drawn.
+logging.getLogger("fontTools").setLevel(logging.ERROR)
+
+_METADATA = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}, "png": {}}
+_DOTS_PER_INCH = 200
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the sentences that have to stand below it."""
+
+    figure: Figure
+    title: str
+    caption: str
+
+
+def show(drawing: Drawing) -> None:
+    """Show a figure and its caption in a notebook."""
+    display(HTML(to_html(drawing)))
+
+
+def tell(text: str) -> None:
+    """Show a paragraph in a notebook."""
+    display(HTML(f"<p>{html.escape(text)}</p>"))
+
+
+def save(drawing: Drawing, stem: str) -> None:
+    """Write STEM.svg, STEM.pdf and STEM.png, each atomically; the SVG carries the caption.
+
+    Args:
+        drawing: what is written.
+        stem: path without a suffix.
+    """
+    for suffix in ("svg", "pdf", "png"):
+        with atomic_path(Path(f"{stem}.{suffix}")) as path:
+            path.write_bytes(render(drawing, suffix))
+
+
+def save_as(drawing: Drawing, path: Path) -> None:
+    """Write one file in the format that its name ends with, atomically.
+
+    Raises:
+        UserError: there is no such format.
+    """
+    suffix = path.suffix.removeprefix(".")
+    if suffix not in _METADATA:
+        raise UserError(f"{path}: a drawing is kept as .{', .'.join(_METADATA)}")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(render(drawing, suffix))
+
+
+@functools.cache
+def render(drawing: Drawing, suffix: str) -> bytes:
+    """The bytes of one format: svg, pdf or png."""
+    metadata: dict[str, str | None] = {"Title": drawing.title, **_METADATA[suffix]}
+    if suffix == "svg":
+        metadata["Description"] = drawing.caption
+    buffer = io.BytesIO()
+    with style():
+        drawing.figure.savefig(buffer, format=suffix, dpi=_DOTS_PER_INCH, metadata=metadata)
+    return _number_ids(buffer.getvalue()) if suffix == "svg" else buffer.getvalue()
+
+
+def _number_ids(svg: bytes) -> bytes:
+    """Name clips and markers in the order they come, not by a hash of all digits of their place.
+
+    The last of those digits differ from one processor to another, and nobody sees them.
+    """
+    numbers: dict[bytes, bytes] = {}
+    for found in re.findall(rb'\bid="([a-zA-Z][0-9a-f]{10})"', svg):
+        numbers.setdefault(found, b"i%d" % len(numbers))
+    return re.sub(rb"\b[a-zA-Z][0-9a-f]{10}\b", lambda name: numbers.get(name[0], name[0]), svg)
+
+
+def to_html(drawing: Drawing) -> str:
+    """A `figure` that holds its image within itself."""
+    image = base64.b64encode(render(drawing, "svg")).decode()
+    return (
+        '<figure class="drawing">\n<div class="scroll" tabindex="0" role="region" '
+        'aria-label="Figure, scrolls sideways">'
+        f'<img alt="{html.escape(drawing.title)}" src="data:image/svg+xml;base64,{image}"></div>\n'
+        f"<figcaption>{html.escape(drawing.caption)}</figcaption>\n</figure>\n"
+    )
+
+
+def compose(
+    height: float | Sequence[float], draw: Sequence[Callable[[SubFigure], None]], *, width: float
+) -> Figure:
+    """Parts of a figure, one below the other, each drawn by its own function.
+
+    Args:
+        height: inches of every part, or of each.
+        draw: what fills each part, at least one.
+        width: inches.
+    """
+    heights = [height] * len(draw) if isinstance(height, float) else list(height)
+    with style():
+        figure = Figure(figsize=(width, sum(heights)), layout="constrained")
+        parts = figure.subfigures(len(draw), 1, height_ratios=heights, squeeze=False)
+        for part, fill in zip(parts[:, 0], draw, strict=True):
+            fill(part)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # what was laid out stays, in every format
+    return figure

@@ -1,0 +1,1 @@
+"""What each page of the report shows: one module for each notebook, of the same name."""

@@ -1,0 +1,165 @@
+"""The claims as a picture: the printed effect and ours on one axis, claim by claim."""
+
+import textwrap
+from collections.abc import Sequence
+from functools import partial
+
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+
+from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.exhibits.ablations import METRICS
+from mgsl.reporting.exhibits.claims import statements
+from mgsl.reporting.exhibits.claims.statements import Claim, Verdict
+from mgsl.reporting.read.results import Results
+
+_UNITS = {"cost": "ratio", "scatter": "rank correlation", "share": "share of test pairs, %"}
+_MARKS = {  # verdict: marker, colour, whether filled
+    statements.SUPPORTED: ("o", style.SERIES[0], True),
+    statements.CONTRADICTED: ("s", style.SERIES[1], True),
+    statements.UNDECIDED: ("o", style.MUTED, False),
+}
+_LEFT, _RIGHT, _BETWEEN = 0.43, 0.985, 0.02  # where panels begin and end, shares of the width
+_HEAD, _ROW, _FOOT, _KEY = 0.34, 0.185, 0.24, 0.5  # inches
+_LETTERS = 60  # of a statement on one line
+_EDGES = 0.2  # how far axes reach beyond what they show, a share of it
+
+
+def draw(findings: Sequence[Verdict]) -> Drawing:
+    """A part for each topic and unit; a row for each claim.
+
+    Args:
+        findings: of all claims on all datasets (`claim_tests.find`).
+    """
+    parts, heights = [], []
+    sources = list(dict.fromkeys(finding.source for finding in findings))
+    for source in sources:
+        parts.append(partial(_draw_key, source))
+        heights.append(_KEY)
+        for rows in _grouped([f for f in findings if f.source == source]):
+            parts.append(partial(_part, rows))
+            heights.append(_HEAD + _FOOT + _ROW * len(rows))
+    caption = (
+        "The claims of the paper, each with the effect that its numbers give (diamond) and ours "
+        "with its 95% interval, over queries and trainings; where nothing was trained twice, over "
+        "queries alone (dashed), and there is no verdict. Effects on recall are differences of "
+        "R@1 in points, of costs ratios. The vertical line is no effect; a grey band is the margin "
+        "within which a claimed sameness holds. Axes differ from topic to topic. "
+        + " ".join(source.caption for source in sources)
+    )
+    figure = figures.compose(heights, parts, width=style.WIDTH)
+    return Drawing(figure, "The claims of the paper, printed and ours", caption)
+
+
+def _grouped(findings: Sequence[Verdict]) -> list[dict[Claim, list[Verdict]]]:
+    """Findings by claim, in parts of one topic and unit."""
+    parts: dict[tuple[str, str], dict[Claim, list[Verdict]]] = {}
+    for finding in findings:
+        claim = finding.claim
+        part = parts.setdefault((claim.topic, _UNITS.get(claim.kind, "points")), {})
+        part.setdefault(claim, []).append(finding)
+    return list(parts.values())
+
+
+def _draw_key(source: Results, part: SubFigure) -> None:
+    part.text(0.01, 0.72, source.heading, size=9, weight="bold", va="center")
+    axes = part.add_axes((0.0, 0.0, 1.0, 0.5))
+    style.bare(axes)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    keys = [("printed", ("D", style.INK, False)), *_MARKS.items()]
+    for place, (text, (marker, ink, filled)) in zip((0.43, 0.53, 0.65, 0.8), keys, strict=True):
+        if text != "printed":
+            axes.plot([place - 0.012, place + 0.012], [0.5, 0.5], color=ink, lw=1)
+        _mark(axes, place, 0.5, marker, ink, filled=filled)
+        axes.text(place + 0.017, 0.5, text, va="center", size=7, color=ink)
+
+
+def _part(rows: dict[Claim, list[Verdict]], part: SubFigure) -> None:
+    first = next(iter(rows))
+    unit = _UNITS.get(first.kind, "points")
+    columns = list(dict.fromkeys(m for claim in rows for m in claim.measures if m in METRICS))
+    columns = columns or [first.measures[0]]
+    height = _HEAD + _FOOT + _ROW * len(rows)
+    bottom, tall = _FOOT / height, _ROW * len(rows) / height
+    part.text(0.01, 1 - 0.5 * _HEAD / height, first.topic, size=8, weight="bold", va="center")
+    wide = (_RIGHT - _LEFT - _BETWEEN * (len(columns) - 1)) / len(columns)
+    panels = [
+        part.add_axes((_LEFT + place * (wide + _BETWEEN), bottom, wide, tall))
+        for place in range(len(columns))
+    ]
+    limits = _limits(rows, log=unit == "ratio")
+    for axes, measure in zip(panels, columns, strict=True):
+        _draw_rows(axes, rows, measure if unit == "points" else None)
+        if unit == "ratio":
+            axes.set_xscale("log")
+            axes.set_xticks([0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5], minor=False)
+            axes.xaxis.set_major_formatter("×{x:g}")
+            axes.minorticks_off()
+        axes.set_xlim(limits)
+        axes.set_ylim(-len(rows) + 0.4, 0.6)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        title = f"{measure}, points" if unit == "points" else _title(measure, unit)
+        axes.set_title(title, size=6.5, weight="normal", color=style.MUTED, pad=3)
+        axes.tick_params(labelsize=6.3, pad=1.5)
+    for place, claim in enumerate(rows):
+        panels[0].annotate(
+            textwrap.fill(claim.statement, _LETTERS), (0, -place), (-8, 0),
+            xycoords=panels[0].get_yaxis_transform(), textcoords="offset points",
+            ha="right", va="center", size=6.5, linespacing=0.95,
+        )  # fmt: skip
+
+
+def _title(measure: str, unit: str) -> str:
+    return "run time and model size, ratio" if unit == "ratio" else measure
+
+
+def _draw_rows(axes: Axes, rows: dict[Claim, list[Verdict]], measure: str | None) -> None:
+    """The claims of one measure; of each claim's only one where `measure` is None."""
+    for place, (claim, found) in enumerate(rows.items()):
+        null = statements.reference(claim)
+        axes.plot([null, null], [-place - 0.5, -place + 0.5], color=style.MUTED, lw=0.8, zorder=1)
+        mine = next((f for f in found if measure in (None, f.measure)), None)
+        if mine is None:
+            continue
+        if claim.expects == "same":
+            left, right = null - claim.margin, null + claim.margin
+            axes.fill_betweenx([-place - 0.42, -place + 0.42], left, right, color=style.GRID, lw=0)
+        if (value := statements.printed(claim, mine.measure)) is not None:
+            _mark(axes, value, (0.17 if mine.effect else 0.0) - place, "D", style.INK, filled=False)
+        if mine.effect is None:
+            axes.annotate(
+                "not run", (1, -place), (-2, 0), xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points", ha="right", va="center", size=5.8, color=style.MUTED,
+            )  # fmt: skip
+            continue
+        marker, ink, filled = _MARKS[mine.verdict.split(":")[0]]
+        height = -place - (0.17 if value is not None else 0.0)
+        ends = [mine.effect.low, mine.effect.high]
+        dashes = (0, (2, 1)) if mine.effect.trainings and not mine.effect.over_trainings else "-"
+        axes.plot(ends, [height, height], color=ink, lw=1.1, ls=dashes)
+        _mark(axes, mine.effect.value, height, marker, ink, filled=filled)
+
+
+def _limits(rows: dict[Claim, list[Verdict]], *, log: bool) -> tuple[float, float]:
+    """The range of a part: nulls, margins, printed effects and intervals."""
+    values: list[float] = []
+    for claim, found in rows.items():
+        null, margin = statements.reference(claim), claim.margin if claim.expects == "same" else 0
+        values += [null - margin, null + margin]
+        values += [v for f in found if (v := statements.printed(claim, f.measure)) is not None]
+        values += [end for f in found if f.effect for end in (f.effect.low, f.effect.high)]
+    low, high = min(values), max(values)
+    if log:
+        return low / 1.6, high * 1.6
+    edge = _EDGES * (high - low) or 1.0
+    words = 0.1 * (high - low) if any(not f.effect for found in rows.values() for f in found) else 0
+    return low - edge, high + edge + words
+
+
+def _mark(axes: Axes, x: float, y: float, marker: str, ink: str, *, filled: bool) -> None:
+    size = 3.6 if marker == "D" else 4.2
+    face = ink if filled else "white"
+    axes.plot(x, y, marker, ms=size, mec=ink, mfc=face, mew=0.9, zorder=3, ls="none")

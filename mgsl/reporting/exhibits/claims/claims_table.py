@@ -1,0 +1,170 @@
+"""The claims as a table, and what came out in a few sentences."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from mgsl.reporting.draw import figures
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval, signed, spread
+from mgsl.reporting.exhibits.ablations import METRICS
+from mgsl.reporting.exhibits.claims import statements
+from mgsl.reporting.exhibits.claims.statements import Claim, Effect, Verdict
+from mgsl.reporting.read.kept_trainings import STUDY
+from mgsl.reporting.read.results import Results
+
+_ORDER = (
+    *(statements.SUPPORTED, statements.CONTRADICTED, "mixed"),
+    *(statements.UNDECIDED, statements.ONE_TRAINING, statements.QUERIES_ALONE),
+)
+_OTHER = Cell(DASH, reason="the claim is of another measure")
+
+
+def build(findings: Sequence[Verdict]) -> Table:
+    """One row for each claim: the printed effect, ours on each dataset, the verdicts.
+
+    Args:
+        findings: of all claims on all datasets (`claim_tests.find`).
+    """
+    sources = list(dict.fromkeys(finding.source for finding in findings))
+    by_claim: dict[Claim, list[Verdict]] = {}
+    for finding in findings:
+        by_claim.setdefault(finding.claim, []).append(finding)
+    rows: list[tuple[str, tuple[Cell, ...]]] = []
+    topic = ""
+    for claim, found in by_claim.items():
+        cells = [Cell(claim.place), *_side_by_side([_printed(claim, m) for m in claim.measures], 1)]
+        for source in sources:
+            mine = [cell for f in found if f.source == source for cell in _ours(f)]
+            cells += _side_by_side(mine, 2)
+        cells.append(Cell(statements.on_the_paper(found)))
+        if claim.topic != topic:
+            topic = claim.topic
+            rows.append((topic.upper(), (Cell(""),) * len(cells)))
+        rows.append((claim.statement, tuple(cells)))
+    ours = [name for metric in METRICS for name in (metric, "verdict here")]
+    return Table(
+        caption=_caption(findings, sources, len(by_claim)),
+        columns=(
+            Columns("claimed in", ("place",), ours=False),
+            Columns("printed effect", tuple(METRICS), ours=False),
+            *(Columns(f"ours: {source.label}", tuple(ours), ours=True) for source in sources),
+            Columns("the claim itself", ("verdict",), ours=True),
+        ),
+        rows=tuple(rows),
+        tidy=statements.tidy(findings),
+        stub="Claim",
+    )
+
+
+def summary(findings: Sequence[Verdict]) -> list[str]:
+    """What came out, in a sentence for each dataset, and what could not be tested.
+
+    A claim of two measures has the verdict that both share; where they differ it is mixed.
+
+    Args:
+        findings: of all claims on all datasets.
+    """
+    texts = []
+    for source in dict.fromkeys(finding.source for finding in findings):
+        verdicts: dict[str, set[str]] = {}
+        for finding in findings:
+            if finding.source == source and finding.effect:
+                verdicts.setdefault(finding.claim.claim, set()).add(finding.verdict)
+        mine = [finding for finding in findings if finding.source == source]
+        counts = Counter(v.pop() if len(v) == 1 else "mixed" for v in verdicts.values())
+        told = ", ".join(f"{counts[v]} {v}" for v in _ORDER if counts[v]) or "none"
+        texts.append(
+            f"{source.heading}: {len(verdicts)} of {len(statements.read())} claims "
+            f"could be tested: {told}."
+        )
+        texts += filter(None, [statements.by_chance(mine)])
+    reasons = dict.fromkeys(f.reason.rstrip(".") for f in findings if f.reason)
+    if reasons:
+        texts.append(f"Not run, and why: {'; '.join(reasons)}.")
+    return texts
+
+
+def tell(findings: Sequence[Verdict]) -> None:
+    """Show the summary in a notebook."""
+    for text in summary(findings):
+        figures.tell(text)
+
+
+def written(claim: Claim, value: float) -> str:
+    """An effect as it is read, in its unit."""
+    if claim.kind == "cost":
+        return f"×{value:.2f}"
+    if claim.kind == "share" and not claim.b:
+        return f"{value:.2f} %"
+    return signed(value)
+
+
+def _printed(claim: Claim, measure: str) -> Cell:
+    unit = "" if measure in METRICS else measure
+    value = statements.printed(claim, measure)
+    if value is None:
+        return Cell(note=unit, reason="the paper gives no number for it")
+    return Cell(written(claim, value), unit)
+
+
+def _ours(finding: Verdict) -> list[Cell]:
+    if finding.effect is None:
+        return [Cell(reason=finding.reason), Cell(statements.NOT_RUN, reason=finding.reason)]
+    note = _interval(finding.claim, finding.effect)
+    value = f"{written(finding.claim, finding.effect.value)}{spread(finding.effect.sd)}"
+    return [Cell(value, note), Cell(finding.verdict, _rests_on(finding.effect))]
+
+
+def _rests_on(effect: Effect) -> str:
+    """The number of trainings, and how often one of the one side beats one of the other."""
+    if effect.trainings is None:
+        return ""
+    told = "1 training" if effect.trainings == 1 else f"{effect.trainings} trainings"
+    known = effect.trainings > 1 and effect.better is not None
+    return f"{told}, P = {effect.better:.2f}" if known else told
+
+
+def _kept(findings: Sequence[Verdict]) -> list[str]:
+    """Which effects are those of the study of Tables 3-5, in a sentence."""
+    effects = [f.effect for f in findings if f.effect and f.effect.origin == STUDY]
+    kept = [effect.trainings or 0 for effect in effects]
+    if not kept:
+        return [
+            "No study of Tables 3-5 over many trainings is kept (`python -m mgsl study tables`): "
+            "all rests on the runs at hand."
+        ]
+    return [f"{len(kept)} effects are those of the kept study of Tables 3-5, over {min(kept)} "
+            "trainings or more (CSV, column origin)."]  # fmt: skip
+
+
+def _interval(claim: Claim, effect: Effect) -> str:
+    if claim.kind in ("cost", "scatter"):
+        return f"[{effect.low:.2f}, {effect.high:.2f}]".replace("-", "−")
+    absolute = claim.kind == "share" and not claim.b
+    return interval(effect.low, effect.high, sign=not absolute)
+
+
+def _side_by_side(cells: Sequence[Cell], width: int) -> list[Cell]:
+    """The cells of a claim under both metrics; one of a single measure leaves the second."""
+    return [*cells, *[_OTHER] * (len(METRICS) * width - len(cells))]
+
+
+def _caption(findings: Sequence[Verdict], sources: Sequence[Results], count: int) -> str:
+    verdicts = "; ".join(f"{verdict}: {rule}" for verdict, rule in statements.RULE.items())
+    return " ".join(
+        [
+            "The claims of the paper. Effects on recall are differences of R@1 in points on the "
+            "test split; costs are ratios, and others are named below the number. Ours have 95% "
+            "intervals over queries and trainings, of one training over queries alone; ± is the "
+            "standard deviation of the effect over trainings. Beside a verdict stands the number "
+            "of trainings it rests on, of each side, and P: in how many pairs of a training of "
+            "either side the first scores more. The ends of a ratio of run times are those of "
+            "opposite quartiles.",
+            *(source.caption for source in sources),
+            f"The rule, stated before any result it judges was seen: {verdicts}.",
+            "A margin is 1 point. A verdict here is one on this data; the claim itself is decided "
+            "by features computed from the videos of its benchmark alone, costs and counts of "
+            "annotations excepted.",
+            f"Intervals are not widened for there being {count} claims.",
+            *(_kept(findings)),
+        ]
+    )

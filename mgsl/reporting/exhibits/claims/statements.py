@@ -1,0 +1,249 @@
+"""The paper's claims, each with the effect it prints, the test made of it here, and a verdict.
+
+A claim is a row of `published/claims.csv`, with its test (`kind`) and what it expects: an effect
+above zero (more), below zero (less), or within a margin of zero (same). A ratio is compared with 1
+in zero's place, a share with the printed one.
+
+`RULE` was stated before any result it judges was seen. It asks for an interval over queries and
+trainings (`mgsl.evaluation.intervals`): supported or contradicted is only what would stand if both
+other queries were asked and other seeds drawn. Of what was trained once, and of what rests on
+intervals over queries alone, there is no verdict. Costs and counts of annotations hold no training;
+their intervals are those of their tests (`mgsl.reporting.exhibits.claims.verdicts`).
+
+Real features, computed from the videos, are needed to speak of the paper: a verdict on simulated
+features, on action timelines, or on another benchmark than the claim's holds for that data alone,
+and the claim itself is then "not tested on real features". Counts of annotations and costs need no
+features.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mgsl.data import datasets as known
+from mgsl.reporting.exhibits.ablations import METRICS
+from mgsl.reporting.read import published
+from mgsl.reporting.read.results import Results
+
+SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
+NOT_RUN, NOT_REAL = "not run", "not tested on real features"
+ONE_TRAINING = f"{UNDECIDED}: one training"
+QUERIES_ALONE = f"{UNDECIDED}: intervals over queries alone"
+RULE = {
+    SUPPORTED: "the interval over queries and trainings lies on the side that the claim expects, "
+    "or within the margin",
+    CONTRADICTED: "it lies on the other side, or wholly outside the margin",
+    UNDECIDED: "neither",
+    ONE_TRAINING: "a method was trained once, so that nothing is known of another training",
+    QUERIES_ALONE: "a kept study has no other intervals",
+    NOT_RUN: "a run or a study that the test needs was not made",
+}
+TAIL = 0.025  # of true nulls, those whose 95 % interval lies wholly on one side
+_NEEDS_NO_FEATURES = ("cost", "share")
+_COSTS = {"run time": "run_time_s", "model size": "model_size_m"}  # their columns in Table 2
+_CLAIM_FIELDS = (
+    *("claim", "topic", "statement", "place", "benchmark", "kind", "a", "b", "group", "expects"),
+    "margin",
+)
+_EFFECT_FIELDS = (
+    *("value", "low", "high", "sd", "better", "trainings", "over_trainings", "queries", "origin"),
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One testable statement; the fields are the columns of claims.csv.
+
+    `a`, `b` and `group` say what is compared; what they name depends on `kind`
+    (`mgsl.reporting.exhibits.claims.verdicts`). `margin` is in the unit of the measure.
+    """
+
+    claim: str
+    topic: str
+    statement: str
+    place: str
+    benchmark: str
+    kind: str
+    a: str
+    b: str
+    group: str
+    measures: tuple[str, ...]
+    expects: str
+    margin: float
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether only real features can decide it."""
+        return self.kind not in _NEEDS_NO_FEATURES
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a test found: points for recall and shares, else the unit of the measure.
+
+    `trainings` is the number of trainings of each side, the smaller of two; None where nothing was
+    trained. `over_trainings` says whether [low, high] holds them, `sd` is their standard deviation,
+    `better` P(A > B) over them. `origin` names what the numbers were taken from.
+    """
+
+    value: float
+    low: float
+    high: float
+    sd: float | None = None
+    trainings: int | None = None
+    over_trainings: bool = False
+    better: float | None = None
+    queries: int | None = None
+    origin: str = "runs"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one dataset says of one measure of a claim: an effect, or why there is none."""
+
+    claim: Claim
+    measure: str
+    source: Results
+    effect: Effect | None
+    reason: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """By the rule."""
+        return judge(self.claim, self.effect) if self.effect else NOT_RUN
+
+    @property
+    def speaks_of_the_paper(self) -> bool:
+        """Whether the verdict is one on the claim itself."""
+        filmed = known.find(self.source.dataset).archive is not None
+        real = filmed and self.source.benchmark == self.claim.benchmark
+        return real or not self.claim.needs_features
+
+
+def read() -> list[Claim]:
+    """All claims, in the order of the file."""
+    rows: list[dict[Any, Any]] = published.claims().to_dict("records")
+    return [Claim(**{**row, "measures": tuple(row["measures"].split("; "))}) for row in rows]
+
+
+def judge(claim: Claim, effect: Effect) -> str:
+    """The verdict, by the rule.
+
+    Args:
+        claim: what is expected, and the margin.
+        effect: what was found.
+    """
+    if effect.trainings == 1:
+        return ONE_TRAINING
+    if effect.trainings and not effect.over_trainings:
+        return QUERIES_ALONE
+    null = reference(claim)
+    low, high = effect.low - null, effect.high - null
+    if math.isnan(low + high):  # of a single query
+        return UNDECIDED
+    if claim.expects == "same":
+        if -claim.margin <= low and high <= claim.margin:
+            return SUPPORTED
+        return CONTRADICTED if low > claim.margin or high < -claim.margin else UNDECIDED
+    if low <= 0 <= high:
+        return UNDECIDED
+    return SUPPORTED if (low > 0) == (claim.expects == "more") else CONTRADICTED
+
+
+def reference(claim: Claim) -> float:
+    """What an effect is compared with."""
+    if claim.kind == "share" and not claim.b:
+        return printed(claim, claim.measures[0]) or 0.0
+    return 1.0 if claim.kind == "cost" else 0.0
+
+
+def printed(claim: Claim, measure: str) -> float | None:
+    """The effect that the paper's numbers give, in the unit of the measure; None without any."""
+    names = {method.name: method.printed for method in published.methods()}
+    if claim.place in ("Table 3", "Table 4", "Table 5"):
+        column = published.ablations(int(claim.place[-1]))[METRICS[measure]]
+        return round(float(column[claim.a] - column[claim.b]), 2)
+    if claim.place == "Table 2":
+        column = published.table_2()[_COSTS[measure]]
+        return float(column[names[claim.a]] / column[names[claim.b]])
+    if claim.kind == "share":
+        return published.bin_shares()[0] if not claim.b else None
+    if claim.place == "Figure 1b" and claim.kind in ("difference", "rarity"):
+        return _of_figure_1b(claim, names)
+    if claim.place == "Table 1":
+        lead = _lead(claim, claim.benchmark, measure, names)
+        if claim.kind == "across":
+            lead -= _lead(claim, "activitynet", measure, names)
+        return round(lead, 2)
+    return None
+
+
+def on_the_paper(findings: Sequence[Verdict]) -> str:
+    """What all findings on one claim say of the paper.
+
+    Args:
+        findings: of one claim, at least one.
+    """
+    verdicts = dict.fromkeys(f.verdict for f in findings if f.speaks_of_the_paper and f.effect)
+    if verdicts:
+        return " / ".join(verdicts)
+    return NOT_REAL if findings[0].claim.needs_features else NOT_RUN
+
+
+def by_chance(findings: Sequence[Verdict]) -> str:
+    """How many verdicts chance alone would give, in a sentence; empty where none could be given.
+
+    Args:
+        findings: of any number of claims.
+    """
+    judged = [f for f in findings if f.effect and f.effect.over_trainings]
+    judged = [f for f in judged if f.claim.expects != "same"]
+    if not judged:
+        return ""
+    side = TAIL * len(judged)
+    return (
+        f"By chance alone: {len(judged)} effects were held against zero by an interval over "
+        f"queries and trainings. If each of them were truly zero, 2.5 % would still be "
+        f"“{SUPPORTED}” and 2.5 % “{CONTRADICTED}”: about {side:.1f} and {side:.1f} of them. That "
+        "assumes intervals that hold the truth in 95 % of cases; tests that share trainings err "
+        "together, which changes how these numbers scatter and not what they are on average."
+    )
+
+
+def tidy(findings: Sequence[Verdict]) -> pd.DataFrame:
+    """One row for each finding, with all that has to be known about it."""
+    return pd.DataFrame(
+        [
+            {
+                **{key: getattr(f.claim, key) for key in _CLAIM_FIELDS},
+                "measure": f.measure,
+                "dataset": f.source.dataset,
+                "features": f.source.summary["features"],
+                "simulated": f.source.simulated,
+                "printed": printed(f.claim, f.measure),
+                **{key: getattr(f.effect, key, None) for key in _EFFECT_FIELDS},
+                "verdict_here": f.verdict,
+                "verdict": on_the_paper([f]),
+                "reason": f.reason,
+            }
+            for f in findings
+        ]
+    ).round(4)
+
+
+def _lead(claim: Claim, benchmark: str, measure: str, names: dict[str, str]) -> float:
+    numbers = published.table_1()
+    a, b = (numbers[names[name], benchmark, measure] for name in (claim.a, claim.b))
+    return a - b
+
+
+def _of_figure_1b(claim: Claim, names: dict[str, str]) -> float:
+    recall = published.rare_and_common()
+    rare, common = recall[names[claim.a]]
+    if claim.b:
+        rare, common = rare - recall[names[claim.b]][0], common - recall[names[claim.b]][1]
+    effect = rare - common if claim.kind == "rarity" else rare
+    return round(effect, 2)

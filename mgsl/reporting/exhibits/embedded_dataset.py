@@ -1,0 +1,102 @@
+"""What a dataset looks like: its long tail, its words, and one video with a query."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+from matplotlib.ticker import NullFormatter
+
+from mgsl.queries import SPLITS
+from mgsl.reporting.draw import figures, style, timeline
+from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.timeline import BAR
+from mgsl.reporting.read.results import Results
+
+_TAIL, _CLIPS, _HEAD = 2.2, 0.9, 1.0  # inches
+
+
+def draw(datasets: Sequence[str]) -> Drawing:
+    """Long tail and one video of each dataset.
+
+    Args:
+        datasets: names of prepared datasets.
+    """
+    sources = [Results(dataset) for dataset in datasets]
+    parts, heights = [], []
+    for source in sources:
+        query = timeline.example(source)
+        bars = timeline.truth(source, query)
+        parts += [partial(_draw_tail, source), partial(_draw_video, source, bars)]
+        heights += [_TAIL, _HEAD + _CLIPS + BAR * len(bars)]
+    caption = (
+        "What the data looks like. Top left: share of pairs by the training frequency of their "
+        "rarest noun, verb or adjective. Top right: the frequency of each such word by its rank. "
+        "Bottom: the first rare query of the test split on its video. The heat map shows the clip "
+        "features less their median over the video (red above, blue below), sorted so that what "
+        "the moment has is on top; distractors differ from the queried moment in one word. "
+        + " ".join(source.caption for source in sources)
+    )
+    figure = figures.compose(heights, parts, width=style.WIDTH)
+    return Drawing(figure, "The dataset: its long tail and one of its videos", caption)
+
+
+def _draw_tail(source: Results, part: SubFigure) -> None:
+    part.suptitle(source.heading, x=0.01, ha="left", size=9, weight="bold")
+    shares, zipf = part.subplots(1, 2)
+    _draw_shares(source, shares)
+    _draw_ranks(source, zipf)
+
+
+def _draw_shares(source: Results, axes: Axes) -> None:
+    bins = source.summary["bins"]
+    splits = [split for split in SPLITS if split in source.summary["shares"]]
+    height = 0.8 / len(splits)
+    inks = dict(zip(SPLITS, (style.FAINT, style.MUTED, style.SERIES[0]), strict=True))
+    for row, split in enumerate(splits):
+        places = np.arange(len(bins))[::-1] + (len(splits) / 2 - row - 0.5) * height
+        values = [100 * source.summary["shares"][split][label] for label in bins]
+        axes.barh(places, values, height=0.86 * height, color=inks[split])
+        for index, (place, value) in enumerate(zip(places, values, strict=True)):
+            text = f"{split} {value:.1f}" if index == 0 else f"{value:.1f}"
+            axes.annotate(
+                text, (value, place), (3, 0), textcoords="offset points",
+                va="center", size=6, color=style.MUTED,
+            )  # fmt: skip
+    axes.set_yticks(np.arange(len(bins))[::-1], bins)
+    axes.set_xlabel("share of pairs, %")
+    axes.set_ylabel("training frequency")
+    axes.margins(x=0.12)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title("Four bins of rarity", size=7.5)
+
+
+def _draw_ranks(source: Results, axes: Axes) -> None:
+    rule = source.preparation.preparation.rare
+    counts = source.word_counts.to_numpy()
+    ranks = np.arange(1, len(counts) + 1)
+    rare = counts <= rule.threshold if rule.inclusive else counts < rule.threshold
+    for members, ink in ((~rare, style.MUTED), (rare, style.SERIES[1])):
+        axes.plot(ranks[members], counts[members], ".", ms=3.5, color=ink, mew=0)
+    axes.axhline(rule.threshold, color=style.SERIES[1], lw=0.7, ls=(0, (3, 2)))
+    axes.text(1, rule.threshold * 0.86, f"rare: {rare.sum():,} of {len(counts):,} words",
+              va="top", size=6.5, color=style.SERIES[1])  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("rank of the word")
+    axes.set_ylabel("times in training")
+    axes.set_title("Nouns, verbs and adjectives", size=7.5)
+    axes.grid()
+
+
+def _draw_video(source: Results, bars: list[timeline.Bar], part: SubFigure) -> None:
+    query = timeline.example(source)
+    ratios = [_CLIPS, BAR * len(bars)]
+    clips, spans = part.subplots(2, 1, height_ratios=ratios, sharex=True)
+    clips.set_title(f"“{query.sentence}”", size=8)
+    timeline.draw_clips(clips, source, query)
+    timeline.draw_bars(spans, bars, query)

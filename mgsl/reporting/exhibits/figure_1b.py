@@ -1,0 +1,111 @@
+"""Figure 1b: how frequent a pair's rarest word is, and what rarity costs each method."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+
+from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.read import published
+from mgsl.reporting.read.results import Results, rule
+
+METRIC = "R@1, IoU=0.5"
+_PRINTED_NAMES = {"2DTAN": "tan_2d", "DRN": "drn", "MGSL-Net": "mgsl_net"}
+_ROW, _HEAD = 0.25, 1.05  # inches
+
+
+def draw(datasets: Sequence[str]) -> Drawing:
+    """One row for each dataset: the shares of the frequency bins, and rare beside common recall.
+
+    Args:
+        datasets: names of evaluated datasets.
+    """
+    sources = [Results(dataset) for dataset in datasets]
+    heights = [_HEAD + _ROW * (len(s.names) + len(_PRINTED_NAMES) + 1) for s in sources]
+    figure = figures.compose(heights, [partial(_part, s) for s in sources], width=style.WIDTH)
+    caption = (
+        "Figure 1b. Left: share of test pairs by the training frequency of their rarest noun, verb "
+        f"or adjective. Right: {METRIC} of rare (filled) and common pairs (open). Diamonds are "
+        "the numbers that the paper prints for ActivityNet Captions; they rest on other data than "
+        "ours and are no reference for them. "
+        + " ".join(source.caption for source in sources)
+        + f" {rule(sources)}"
+    )
+    return Drawing(figure, "Figure 1b. Word frequency and recall on rare and common pairs", caption)
+
+
+def _part(source: Results, part: SubFigure) -> None:
+    shares, recall = part.subplots(1, 2, width_ratios=[1, 1.45])
+    _draw_shares(source, shares)
+    _draw_recall(source, recall)
+
+
+def _draw_shares(source: Results, axes: Axes) -> None:
+    labels = source.summary["bins"]
+    ours = [100 * source.summary["shares"]["test"][label] for label in labels]
+    printed = published.bin_shares()
+    places = np.arange(len(labels))[::-1]
+    axes.barh(places, ours, height=0.56, color=style.EVENT)
+    for place, share, paper in zip(places, ours, printed, strict=False):
+        axes.plot(paper, place, **_mark(style.INK), fillstyle="none")
+        axes.text(max(share, paper) + 1.6, place, f"{share:.1f}", va="center", size=7)
+    axes.set_yticks(places, labels)
+    axes.set_ylim(-0.6, len(labels) - 0.1)
+    axes.plot(printed[0], len(labels) - 0.35, **_mark(style.INK), fillstyle="none")
+    axes.text(
+        printed[0] + 1.6, len(labels) - 0.35, "printed, ActivityNet", va="center",
+        color=style.MUTED, size=6.5,
+    )  # fmt: skip
+    axes.set_xlim(0, 1.18 * max(*ours, *printed))
+    axes.set_xlabel("share of test pairs, %")
+    axes.set_ylabel("training frequency of rarest word")
+    axes.set_title(source.heading)
+    axes.tick_params(axis="y", length=0)
+
+
+def _draw_recall(source: Results, axes: Axes) -> None:
+    names, printed = source.names, published.rare_and_common()
+    top = len(names) + len(printed) - 0.2
+    rows = []
+    for row, name in enumerate(names):
+        height = top - row
+        rows.append((height, published.title(name)))
+        for group, offset in (("rare", 0.13), ("common", -0.13)):
+            found = source.result(name, group, METRIC)
+            if found is None:
+                continue
+            low, value, high = (100 * found[key] for key in ("low", "value", "high"))
+            axes.plot([low, high], [height + offset] * 2, color=style.color(name), lw=1)
+            fill = style.color(name) if group == "rare" else "white"
+            axes.plot(value, height + offset, "o", ms=5, mec=style.color(name), mfc=fill)
+            if row == 0:
+                axes.annotate(
+                    group, (high, height + offset), (4, 0), textcoords="offset points",
+                    va="center", size=6.5, color=style.color(name),
+                )  # fmt: skip
+    for row, (method, (rare, common)) in enumerate(printed.items()):
+        height = len(printed) - 1 - row
+        rows.append((height, method.replace("2DTAN", "2D-TAN")))
+        ink = style.color(_PRINTED_NAMES[method])
+        axes.plot([rare, common], [height] * 2, color=ink, lw=0.8, ls=(0, (2, 2)))
+        axes.plot(rare, height, **_mark(ink))
+        axes.plot(common, height, **_mark(ink), fillstyle="none")
+    axes.axhline(len(printed) - 0.1, color=style.FAINT, lw=0.6)
+    for height, text in ((top + 0.75, "ours"), (len(printed) - 0.2, "printed, ActivityNet")):
+        axes.text(1, height, text, transform=axes.get_yaxis_transform(), ha="right", va="top",
+                  size=6.5, color=style.MUTED)  # fmt: skip
+    axes.set_yticks([height for height, _ in rows], [text for _, text in rows])
+    axes.set_ylim(-0.6, top + 0.8)
+    axes.set_xlim(0, 100)
+    axes.grid(axis="x")
+    axes.set_xlabel(f"{METRIC}, %")
+    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
+    axes.spines["left"].set_visible(False)
+
+
+def _mark(ink: str) -> dict[str, Any]:
+    return {"marker": "D", "ms": 4, "mew": 0.9, "color": ink, "ls": "none"}

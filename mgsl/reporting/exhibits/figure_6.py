@@ -1,0 +1,116 @@
+"""Figure 6: two queries with the moments of three methods, and the two examples of the paper."""
+
+import textwrap
+from collections.abc import Sequence
+from functools import partial
+
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+
+from mgsl.queries import Query
+from mgsl.reporting.draw import figures, style, timeline
+from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.timeline import BAR, Bar
+from mgsl.reporting.read import published
+from mgsl.reporting.read.results import Results
+
+METHODS = {"tan_2d": "2D-TAN", "drn": "DRN", "mgsl_net": "MGSL-Net"}
+NOT_RUN = "not run"
+_TRUTH = "truth"
+_HEAD = 1.15  # inches
+_MARGIN_S = 8.0  # shown on either side of a printed example, whose video's length is not printed
+_LETTERS = 46  # of a sentence on one line
+
+
+def draw(datasets: Sequence[str]) -> Drawing:
+    """A rare and a common query of each dataset, then the printed examples.
+
+    Args:
+        datasets: names of evaluated datasets.
+    """
+    sources = [Results(dataset) for dataset in datasets]
+    height = _HEAD + BAR * (len(METHODS) + 1)
+    parts = [partial(_ours, source) for source in sources]
+    lacking = {
+        source.label: [title for name, title in METHODS.items() if name not in source.config.names]
+        for source in sources
+    }
+    caption = " ".join(
+        [
+            "Figure 6. Answers of three methods on one timeline with the truth, and their overlap "
+            "with it. The queries were chosen before any answer was seen: the first rare and the "
+            "first common one of the test split. Below, marked as printed: the paper’s two "
+            "examples, whose overlaps are computed here from the printed times.",
+            *(source.caption for source in sources),
+            f"Answers are those of seed {sources[0].config.seeds[0]}.",
+            *(f"Not run on {label}: {', '.join(names)}." for label, names in lacking.items()
+              if names),
+        ]
+    )  # fmt: skip
+    figure = figures.compose(height, [*parts, _printed], width=style.WIDTH)
+    return Drawing(figure, "Figure 6. Two queries, three methods", caption)
+
+
+def examples(source: Results) -> list[Query]:
+    """The first rare and the first common query of the test split, where there are such."""
+    kinds = ([query for query in source.test if query.rare is rare] for rare in (True, False))
+    return [queries[0] for queries in kinds if queries]
+
+
+def bars(source: Results, query: Query) -> list[Bar]:
+    """The truth and each method's answer; a method that was not run has words in its place."""
+    found = [Bar(query.start_s, query.end_s, _TRUTH, "", style.MOMENT)]
+    for name, title in METHODS.items():
+        if name in source.config.names:
+            answer = timeline.answer(source, query, name)
+            found.append(Bar(answer.start_s, answer.end_s, title, answer.text, answer.color))
+        else:
+            found.append(Bar(0.0, 0.0, title, NOT_RUN, style.MUTED))
+    return found
+
+
+def _ours(source: Results, part: SubFigure) -> None:
+    part.suptitle(f"ours: {source.heading}", x=0.01, ha="left", size=9, weight="bold")
+    queries = examples(source)
+    panels = part.subplots(1, len(queries), squeeze=False)[0]
+    for place, (axes, query) in enumerate(zip(panels, queries, strict=True)):
+        kind = "rare" if query.rare else "common"
+        note = f"{kind} · {timeline.rarest_word(source, query)}"
+        moment = query.start_s, query.end_s
+        found = bars(source, query)
+        _panel(axes, query.sentence, note, found, moment, (0.0, query.duration_s), first=not place)
+
+
+def _printed(part: SubFigure) -> None:
+    part.suptitle(
+        "printed: the paper’s examples, ActivityNet Captions", x=0.01, ha="left", size=9,
+        weight="bold",
+    )  # fmt: skip
+    names = {method.printed: method.name for method in reversed(published.methods())}
+    examples = published.examples()
+    panels = part.subplots(1, len(examples), squeeze=False)[0]
+    for place, (axes, (sentence, spans)) in enumerate(zip(panels, examples.items(), strict=True)):
+        truth = spans["ground truth"]
+        found = [Bar(*truth, _TRUTH, "", style.MOMENT)]
+        for method, span in spans.items():
+            if method in names:
+                name = names[method]
+                text = timeline.overlap_text(span, truth)
+                found.append(Bar(*span, METHODS[name], text, style.color(name)))
+        ends = [end for span in spans.values() for end in span]
+        window = max(0.0, min(ends) - _MARGIN_S), max(ends) + _MARGIN_S
+        _panel(axes, sentence, "printed", found, truth, window, first=not place)
+
+
+def _panel(
+    axes: Axes, sentence: str, note: str, found: list[Bar], moment: tuple[float, float],
+    window: tuple[float, float], *, first: bool,
+) -> None:  # fmt: skip
+    timeline.draw_spans(axes, found, moment, window)
+    if not first:
+        axes.tick_params(labelleft=False)
+    axes.set_title(textwrap.fill(f"“{sentence}”", _LETTERS), size=7.5, pad=14)
+    axes.annotate(
+        note, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", size=6.5,
+        color=style.MUTED,
+    )  # fmt: skip

@@ -1,0 +1,182 @@
+"""Figure 7: what the slots of the memories hold, and which pairs they retrieve."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import SubFigure
+
+from mgsl.errors import UserError
+from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.read import inspections, published
+from mgsl.reporting.read.inspections import MEMORIES, SAME, Inspected
+from mgsl.reporting.read.results import Results
+
+_PLANE, _LINE, _HEAD = 2.55, 0.125, 0.6  # inches: of a plane, of a line of text, of the heading
+_PAIRS = 3  # test pairs of a slot that are listed
+_COLORS = "viridis"
+_LONGEST = 50  # letters of a line
+_TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000)
+
+
+def draw(datasets: Sequence[str]) -> Drawing:
+    """For each run: its memories' slots on their principal plane, and what some of them retrieve.
+
+    Args:
+        datasets: names of datasets whose memories were looked into.
+
+    Raises:
+        UserError: nothing was looked into.
+    """
+    found = [one for dataset in datasets for one in inspections.read(Results(dataset))]
+    if not found:
+        raise UserError("no memory was looked into: list a run under `inspected` in params.yaml")
+    heights = [_HEAD + _plane(one) + _LINE * _lines(one) for one in found]
+    figure = figures.compose(heights, [partial(_part, one) for one in found], width=style.WIDTH)
+    rule = found[0].summary(found[0].seeds[0])["rule"]
+    caption = (
+        "Figure 7. The slots of each memory on their first two principal components (share of the "
+        "variance on the axes), coloured by the training frequency of the words that address them "
+        "in reading (geometric mean, each word counted once); the area tells how much a slot is "
+        f"read. Letters mark representative slots, {rule}. Below: the words that address each "
+        "most, and the test pairs that give it most weight, with that weight and, in brackets, the "
+        "training frequency of their rarest word. The verdict is on the paper’s statement that "
+        "rare content lies in scattered slots: Spearman’s correlation, over words, of their "
+        "frequency with how far the slots that they address lie from their five nearest "
+        "neighbours, with its bootstrap interval. Slots and pairs are of seed "
+        f"{found[0].seeds[0]}, the verdict of all seeds. "
+        + " ".join(dict.fromkeys(one.source.caption for one in found))
+    )
+    return Drawing(figure, "Figure 7. What the slots hold", caption)
+
+
+def _shown(found: Inspected) -> list[str]:
+    """The memories that have a panel."""
+    return list(found.summary(found.seeds[0])["memories"])[:2]
+
+
+def _same(found: Inspected) -> bool:
+    """Whether no memory has two slots that differ."""
+    return bool(found.table("slots", found.seeds[0])["distance"].max() <= SAME)
+
+
+def _plane(found: Inspected) -> float:
+    """Inches: a point needs less room than a plane."""
+    return 0.7 if _same(found) else _PLANE
+
+
+def _lines(found: Inspected) -> int:
+    slots = found.table("slots", found.seeds[0])
+    chosen = slots[slots["representative"] != ""]
+    most = int(chosen.groupby("memory").size().max()) if len(chosen) else 0
+    return max(1, most * (_PAIRS + 1)) + 3
+
+
+def _part(found: Inspected, part: SubFigure) -> None:
+    title = f"{published.title(found.name)}, {found.source.heading}"
+    part.suptitle(title, x=0.01, ha="left", size=8.5, weight="bold")
+    memories = _shown(found)
+    grid = part.subplots(
+        2, len(memories), height_ratios=[_plane(found), _LINE * _lines(found)], squeeze=False
+    )
+    slots = found.table("slots", found.seeds[0])
+    norm = _norm(slots["frequency"])
+    for column, memory in enumerate(memories):
+        mine = slots[slots["memory"] == memory].reset_index(drop=True)
+        _draw_plane(grid[0, column], found, memory, mine, norm)
+        _write(grid[1, column], found, memory, mine)
+    if _same(found):
+        return
+    bar = part.colorbar(
+        ScalarMappable(norm, _COLORS), ax=list(grid[0]), shrink=0.7, aspect=25, pad=0.01
+    )
+    low, high = bar.mappable.get_clim()
+    ticks = [f for f in _TICKS if (low or 0) <= 1 + f <= (high or 0)]
+    bar.set_ticks([1 + f for f in ticks], labels=[str(f) for f in ticks])
+    bar.minorticks_off()
+    bar.set_label("training frequency", size=6.5)
+    bar.outline.set_visible(False)
+
+
+def _norm(frequency: pd.Series) -> LogNorm:
+    """Colours of 1 + frequency: over the middle nine tenths of the slots, at least a decade."""
+    low, high = np.quantile(1 + frequency, [0.05, 0.95])
+    return LogNorm(min(low, high / 10), high)
+
+
+def _draw_plane(
+    axes: Axes, found: Inspected, memory: str, slots: pd.DataFrame, norm: LogNorm
+) -> None:
+    axes.set_title(f"{MEMORIES.get(memory, memory)}, {len(slots)} slots")
+    if slots["distance"].max() <= SAME:
+        style.bare(axes)
+        axes.plot(0, 0, "o", ms=9, color=style.MUTED)
+        axes.annotate(
+            f"all {len(slots)} slots hold the same", (0, 0), (0, 10), textcoords="offset points",
+            ha="center", size=7,
+        )  # fmt: skip
+        return
+    shares = found.summary(found.seeds[0])["memories"][memory]["variance_shares"]
+    area = 6 + 90 * np.sqrt(slots["share_train"] / max(slots["share_train"].max(), 1e-12))
+    axes.scatter(
+        slots["x"], slots["y"], s=area, c=1 + slots["frequency"], cmap=_COLORS, norm=norm,
+        alpha=0.85, linewidths=0.3, edgecolors="white",
+    )  # fmt: skip
+    for letter, row in _representatives(slots):
+        axes.annotate(
+            letter, (row["x"], row["y"]), (7, 7), textcoords="offset points", size=8,
+            weight="bold", arrowprops={"arrowstyle": "-", "lw": 0.6, "color": style.INK},
+        )  # fmt: skip
+    axes.set_xlabel(f"first component, {shares[0]:.0%} of the variance")
+    axes.set_ylabel(f"second, {shares[1]:.0%}")
+    axes.margins(0.12)
+
+
+def _representatives(slots: pd.DataFrame) -> list[tuple[str, pd.Series]]:
+    """Letters of the representative slots, those of rare words first."""
+    chosen = slots[slots["representative"] != ""]
+    order = chosen.sort_values("representative", ascending=False, kind="stable")
+    return [("ABCDEFGH"[place], row) for place, (_, row) in enumerate(order.iterrows())]
+
+
+def _write(axes: Axes, found: Inspected, memory: str, slots: pd.DataFrame) -> None:
+    """The pairs of each representative slot, and the verdict."""
+    style.bare(axes)
+    count = _lines(found)
+    axes.set_ylim(-count, 0)
+    axes.set_xlim(0, 1)
+    line = -0.5
+    pairs = found.table("pairs", found.seeds[0])
+    for letter, row in _representatives(slots):
+        words = ", ".join(word.partition(":")[0] for word in row["words"].split()[:4])
+        _say(axes, line, f"{letter}  {row['representative']}: {words}", weight="bold")
+        mine = pairs.query("memory == @memory and slot == @row.slot and split == 'test'")
+        for place, (_, pair) in enumerate(mine[:_PAIRS].iterrows(), start=1):
+            seen = "" if pd.isna(pair["frequency"]) else f" [{int(pair['frequency'])}]"
+            ink = style.color("printed") if pair["rare"] else style.INK
+            text = _shorten(pair["sentence"], _LONGEST - len(seen)) + seen
+            _say(axes, line - place, f"{pair['score']:.2f}  {text}", color=ink)
+        line -= _PAIRS + 1
+    scatter = found.scatter().query("memory == @memory and unit == 'words'").iloc[0]
+    verdict = inspections.scattered(scatter)
+    if not np.isnan(scatter["correlation"]):
+        verdict = (
+            f"{verdict}: correlation {scatter['correlation']:+.2f} "
+            f"({scatter['low']:+.2f} to {scatter['high']:+.2f})"
+        )
+    _say(axes, 1.0 - count, "Rare content in scattered slots?", weight="bold")
+    _say(axes, 0.1 - count, verdict)
+
+
+def _say(axes: Axes, line: float, text: str, **look: str) -> None:
+    said = axes.text(0, line, text, size=6.2, va="center", **look)  # type: ignore[arg-type]
+    said.set_in_layout(False)
+
+
+def _shorten(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"

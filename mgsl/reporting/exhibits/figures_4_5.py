@@ -1,0 +1,208 @@
+"""Figures 4 and 5: how frequent the rarest words of each benchmark are, and what rarity costs.
+
+The graphics of the paper's Figures 4 and 5 could not be read; of its numbers only those that Figure
+1b gives for ActivityNet Captions are known, and the others are dashes.
+"""
+
+import itertools
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+
+from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.tables import DASH
+from mgsl.reporting.exhibits.no_video import BLIND, means, value
+from mgsl.reporting.read import published
+from mgsl.reporting.read.kept_studies import STAMP, Studies
+from mgsl.reporting.read.published import BENCHMARKS
+from mgsl.reporting.read.results import Results
+
+METRIC = "R@1, IoU=0.5"
+SPLITS = ("train", "val", "test")
+_INKS = dict(zip(SPLITS, (style.FAINT, style.MUTED, style.SERIES[0]), strict=True))
+_PRINTED = {"2DTAN": "2D-TAN", "DRN": "DRN", "MGSL-Net": "MGSL-Net"}
+_SHARES, _ROW, _HEAD = 2.3, 0.24, 0.8  # inches
+
+
+class RecallRow(NamedTuple):
+    """A row below: of which of the datasets that a benchmark was run on, None for no run of ours.
+
+    Without a name it is the heading over the rows of that dataset.
+    """
+
+    title: str
+    name: str
+    ink: str
+    marker: str = "o"
+    run: int | None = None
+
+
+def draw(datasets: Sequence[str], folder: str) -> Drawing:
+    """Above, the distribution of each benchmark; below, recall of rare and of common queries.
+
+    Args:
+        datasets: names of evaluated datasets; those that are no benchmark's are not shown.
+        folder: of the studies.
+    """
+    studies = Studies(folder)
+    sources = [source for source in map(Results, datasets) if source.benchmark]
+    rows = _rows(sources)
+    figure = figures.compose(
+        [_SHARES, _HEAD + _ROW * len(rows)],
+        [partial(_distributions, studies), partial(_recalls, means(studies), sources, rows)],
+        width=style.WIDTH,
+    )
+    return Drawing(figure, "Figures 4 and 5. Rarity on all benchmarks", _caption(studies, sources))
+
+
+def shown(datasets: Sequence[str]) -> str:
+    """Which evaluated datasets stand in the figure, and which do not, in a sentence.
+
+    Args:
+        datasets: names of evaluated datasets.
+    """
+    sources = [Results(dataset) for dataset in datasets]
+    some = [source.label for source in sources if source.benchmark]
+    others = [source.label for source in sources if not source.benchmark]
+    return (
+        f"Of the datasets that were run, {', '.join(some) or 'none'} "
+        f"{'stand' if len(some) > 1 else 'stands'} below."
+        + f" {', '.join(others)}: no benchmark of the paper, so not shown."
+        * bool(others)
+    )
+
+
+def _distributions(studies: Studies, part: SubFigure) -> None:
+    table = studies.table("figures_4_5")
+    for axes, benchmark in zip(part.subplots(1, len(BENCHMARKS)), BENCHMARKS, strict=True):
+        rows = table[(table["benchmark"] == benchmark) & (table["pairs"] > 0)]
+        _draw_distribution(axes, rows)
+        if benchmark == "activitynet":
+            _draw_printed(axes)
+        else:
+            axes.set_yticklabels([])
+        axes.set_title(f"{BENCHMARKS[benchmark][0]}\n{studies.pairs(benchmark):,} test pairs")
+
+
+def _draw_distribution(axes: Axes, rows: pd.DataFrame) -> None:
+    splits = [split for split in SPLITS if split in set(rows["split"])]
+    labels = list(dict.fromkeys(rows["bin"]))
+    places = np.arange(len(labels))[::-1]
+    height = 0.8 / len(splits)
+    for number, split in enumerate(splits):
+        shares = 100 * rows.loc[rows["split"] == split, "share"].to_numpy()
+        heights = places + (len(splits) / 2 - number - 0.5) * height
+        axes.barh(heights, shares, height=0.88 * height, color=_INKS[split])
+        for index, (place, share) in enumerate(zip(heights, shares, strict=True)):
+            name = f" {split}" if index == 0 else ""
+            axes.annotate(
+                f"{share:.1f}{name}", (share, place), (2, 0), textcoords="offset points",
+                va="center", size=5.8, color=style.INK if split == "test" else style.MUTED,
+            )  # fmt: skip
+    axes.set_yticks(places, labels)
+    axes.set_xlim(0, 76)
+    axes.set_xlabel("share of pairs, %")
+    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
+
+
+def _draw_printed(axes: Axes) -> None:
+    printed = published.bin_shares()
+    for index, share in enumerate(printed):
+        place = len(printed) - 1 - index
+        axes.plot([share, share], [place - 0.42, place + 0.42], color=style.MOMENT, lw=2)
+        axes.text(
+            75, place, f"printed\n{share:.2f}", va="center", ha="right", size=6,
+            color=style.MOMENT, weight="bold",
+        )  # fmt: skip
+    axes.set_ylabel("training frequency of rarest word")
+
+
+def _recalls(
+    blind: pd.DataFrame, sources: Sequence[Results], rows: list[RecallRow], part: SubFigure
+) -> None:
+    part.suptitle(
+        f"{METRIC}, %: queries with a rare word (filled) and without (open)",
+        x=0.01, ha="left", size=8.5, weight="bold",
+    )  # fmt: skip
+    panels = part.subplots(1, len(BENCHMARKS), sharex=True, sharey=True)
+    for axes, benchmark in zip(panels, BENCHMARKS, strict=True):
+        mine = [source for source in sources if source.benchmark == benchmark]
+        for place, row in enumerate(rows):
+            source = mine[row.run] if row.run is not None and row.run < len(mine) else None
+            if row.run is None:
+                ends = (_study if row.name in BLIND else _printed)(blind, benchmark, row.name)
+                _draw_ends(axes, -place, ends, row.ink, row.marker)
+            elif source and not row.name:
+                axes.text(0, -place - 0.2, f"ours: {source.label}", size=6.3, weight="bold")
+            elif source:
+                _draw_ends(axes, -place, _ours(source, row.name), row.ink, row.marker)
+        axes.axhline(0.5 - len(_PRINTED), color=style.FAINT, lw=0.6)
+        axes.set_ylim(-len(rows) + 0.4, 0.6)
+        axes.set_xlim(0, 125)  # room for the numbers
+        axes.set_xticks(range(0, 101, 25))
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=6.3)
+        axes.spines["left"].set_visible(False)
+    panels[0].set_yticks(-np.arange(len(rows)), [row.title for row in rows])
+
+
+def _rows(sources: Sequence[Results]) -> list[RecallRow]:
+    """What is printed, what sees no video, then the runs on each benchmark's first dataset, ..."""
+    rows = [
+        RecallRow(f"{title}, printed", name, style.MUTED, "D") for name, title in _PRINTED.items()
+    ]
+    rows += [RecallRow(title, name, style.color(name)) for name, title in BLIND.items()]
+    several = [[source for source in sources if source.benchmark == b] for b in BENCHMARKS]
+    for run, beside in enumerate(itertools.zip_longest(*several)):
+        names = dict.fromkeys(name for source in filter(None, beside) for name in source.names)
+        rows.append(RecallRow("", "", style.INK, run=run))
+        rows += [
+            RecallRow(published.title(name), name, style.color(name), run=run)
+            for name in names
+            if name not in BLIND  # they stand above, on the same pairs
+        ]
+    return rows
+
+
+def _draw_ends(axes: Axes, place: int, ends: Sequence[float] | None, ink: str, marker: str) -> None:
+    if ends is None:
+        axes.text(2, place, DASH, va="center", size=7, color=style.MUTED)
+        return
+    style.dumbbell(axes, place, ends, ink, marker)
+
+
+def _printed(_: pd.DataFrame, benchmark: str, name: str) -> tuple[float, float] | None:
+    return published.rare_and_common()[name] if benchmark == "activitynet" else None
+
+
+def _ours(source: Results, name: str) -> tuple[float, float] | None:
+    return _ends([source.result(name, group, METRIC) for group in ("rare", "common")], 100.0)
+
+
+def _study(table: pd.DataFrame, benchmark: str, name: str) -> tuple[float, float] | None:
+    return _ends([value(table, benchmark, name, g, METRIC) for g in ("rare", "common")], 1.0)
+
+
+def _ends(rows: list[Any], scale: float) -> tuple[float, float] | None:
+    if any(row is None for row in rows):
+        return None
+    rare, common = (scale * float(row["value"]) for row in rows)
+    return rare, common
+
+
+def _caption(studies: Studies, sources: list[Results]) -> str:
+    return (
+        "Figures 4 and 5. Above: share of pairs by the training frequency of their rarest noun, "
+        "verb or adjective, for each split; on ActivityNet beside the shares that Figure 1b "
+        f"prints, which no reading gives (Q22). Below: {METRIC} of rare and of common queries. "
+        "Diamonds: what the paper prints; a dash where its graphics could not be read. The prior "
+        "and the action prior see no video and no features. A method that was not run is not "
+        f"listed. Distributions and priors: {STAMP}. "
+        + " ".join(source.caption for source in sources)
+    )

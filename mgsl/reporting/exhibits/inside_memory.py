@@ -1,0 +1,144 @@
+"""Inside the memory: does it carry content, and what happened to it in training?"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+from matplotlib.ticker import MaxNLocator
+
+from mgsl.errors import UserError
+from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.read import inspections, published
+from mgsl.reporting.read.inspections import Inspected
+from mgsl.reporting.read.results import Results
+
+METRICS = ("R@1, IoU=0.5", "R@1, IoU=0.7")
+GROUPS = {"all": 0.22, "rare": 0.0, "common": -0.22}  # and where each stands in its row
+_PROBES = {
+    "memory_zeroed": "zeroed",
+    "memory_initial": "as before training",
+    "memory_shuffled": "shuffled",
+    "memory_values_initial": "trained addresses,\ncontent as before training",
+    "writes_at_test": "written at test time\n(diagnostic)",
+}
+_CURVES = (
+    ("slot_cosine", "Slot cosine"),
+    ("slot_rank", "Effective rank"),
+    ("slot_norm", "Slot norm"),
+    ("read_entropy", "Read entropy"),
+    ("write_entropy", "Write entropy"),
+)
+_DAMAGE, _CURVE, _HEAD, _VERDICT = 2.5, 1.75, 0.3, 0.17  # inches
+
+
+def draw(datasets: Sequence[str]) -> Drawing:
+    """For each dataset: what each damage to the memories costs, and the memories in training.
+
+    Args:
+        datasets: names of datasets whose memories were looked into.
+
+    Raises:
+        UserError: nothing was looked into.
+    """
+    sources = [Results(dataset) for dataset in datasets]
+    found = {source: inspections.read(source) for source in sources}
+    if not all(found.values()):
+        raise UserError("no memory was looked into: list a run under `inspected` in params.yaml")
+    heights = [_HEAD + _DAMAGE + _CURVE + _VERDICT * (1 + len(runs)) for runs in found.values()]
+    parts = [partial(_part, source, runs) for source, runs in found.items()]
+    figure = figures.compose(heights, parts, width=style.WIDTH)
+    caption = (
+        "Inside the memory. Above: R@1 on the test queries with the memories damaged, less R@1 "
+        "with them as trained, in points with the paired bootstrap interval: of all (square), rare "
+        "(filled) and common queries (open). Shuffled: slots are addressed as trained, but what is "
+        "read is another slot’s content; a memory whose slots hold something of their own must "
+        "lose by that. By this rule, stated beforehand, content is affirmed where the interval of "
+        "all queries lies below 0, and denied where nothing changes. Below: the memories over "
+        "training, of video (solid) and query (dashed): mean cosine between slots (1: all hold the "
+        "same), participation ratio of their spectrum, mean length, entropy of reading and writing "
+        "as a share of the largest (1: all slots are used alike). "
+        + " ".join(source.caption for source in sources)
+    )
+    return Drawing(figure, "Inside the memory", caption)
+
+
+def _part(source: Results, runs: list[Inspected], part: SubFigure) -> None:
+    part.suptitle(source.heading, x=0.01, ha="left", size=8.5, weight="bold")
+    verdicts = _VERDICT * (1 + len(runs))
+    heights = [_DAMAGE, verdicts, _CURVE]
+    above, middle, below = part.subfigures(3, 1, height_ratios=heights, squeeze=False)[:, 0]
+    left, right = above.subplots(1, 2, sharey=True)
+    for axes, metric in ((left, METRICS[0]), (right, METRICS[1])):
+        _draw_damage(axes, runs, metric)
+    _write_verdicts(middle, runs)
+    panels = below.subplots(1, len(_CURVES))
+    for axes, (key, title) in zip(panels, _CURVES, strict=True):
+        _draw_curve(axes, source, runs, key, title)
+
+
+def _draw_damage(axes: Axes, runs: list[Inspected], metric: str) -> None:
+    tables = [run.probes() for run in runs]
+    probes = [probe for probe in _PROBES if (tables[0]["probe"] == probe).any()]
+    step = len(runs) + 0.6
+    for row, probe in enumerate(probes):
+        for place, (run, table) in enumerate(zip(runs, tables, strict=True)):
+            base = -(row * step + place)
+            ink = style.color(run.name)
+            mine = table[(table["probe"] == probe) & (table["metric"] == metric)]
+            for group, offset in GROUPS.items():
+                one = mine[mine["group"] == group].iloc[0]
+                y, value = base + offset, 100 * one["difference"]
+                ends = [100 * one["difference_low"], 100 * one["difference_high"]]
+                axes.plot(ends, [y, y], color=ink, lw=0.9)
+                fill = "white" if group == "common" else ink
+                axes.plot(value, y, "s" if group == "all" else "o", ms=3.4, mec=ink, mfc=fill,
+                          mew=0.8)  # fmt: skip
+    axes.axvline(0, color=style.MUTED, lw=0.7)
+    middles = [-(row * step + (len(runs) - 1) / 2) for row in range(len(probes))]
+    axes.set_yticks(middles, [_PROBES[probe] for probe in probes], size=6.5)
+    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_title(metric)
+    axes.text(1, 1.03, "■ all   ● rare   ○ common", transform=axes.transAxes, ha="right", size=6.5,
+              color=style.MUTED)  # fmt: skip
+    axes.set_xlabel("points against the memory as trained")
+
+
+def _write_verdicts(part: SubFigure, runs: list[Inspected]) -> None:
+    axes = part.subplots()
+    style.bare(axes)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(-len(runs) - 0.5, 0.5)
+    axes.text(0, 0, "Do the slots hold something of their own?", size=7, weight="bold", va="center")
+    for place, run in enumerate(runs, start=1):
+        intact = run.probes().query("probe == 'intact' and group == 'all'")
+        values = dict(zip(intact["metric"], intact["value"], strict=True))
+        said = "; ".join(
+            f"{metric} {100 * values[metric]:.1f} %: {inspections.carries_content(run, metric)}"
+            for metric in METRICS
+        )
+        axes.text(
+            0, -place, f"{published.title(run.name)}   {said}", size=6.8, va="center",
+            color=style.color(run.name),
+        )  # fmt: skip
+
+
+def _draw_curve(axes: Axes, source: Results, runs: list[Inspected], key: str, title: str) -> None:
+    for run in runs:
+        for seed in run.seeds:
+            curve = source.curve(run.name, seed)
+            for domain, dashes in (("video", "-"), ("query", (0, (3, 1.6)))):
+                if f"{domain}_{key}" in curve:
+                    axes.plot(curve["epoch"], curve[f"{domain}_{key}"], ls=dashes, lw=1.1,
+                              color=style.color(run.name),
+                              marker="o" if len(curve) == 1 else "", ms=3)  # fmt: skip
+    axes.set_title(title, size=7, weight="normal")
+    axes.set_xlabel("epoch", size=6.5)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    if not key.endswith("norm"):
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    axes.grid(axis="y")

@@ -1,0 +1,155 @@
+"""The choice of a memory: what its candidates hold, on validation, over seeds and datasets.
+
+The rule was written down before the runs were made. A reading *carries content* on a dataset if
+both zeroing its memories and shuffling their slots cost `LEAST` points of R@1 at IoU 0.7 or more,
+in the mean over the seeds. The reading that does so on most datasets is recommended; of several the
+one with the highest R@1, the mean of IoU 0.5 and 0.7 and of the datasets.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+
+from mgsl import paths
+from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.read import published
+from mgsl.reporting.read.kept_runs import BASE, heading, of_memories
+
+METRICS = ("R@1, IoU=0.5", "R@1, IoU=0.7")
+LEAST = 1.0  # points
+_MARKS = {  # of recall with the memories as trained, and with each damage to them
+    "intact": ("s", "■ as trained"),
+    "zeroed": ("X", "✕ zeroed"),
+    "shuffled": ("D", "◇ shuffled"),
+    "initial": ("o", "○ as before training"),
+}
+_INKS = dict(zip(_MARKS, (style.INK, *style.SERIES[1:4]), strict=True))
+_ROW, _HEAD = 0.3, 0.85  # inches
+
+
+def draw(datasets: Sequence[str]) -> Drawing:
+    """A row for each candidate: recall with its memories as trained and with each damage to them.
+
+    Args:
+        datasets: shown first; the others that were studied follow.
+    """
+    study, means = of_memories(), summary()
+    shown = [dataset for dataset in study.datasets(datasets) if dataset in set(means["dataset"])]
+    if not shown:
+        return study.absent(datasets)
+    tables = [means[means["dataset"] == dataset] for dataset in shown]
+    parts = [partial(_part, table, heading(d)) for table, d in zip(tables, shown, strict=True)]
+    caption = " ".join(
+        [
+            "R@1 on the validation split, the mean over seeds, with the memories as trained (line: "
+            "from the lowest to the highest seed) and damaged. Shuffled: slots are addressed as "
+            "trained, but what is read is another slot’s content. Right: effective rank of the "
+            "slots of the video and the query memory, and the share of them that is used. The "
+            "rule, written before the runs: a reading carries content where both zeroing and "
+            f"shuffling cost {LEAST:g} point or more at IoU 0.7; the reading that does so on most "
+            "datasets is recommended, of several the one with the highest R@1. "
+            f"{_verdict(means)}",
+            *map(study.caption, shown),
+            study.not_run(datasets),
+        ]
+    )
+    heights = [_HEAD + _ROW * len(table) for table in tables]
+    return Drawing(figures.compose(heights, parts, width=style.WIDTH), study.title, caption.strip())
+
+
+def summary() -> pd.DataFrame:
+    """Each candidate on each dataset: the mean over seeds, and whether it has content by the rule.
+
+    Returns:
+        Columns of `reports/studies/memories_validation.csv`, recall in percent, with those of the
+        lowest and the highest seed (low, high), and `content`. No rows without that file.
+    """
+    path = paths.STUDIES / "memories_validation.csv"
+    if not path.is_file():
+        return pd.DataFrame(columns=["dataset", "name"])
+    rows = pd.read_csv(path)
+    recalls = [column for column in rows.columns if column.endswith(METRICS)]
+    rows[recalls] *= 100
+    runs = rows.groupby(["dataset", "name"], sort=False)
+    means = runs.mean(numeric_only=True)
+    for metric in METRICS:
+        means[f"low, {metric}"] = runs[f"intact, {metric}"].min()
+        means[f"high, {metric}"] = runs[f"intact, {metric}"].max()
+    zeroed, shuffled = (
+        means[f"intact, {METRICS[1]}"] - means[f"{damage}, {METRICS[1]}"]
+        for damage in ("zeroed", "shuffled")
+    )
+    return means.assign(content=(zeroed >= LEAST) & (shuffled >= LEAST)).reset_index()
+
+
+def choice(means: pd.DataFrame) -> str:
+    """The reading that the rule recommends.
+
+    Args:
+        means: what `summary` returned; a reading that is not there on every dataset is no choice.
+    """
+    everywhere = means.groupby("name")["dataset"].nunique() == means["dataset"].nunique()
+    runs = means[means["name"].map(everywhere)].groupby("name")
+    content = runs["content"].sum()
+    recall = runs[[f"intact, {metric}" for metric in METRICS]].mean().mean(axis=1)
+    return str(recall[content == content.max()].idxmax())
+
+
+def _verdict(means: pd.DataFrame) -> str:
+    found = choice(means)
+    if found == BASE:
+        return "By the rule that is the recommended one."
+    return f"By the rule that is “{published.title(found)}”, not the recommended one."
+
+
+def _part(table: pd.DataFrame, title: str, part: SubFigure) -> None:
+    part.suptitle(title, x=0.01, ha="left", size=8.5, weight="bold")
+    left, right, held = part.subplots(1, 3, width_ratios=[1, 1, 0.8])
+    for axes, metric in ((left, METRICS[0]), (right, METRICS[1])):
+        _draw_recall(axes, table, metric)
+    left.set_yticks([-row for row in range(len(table))], map(published.title, table["name"]))
+    right.set_yticks([])
+    _write_held(held, table)
+    for axes in (left, right, held):
+        axes.set_ylim(0.5 - len(table), 0.6)
+    across = 0.42
+    for damage, (_, label) in _MARKS.items():
+        part.text(across, 0.985, label, size=6.5, color=_INKS[damage], va="top")
+        across += 0.011 + 0.0095 * len(label)
+
+
+def _draw_recall(axes: Axes, table: pd.DataFrame, metric: str) -> None:
+    for row, (_, run) in enumerate(table.iterrows()):
+        ends = [run[f"low, {metric}"], run[f"high, {metric}"]]
+        axes.plot(ends, [-row, -row], color=style.INK, lw=1)
+        for damage, (marker, _) in _MARKS.items():
+            ink = _INKS[damage]
+            face = ink if damage == "intact" else "white"
+            axes.plot(run[f"{damage}, {metric}"], -row, marker, ms=5, mec=ink, mfc=face, mew=0.9)
+    axes.set_title(f"{metric}, %")
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=6.5)
+    axes.spines["left"].set_visible(False)
+
+
+def _write_held(axes: Axes, table: pd.DataFrame) -> None:
+    style.bare(axes)
+    columns = {0.0: "rank", 0.42: "used, %", 0.8: "content"}
+    for across, title in columns.items():
+        axes.text(across, 1.0, title, transform=axes.transAxes, size=6.5, color=style.MUTED)
+    for row, (_, run) in enumerate(table.iterrows()):
+        if pd.isna(run["video_slot_rank"]):
+            continue
+        used = [100 * run[f"{side}_used_slots"] for side in ("video", "query")]
+        told = (
+            f"{run['video_slot_rank']:.1f} / {run['query_slot_rank']:.1f}",
+            f"{used[0]:.0f} / {used[1]:.0f}",
+            "yes" if run["content"] else "no",
+        )
+        for across, text in zip(columns, told, strict=True):
+            axes.text(across, -row, text, transform=axes.get_yaxis_transform(), size=6.5,
+                      va="center")  # fmt: skip

@@ -1,0 +1,1 @@
+"""The noise of training: what it hides, as a figure and as tables."""

@@ -1,0 +1,145 @@
+"""The noise of training as a picture: every training as a dot, and what can be seen through it."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+
+from mgsl.evaluation.pairs import METRICS, VISIBLE
+from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.exhibits.noise import visibility
+from mgsl.reporting.read import published
+from mgsl.reporting.read.comparisons import Comparisons
+
+_ROW, _HEAD, _BELOW = 0.2, 0.75, 3.1  # inches
+_OFFSETS = {"all": 0.17, "rare": -0.17}
+_INKS = {"all": style.INK, "rare": style.SERIES[1]}
+_PLACES = {
+    "Table 1": style.MUTED,
+    "Table 3": style.SERIES[0],
+    "Table 4": style.SERIES[2],
+    "Table 5": style.SERIES[3],
+}
+_APART = 0.043  # of two labels, a share of the height
+_LOWEST, _HIGHEST = 0.4, 40.0  # points that are drawn
+_END, _WIDE = 12.5, 32  # of the lines, and of the axis with its labels: trainings
+
+
+def draw(runs: Sequence[Comparisons]) -> Drawing:
+    """For each dataset: trainings as dots, and the smallest visible difference below.
+
+    Args:
+        runs: on each dataset.
+    """
+    parts, heights = [], []
+    for one in runs:
+        parts += [partial(_dots, one), partial(_limits, one)]
+        heights += [_HEAD + _ROW * len(one.source.config.names), _BELOW]
+    with_memory, without = map(published.title, visibility.PAIR)
+    caption = (
+        "The noise of training. Above: R@1 on the test split of each training (dots) of runs that "
+        "differ in the seed alone, and their mean (bar), of all and of rare queries. Below: the "
+        f"smallest difference between “{with_memory}” and “{without}” that is visible with so many "
+        "trainings of each (half of its 95% interval over queries and trainings; with one training "
+        "there is no verdict), and the differences that the paper prints and makes claims of: "
+        "those above a curve could be seen, those below it could not. "
+        + " ".join(one.source.caption for one in runs)
+    )
+    figure = figures.compose(heights, parts, width=style.WIDTH)
+    return Drawing(figure, "How far apart trainings lie, and what can be seen", caption)
+
+
+def _dots(runs: Comparisons, part: SubFigure) -> None:
+    part.suptitle(runs.source.heading, x=0.01, ha="left", size=9, weight="bold")
+    names = list(runs.source.config.names)
+    found = {name: visibility.trainings(runs, name) for name in names}
+    panels = part.subplots(1, len(METRICS), sharey=True)
+    for axes, metric in zip(panels, METRICS, strict=True):
+        for place, name in enumerate(names):
+            for group in visibility.GROUPS:
+                rows = found[name].query("group == @group and metric == @metric")
+                _draw_trainings(axes, 100 * rows["value"].to_numpy(), group, -place)
+        axes.set_title(f"{metric}, %")
+        axes.set_ylim(-len(names) + 0.4, 0.7)
+        axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=6.3)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+    panels[0].set_yticks([-place for place in range(len(names))], map(published.title, names))
+    for across, group in ((0.76, "all"), (0.88, "rare")):
+        panels[-1].annotate(
+            f"● {group}", (across, 1), (0, 3), xycoords="axes fraction",
+            textcoords="offset points", size=6.5, color=_INKS[group],
+        )  # fmt: skip
+
+
+def _draw_trainings(axes: Axes, values: np.ndarray, group: str, place: int) -> None:
+    ink, height = _INKS[group], place + _OFFSETS[group]
+    axes.plot(values, np.full(len(values), height), "o", ms=2.8, mew=0, color=ink, alpha=0.55)
+    if len(values) and not np.isnan(values).any():
+        axes.plot([values.mean()] * 2, [height - 0.16, height + 0.16], color=ink, lw=1.4)
+
+
+def _limits(runs: Comparisons, part: SubFigure) -> None:
+    panels = part.subplots(1, len(METRICS), sharey=True)
+    for axes, metric in zip(panels, METRICS, strict=True):
+        _draw_effects(axes, metric)
+        for group in visibility.GROUPS:
+            _draw_visible(axes, visibility.visible(runs, group, metric), group)
+        axes.set_yscale("log")
+        axes.set_ylim(_LOWEST, _HIGHEST)
+        ticks = [0.5, 1, 2, 5, 10, 20]
+        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+        axes.set_xlim(0, _WIDE)
+        axes.set_xticks([1, *VISIBLE])
+        axes.xaxis.set_label_coords(0.17, -0.11)
+        axes.set_xlabel("trainings of each side")
+        axes.axvspan(0, 2, color=style.GRID, lw=0)
+        axes.text(1, _LOWEST * 1.15, "no verdict", rotation=90, ha="center", va="bottom", size=6,
+                  color=style.MUTED)  # fmt: skip
+        axes.set_title(f"{metric}: smallest visible difference, points")
+    panels[0].set_ylabel("points")
+
+
+def _draw_visible(axes: Axes, least: dict[int, float], group: str) -> None:
+    if not least:
+        return
+    axes.plot(list(least), list(least.values()), "o-", ms=3.5, color=_INKS[group], zorder=3)
+    last = max(least)
+    axes.annotate(
+        group, (last, least[last]), (-3, 5 if group == "all" else -5),
+        textcoords="offset points", va="bottom" if group == "all" else "top", ha="right", size=7,
+        color=_INKS[group], weight="bold",
+    )  # fmt: skip
+
+
+def _draw_effects(axes: Axes, metric: str) -> None:
+    """Each printed difference as a line, named on the right."""
+    shown = [e for e in visibility.effects() if e.measure == metric and e.printed >= _LOWEST]
+    shown.sort(key=lambda effect: effect.printed)
+    span = np.log(_HIGHEST / _LOWEST)
+    heights = [float(np.log(effect.printed / _LOWEST) / span) for effect in shown]
+    for effect, at, label in zip(shown, heights, _spread(heights), strict=True):
+        ink, value = _PLACES[effect.claim.place], effect.printed
+        axes.plot([0, _END], [value, value], color=ink, lw=0.6, zorder=1)
+        ends = [_END / _WIDE, (_END + 1) / _WIDE]
+        axes.plot(ends, [at, label], color=ink, lw=0.5, zorder=1, transform=axes.transAxes)
+        axes.text((_END + 1.3) / _WIDE, label, f"{value:.2f}  {effect.claim.statement}",
+                  transform=axes.transAxes, va="center", size=5.2, color=ink)  # fmt: skip
+
+
+def _spread(heights: list[float]) -> list[float]:
+    """The places of labels, in order: as near to their lines as they do not overlap."""
+    places: list[float] = []
+    for height in heights:
+        places.append(max(height, places[-1] + _APART) if places else height)
+    over = places[-1] - 1 if places else 0.0
+    if over > 0:  # push all down from the top
+        below = 1.0
+        for index in reversed(range(len(places))):
+            places[index] = min(places[index], below)
+            below = places[index] - _APART
+    return places

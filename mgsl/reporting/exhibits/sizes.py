@@ -1,0 +1,66 @@
+"""How large MGSL-Net is at the paper's scale, and which reading meets the printed size (A5)."""
+
+import pandas as pd
+
+from mgsl import paths
+from mgsl.errors import UserError
+from mgsl.reporting.draw.tables import Cell, Columns, Table
+from mgsl.reporting.read import published
+
+_TITLES = {
+    "activitynet_c3d": "ActivityNet Captions, 500-d",
+    "tacos_c3d": "TACoS, 4096-d",
+    "charades_i3d": "Charades-STA, 1024-d",
+}
+_PRINTED = "tacos_c3d"  # whose sizes Table 2 prints
+
+
+def build() -> Table:
+    """One row for each reading that changes the number of parameters.
+
+    Raises:
+        UserError: the sizes were not counted.
+    """
+    try:
+        rows = pd.read_csv(paths.SIZES)
+    except FileNotFoundError:
+        raise UserError(f"{paths.SIZES} is missing: run `python -m mgsl trace`") from None
+    printed = float(published.table_2()["model_size_m"]["MGSL-Net"])
+    rows["printed_mib"] = [printed if name == _PRINTED else None for name in rows["dataset"]]
+    rows["gap_mib"] = rows["mib"] - rows["printed_mib"]
+    readings = list(dict.fromkeys(rows["reading"]))
+    table = rows.set_index(["reading", "dataset"])
+    body = []
+    for reading in readings:
+        cells = []
+        for dataset in _TITLES:
+            one = table.loc[(reading, dataset)]
+            cells += [Cell(f"{one['parameters'] / 1e6:.2f}"), Cell(f"{one['mib']:.1f}")]
+        gap = table.loc[(reading, _PRINTED)]["gap_mib"]
+        body.append(
+            (reading, (*cells, Cell(f"{printed:g}"), Cell(f"{gap:+.1f}".replace("-", "−"))))
+        )
+    return Table(
+        caption=(
+            "Sizes at the paper’s scale, counted in the live model: millions of parameters, and "
+            "MiB of them in 32 bits, of the configuration `printed` with each reading. The paper "
+            "prints one size, 203 “M”, beside results on TACoS; of 2D-TAN it prints 232, which is "
+            "232.4 MiB of the 60,925,953 parameters of its public TACoS configuration, so that its "
+            "unit is the MiB. Slots are not parameters: both "
+            "memories together hold "
+            f"{_slots(rows, readings)}. No data were used."
+        ),
+        columns=(
+            *(Columns(title, ("M", "MiB"), ours=True) for title in _TITLES.values()),
+            Columns("Table 2 (TACoS)", ("printed",), ours=False),
+            Columns("TACoS less printed", ("MiB",), ours=True),
+        ),
+        rows=tuple(body),
+        tidy=rows,
+        stub="Reading",
+    )
+
+
+def _slots(rows: pd.DataFrame, readings: list[str]) -> str:
+    first = rows[rows["reading"] == readings[0]].set_index("dataset")["slots_mib"]
+    return ", ".join(f"{first[d]:g} MiB ({t.partition(',')[0]})" for d, t in _TITLES.items())

@@ -1,0 +1,97 @@
+"""Slots: recall against the number of slots of both memories."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+from matplotlib.ticker import NullLocator
+
+from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.exhibits.ablations import METRICS
+from mgsl.reporting.exhibits.readings import scope
+from mgsl.reporting.read.kept_runs import BASE, GROUPS, INKS, RunStudy, heading
+
+TITLE = "Slots: does recall converge?"
+MARGIN = 1.0  # points within which numbers of slots count as equally good, as among the claims
+_HEIGHT = 4.1  # inches
+_RAISED = {"all": -4, "rare": 0, "common": 4}  # points by which the name of a curve is moved
+
+
+def draw(datasets: Sequence[str]) -> Drawing:
+    """Recall of all, rare and common queries by the number of slots, and the change to the default.
+
+    Args:
+        datasets: shown first; the others that were studied follow.
+    """
+    study = RunStudy("slots", title=TITLE)
+    shown = study.datasets(datasets)
+    if not shown:
+        return study.absent(datasets)
+    caption = " ".join(
+        [
+            "R@1 on the test split by the number of slots that each of the two memories has. "
+            f"Above: all, rare and common queries, with 95% intervals, {scope(study)}. "
+            "Below: all queries, less the default number (dotted line); within the grey band, "
+            f"{MARGIN:g} point either way, numbers of slots count as equally good.",
+            *map(study.caption, shown),
+            study.not_run(datasets),
+        ]
+    )
+    parts = [partial(_part, study, dataset) for dataset in shown]
+    return Drawing(figures.compose(_HEIGHT, parts, width=style.WIDTH), TITLE, caption.strip())
+
+
+def sweep(study: RunStudy, dataset: str, group: str, metric: str) -> pd.DataFrame:
+    """The rows of one curve, by the number of slots; other rules of scoring are left out."""
+    rows = study.rows.query("dataset == @dataset and group == @group and metric == @metric")
+    mine = (rows["name"] == BASE) | rows["name"].str.startswith("slots_")
+    return rows[mine].sort_values("slots").drop_duplicates("slots")
+
+
+def default(study: RunStudy, dataset: str) -> int:
+    """The number of slots that every other is compared with."""
+    rows = study.rows
+    return int(rows.loc[(rows["dataset"] == dataset) & (rows["name"] == BASE), "slots"].iloc[0])
+
+
+def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
+    part.suptitle(heading(dataset), x=0.01, ha="left", size=9, weight="bold")
+    grid = part.subplots(2, len(METRICS), sharex=True, sharey="row", height_ratios=[1.6, 1])
+    for (levels, changes), metric in zip(grid.T, METRICS, strict=True):
+        levels.set_title(metric)
+        for group in GROUPS:
+            _draw_levels(levels, sweep(study, dataset, group, metric), group)
+        _draw_changes(changes, sweep(study, dataset, "all", metric))
+        counts = sweep(study, dataset, "all", metric)["slots"].to_numpy()
+        for axes in (levels, changes):
+            axes.axvline(default(study, dataset), color=style.MUTED, lw=0.7, ls=(0, (1, 2)))
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(counts, [f"{count:,}" for count in counts])
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.grid(axis="y")
+        changes.set_xlabel("slots of each memory")
+    grid[0, 0].set_ylabel("R@1, %")
+    grid[1, 0].set_ylabel("less the default,\npoints")
+
+
+def _draw_levels(axes: Axes, rows: pd.DataFrame, group: str) -> None:
+    ink = INKS[group]
+    slots, values = rows["slots"].to_numpy(), rows["value"].to_numpy()
+    axes.plot(slots, values, "o-", color=ink, ms=3.2, lw=1.3 if group == "all" else 1.0)
+    axes.vlines(slots, rows["low"], rows["high"], color=ink, lw=0.8, alpha=0.6)
+    if len(rows):
+        axes.annotate(
+            group, (slots[-1], values[-1]), (6, _RAISED[group]), textcoords="offset points",
+            va="center", size=7, color=ink, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _draw_changes(axes: Axes, rows: pd.DataFrame) -> None:
+    axes.axhspan(-MARGIN, MARGIN, color=style.GRID, lw=0)
+    axes.axhline(0, color=style.MUTED, lw=0.8)
+    slots = rows["slots"].to_numpy()
+    axes.plot(slots, rows["difference"], "o-", color=style.INK, ms=3.2)
+    axes.vlines(slots, rows["difference_low"], rows["difference_high"], color=style.INK, lw=0.9)

@@ -1,0 +1,148 @@
+"""Table 1: every method the paper compares, printed and ours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from mgsl.evaluation.metrics import metric_names
+from mgsl.reporting.draw.tables import DITTO, Cell, Columns, Table, spread
+from mgsl.reporting.read import published
+from mgsl.reporting.read.lengths import mark
+from mgsl.reporting.read.published import BENCHMARKS, Method
+from mgsl.reporting.read.results import Results, rule
+
+_FIELDS = [
+    *("name", "title", "group", "dataset", "features", "simulated", "metric", "printed_percent"),
+    *("ours_percent", "sd_points", "low_percent", "high_percent", "gap_points"),
+    *("trainings", "queries"),
+]
+
+
+def build(datasets: Sequence[str]) -> Table:
+    """The fifteen printed rows, and beside them what was run on each dataset.
+
+    A dataset with a benchmark stands right of that benchmark's printed columns. One without, or one
+    whose features are simulated, stands apart on the right, and has no gap.
+
+    Args:
+        datasets: names of evaluated datasets.
+    """
+    sources = [Results(dataset) for dataset in datasets]
+    blocks: list[tuple[Columns, Results | None, str | None]] = []
+    for name, (title, features) in BENCHMARKS.items():
+        head = f"printed: {title}, {features}"
+        blocks.append((Columns(head, tuple(published.metrics(name)), ours=False), None, name))
+        blocks += [_ours(s) for s in sources if s.comparable and s.benchmark == name]
+    blocks += [_ours(source) for source in sources if not source.comparable]
+    run = {name for source in sources for name in source.names}
+    numbers: list[dict[str, Any]] = []
+    rows: list[tuple[str, tuple[Cell, ...]]] = []
+    above = ""
+    for method in published.methods():
+        if method.name not in run and (not method.printed or method.printed == above):
+            continue  # a row of ours alone, and not run
+        cells: list[Cell] = []
+        for columns, source, benchmark in blocks:
+            if source is None and method.printed and method.printed == above:
+                cells += [Cell(DITTO)] * len(columns.names)
+                continue
+            for metric in _metrics(source, benchmark):
+                number = _number(method, source, benchmark, metric)
+                numbers.append(number)
+                cells += _cells(number, source)
+        title = method.title + mark(method.name, datasets)
+        rows.append((title, tuple(cells)))
+        above = method.printed
+    return Table(
+        caption=_caption(sources),
+        columns=tuple(columns for columns, *_ in blocks),
+        rows=tuple(rows),
+        tidy=pd.DataFrame(numbers, columns=_FIELDS),
+    )
+
+
+def _ours(source: Results) -> tuple[Columns, Results, str | None]:
+    label = f"ours: {source.label}"
+    if not source.comparable:
+        return Columns(label, tuple(_metrics(source, None)), ours=True), source, None
+    metrics = _metrics(source, source.benchmark)
+    names = tuple(name for metric in metrics for name in (metric, "gap"))
+    return Columns(label, names, ours=True), source, source.benchmark
+
+
+def _metrics(source: Results | None, benchmark: str | None) -> list[str]:
+    """The metrics that a benchmark prints; all of ours where there is no benchmark."""
+    if benchmark is not None:
+        return published.metrics(benchmark)
+    return metric_names(source.config.evaluation) if source else []
+
+
+def _number(
+    method: Method, source: Results | None, benchmark: str | None, metric: str
+) -> dict[str, Any]:
+    """One row of the tidy table, in percent."""
+    printed = published.table_1().get((method.printed, benchmark or "", metric))
+    number: dict[str, Any] = {"metric": metric, "printed_percent": printed}
+    number |= {"name": method.name, "title": method.title, "group": method.group}
+    if source is None:
+        title, features = BENCHMARKS[benchmark or ""]
+        return number | {"dataset": f"{title} (paper)", "features": features, "simulated": False}
+    number |= {
+        "dataset": source.dataset,
+        "features": source.summary["features"],
+        "simulated": source.simulated,
+    }
+    found = source.result(method.name, "all", metric)
+    if found is None:
+        return number
+    ours = round(100 * found["value"], 2)
+    return number | {
+        "ours_percent": ours,
+        "sd_points": round(100 * found["sd"], 2),
+        "low_percent": round(100 * found["low"], 2),
+        "high_percent": round(100 * found["high"], 2),
+        "gap_points": None if printed is None else round(ours - printed, 2),
+        "trainings": int(found["trainings"]),
+        "queries": int(found["queries"]),
+    }
+
+
+def _cells(number: dict[str, Any], source: Results | None) -> list[Cell]:
+    if source is None:
+        printed = number["printed_percent"]
+        return [Cell() if printed is None else Cell(f"{printed:.2f}")]
+    if "ours_percent" not in number:
+        return [Cell()] * (2 if source.comparable else 1)
+    interval = f"{number['low_percent']:.1f}–{number['high_percent']:.1f}"
+    cells = [Cell(f"{number['ours_percent']:.2f}{spread(number['sd_points'])}", interval)]
+    if source.comparable:
+        gap = number["gap_points"]
+        cells.append(Cell() if gap is None else Cell(f"{gap:+.2f}".replace("-", "−")))
+    return cells
+
+
+def _caption(sources: Sequence[Results]) -> str:
+    parts = [
+        "Table 1. Recall in percent on the test split. Printed columns hold what the paper "
+        "prints, columns named “ours” what was run here; R@n stands above the IoU it is counted at."
+    ]
+    for source in sources:
+        parts.append(source.caption)
+        if source.comparable:
+            title, features = BENCHMARKS[source.benchmark or ""]
+            parts.append(
+                f"The gap (ours less printed, in points) is to {title} with {features} features, "
+                f"so it is owed to the features too: ours are {source.summary['features']}, not "
+                f"{features}."
+            )
+        elif source.benchmark:
+            parts.append("Simulated features have no gap: the paper's methods saw real ones.")
+        else:
+            parts.append("It has no counterpart in the paper and is compared with none of it.")
+    told = (
+        "; ± is the standard deviation over trainings" if len(sources[0].config.seeds) > 1 else ""
+    )
+    parts.append(f"{rule(sources)} The interval stands beside the number{told}.")
+    parts.append(f"– : not printed, or not run. {DITTO} : the printed number of the row above.")
+    return " ".join(parts)

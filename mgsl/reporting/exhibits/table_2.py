@@ -1,0 +1,199 @@
+"""Table 2: what an answer costs, printed and ours, and how each compares with MGSL-Net."""
+
+import json
+from collections.abc import Hashable, Sequence
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from mgsl import paths
+from mgsl.errors import UserError
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
+from mgsl.reporting.read import published
+from mgsl.reporting.read.lengths import mark
+from mgsl.reporting.read.results import Results
+
+METRIC = "R@1, IoU=0.5"
+REFERENCE = "MGSL-Net"  # in the paper's tables: what others are compared with
+_RATIO = "× MGSL-Net"
+_SETTINGS = {"paper": "ours: the paper's sizes for TACoS", "embedded": "ours: embedded sizes"}
+_PRINTED = ("run time, s", _RATIO, "size", METRIC)
+_OURS = (
+    "ms a query",
+    _RATIO,
+    "around it, %",
+    "ms in a batch",
+    "MiB",
+    "M multiply-adds",
+    "peak MiB",
+)
+_FIELDS = (
+    *("name", "title", "setting", "dataset", "quantity", "value", "low", "high", "sd", "trainings"),
+    "ratio",
+)
+
+
+Row = dict[Hashable, Any]
+
+
+class Costs:
+    """What was counted, and what was timed."""
+
+    @cached_property
+    def counted(self) -> dict[tuple[str, str], Row]:
+        """Parameters, MiB and multiply-adds by setting and name.
+
+        Raises:
+            UserError: the stage `trace` has not run.
+        """
+        try:
+            rows = pd.read_csv(paths.COSTS).to_dict("records")
+        except FileNotFoundError:
+            raise UserError(f"{paths.COSTS} is missing: run `dvc repro`") from None
+        return {(row["setting"], row["name"]): row for row in rows}
+
+    @cached_property
+    def timed(self) -> dict[tuple[str, str, int, str], Row]:
+        """Times by setting, name, queries at a time and part; empty where nothing was timed."""
+        rows = pd.read_csv(paths.TIMES).to_dict("records") if paths.TIMES.is_file() else []
+        return {(row["setting"], row["name"], row["batch"], row["part"]): row for row in rows}
+
+    @cached_property
+    def machine(self) -> str:
+        """What the times are of, in words."""
+        if not paths.TIMED_ON.is_file():
+            return "Nothing was timed: `python -m mgsl efficiency` does."
+        told = json.loads(paths.TIMED_ON.read_text(encoding="utf-8"))
+        threads = "1 thread" if told["threads"] == 1 else f"{told['threads']} threads"
+        return f"Times are of {told['processor']}, {threads}, torch {told['torch']}, no GPU."
+
+
+def build(datasets: Sequence[str]) -> Table:
+    """The printed rows, what was counted and timed of ours, and ours on each dataset.
+
+    Args:
+        datasets: names of evaluated datasets.
+    """
+    costs, sources = Costs(), [Results(dataset) for dataset in datasets]
+    printed = published.table_2()
+    ran = {name for _, name in costs.counted}
+    blocks = [Columns("printed: TACoS, C3D", _PRINTED, ours=False)]
+    blocks += [Columns(title, _OURS, ours=True) for title in _SETTINGS.values()]
+    blocks += [Columns(f"ours: {source.label}", (METRIC,), ours=True) for source in sources]
+    numbers: list[dict[str, Any]] = []
+    rows = []
+    for method in published.methods():
+        if method.printed not in printed.index and method.name not in ran:
+            continue
+        if method.group == "proposed" and method.name not in ran:
+            continue  # another configuration of what has its row
+        cells = _printed(printed, method.printed)
+        for setting in _SETTINGS:
+            cells += _ours(costs, setting, method, numbers)
+        for source in sources:
+            found = source.result(method.name, "all", METRIC)
+            cells.append(_recall(found))
+            if found is not None:
+                keys = ("value", "low", "high", "sd")
+                number = {key: round(100 * found[key], 2) for key in keys}
+                number["trainings"] = int(found["trainings"])
+                numbers.append(_number(method, "", source.dataset, METRIC) | number)
+        title = method.title + mark(method.name, datasets)
+        rows.append((title, tuple(cells)))
+    tidy = pd.DataFrame(numbers, columns=list(_FIELDS))
+    return Table(_caption(costs, sources), tuple(blocks), tuple(rows), tidy)
+
+
+def _printed(printed: pd.DataFrame, name: str) -> list[Cell]:
+    if name not in printed.index:
+        return [Cell(reason="not in the paper's table")] * len(_PRINTED)
+    rows = printed.to_dict("index")
+    row, reference = rows[name], rows[REFERENCE]
+    return [
+        Cell(f"{row['run_time_s']:.2f}"),
+        Cell(f"{row['run_time_s'] / reference['run_time_s']:.1f}"),
+        Cell(f"{row['model_size_m']:.0f}"),
+        Cell(f"{row['tacos_r1_iou0.5']:.2f}"),
+    ]
+
+
+def _ours(
+    costs: Costs, setting: str, method: published.Method, numbers: list[dict[str, Any]]
+) -> list[Cell]:
+    """The cells of one setting, in the order of `_OURS`; their numbers go to `numbers`."""
+    name = method.name
+    counted = costs.counted.get((setting, name))
+    if counted is None:
+        return [Cell(reason="not among the methods of params.yaml")] * len(_OURS)
+
+    def note(quantity: str, **values: Any) -> None:
+        known = {key: round(float(value), 4) for key, value in values.items()}
+        numbers.append(_number(method, setting, counted["dataset"], quantity) | known)
+
+    note("parameters", value=counted["parameters"])
+    note("MiB of float32", value=counted["mib"])
+    note("multiply-adds of a query", value=counted["multiply_adds"])
+    size = [Cell(f"{counted['mib']:.3g}"), Cell(f"{counted['multiply_adds'] / 1e6:,.0f}")]
+    totals = {n: row for (s, m, n, part), row in costs.timed.items()
+              if (s, m, part) == (setting, name, "total")}  # fmt: skip
+    if not totals:
+        none = Cell(reason="not timed: python -m mgsl efficiency")
+        return [none, none, none, none, *size, none]
+    alone, best = totals[1], min(totals, key=lambda n: float(totals[n]["median_ms"]))
+    parts = [costs.timed[setting, name, 1, part]["median_ms"] for part in ("batch", "nms")]
+    reference = costs.timed.get((setting, "mgsl_net", 1, "total"))
+    ratio = alone["median_ms"] / reference["median_ms"] if reference else float("nan")
+    ends = {"value": alone["median_ms"], "low": alone["low_ms"], "high": alone["high_ms"]}
+    note("ms of a query alone", **ends, ratio=ratio)
+    note("of it reading its input, ms", value=parts[0])
+    note("of it NMS, ms", value=parts[1])
+    note(f"ms of a query among {best}", value=totals[best]["median_ms"])
+    note("peak MiB beyond the weights", value=alone["peak_mib"])
+    return [
+        Cell(_ms(alone["median_ms"]), f"{_ms(alone['low_ms'])}–{_ms(alone['high_ms'])}"),
+        Cell(f"{ratio:.2f}") if reference else Cell(reason="MGSL-Net was not timed"),
+        Cell(f"{100 * sum(parts) / alone['median_ms']:.2g}"),
+        Cell(_ms(totals[best]["median_ms"]), f"of {best}"),
+        *size,
+        Cell(f"{alone['peak_mib']:.3g}"),
+    ]
+
+
+def _number(method: published.Method, setting: str, dataset: str, quantity: str) -> dict[str, Any]:
+    return {
+        "name": method.name,
+        "title": method.title,
+        "setting": setting,
+        "dataset": dataset,
+        "quantity": quantity,
+    }
+
+
+def _recall(found: "pd.Series | None") -> Cell:
+    if found is None:
+        return Cell(reason="not run")
+    value, low, high = (100 * found[key] for key in ("value", "low", "high"))
+    return Cell(f"{value:.2f}", f"{low:.1f}–{high:.1f}")
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:.3g}" if milliseconds < 1000 else f"{milliseconds:,.0f}"
+
+
+def _caption(costs: Costs, sources: Sequence[Results]) -> str:
+    return " ".join(
+        [
+            "Table 2. What an answer costs. The paper prints run time in seconds, and a size that "
+            "is MiB of float32 weights for some methods at least (A5). Ours: the median time of a "
+            "query alone, with quartiles beside it, from its stored features and words to moments "
+            "after NMS, and its ratio to MGSL-Net's; the share of it that reading the input and "
+            "NMS take; the time of a query in the faster of the batches tried; float32 weights; "
+            "multiply-adds of one query in matrix products and convolutions; memory beyond the "
+            "weights. Weights and inputs were drawn at random: neither changes a cost.",
+            costs.machine,
+            "All methods were timed in one process, in turns, so ratios hold better than times.",
+            *(source.caption for source in sources),
+            f"{DASH} : not printed, not run or not timed.",
+        ]
+    )

@@ -1,0 +1,146 @@
+"""The training curve: what every run's loss, validation recall and memory did, epoch by epoch."""
+
+import re
+from collections.abc import Sequence
+from functools import partial
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+from matplotlib.ticker import MaxNLocator
+
+from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.read import published
+from mgsl.reporting.read.results import Results
+
+# Each panel: its title, and the pattern of its columns, whose group is what a line is called.
+# {iou}: what the kept epoch was chosen by.
+_PANELS = (
+    ("Loss by term, first epoch: 1", r"loss_(.+)"),
+    ("Validation R@1, %, by IoU", r"val_R@1, IoU=(.+)"),
+    ("Validation R@1, %, by rarity", r"val_(rare|common)_R@1, IoU={iou}"),
+    ("Slot cosine", r"(video|query)_slot_cosine"),
+    ("Slots' effective rank", r"(video|query)_slot_rank"),
+    ("Read entropy", r"(video|query)_read_entropy"),
+    ("Write entropy", r"(video|query)_write_entropy"),
+)
+_ACROSS, _ROW, _HEAD = 4, 1.25, 0.3  # panels beside one another; inches
+
+
+def draw(datasets: Sequence[str]) -> Drawing:
+    """Panels for each run that was trained in epochs, seeds over one another.
+
+    Args:
+        datasets: names of trained datasets.
+    """
+    sources = [Results(dataset) for dataset in datasets]
+    rows = [(source, name) for source in sources for name in _trained(source)]
+    shared = {s.dataset: _limits(s) for s in sources}
+    parts = [partial(_part, source, name, shared[source.dataset]) for source, name in rows]
+    heights = [_HEAD + _ROW * -(-len(_found(*row)) // _ACROSS) for row in rows]
+    figure = figures.compose(heights, parts, width=style.WIDTH)
+    caption = (
+        "Training curves, one line a seed. Loss terms are means over an epoch, as shares of what "
+        "each was at first, since methods weigh and scale theirs differently; R@1 is on "
+        f"validation; by rarity at IoU={_iou(sources[0])}. Of the video's and the query's memory, "
+        "where there is one: the mean cosine between slots (1: all are the same), the effective "
+        "rank of the slots, and the entropy of reading and writing as a share of its maximum (1: "
+        "every slot is used alike). " + " ".join(source.caption for source in sources)
+    )
+    return Drawing(figure, "Training curves and memory diagnostics", caption)
+
+
+def _trained(source: Results) -> list[str]:
+    """The runs that have a loss."""
+    seed = source.config.seeds[0]
+    return [name for name in source.names if "loss" in source.curve(name, seed)]
+
+
+def _part(
+    source: Results, name: str, limits: dict[str, tuple[float, float]], part: SubFigure
+) -> None:
+    curves = [source.curve(name, seed) for seed in source.config.seeds]
+    part.suptitle(
+        f"{published.title(name)}, {source.heading}", x=0.01, ha="left", size=8, weight="bold"
+    )
+    found = _found(source, name)
+    grid = part.subplots(-(-len(found) // _ACROSS), _ACROSS, squeeze=False)
+    for axes in grid.flat[len(found) :]:
+        axes.set_visible(False)
+    for axes, (title, pattern) in zip(grid.flat, found, strict=False):
+        lines = _lines(curves[0], pattern)
+        axes.set_title(title, size=7, weight="normal")
+        for ink, column in zip(style.SERIES, lines, strict=False):
+            for curve in curves:
+                axes.plot(curve["epoch"], _scaled(curve, column), color=ink, lw=1.1)
+        axes.set_ylim(limits.get(pattern, (0, None)))
+        last = [float(_scaled(curves[0], column).dropna().iloc[-1]) for column in lines]
+        _label(axes, float(curves[0]["epoch"].iloc[-1]), last, list(lines.values()))
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.grid(axis="y")
+    for axes in grid[-1]:
+        axes.set_xlabel("epoch", size=6.5)
+
+
+def _found(source: Results, name: str) -> list[tuple[str, str]]:
+    """The panels for which a run has something to show."""
+    curve = source.curve(name, source.config.seeds[0])
+    return [panel for panel in _panels(source) if _lines(curve, panel[1])]
+
+
+def _lines(curve: pd.DataFrame, pattern: str) -> dict[str, str]:
+    """The columns that a pattern finds, and what their lines are called; not those always 0."""
+    found = {
+        str(column): re.fullmatch(pattern, str(column)) for column in curve if curve[column].any()
+    }
+    return {column: match[1] for column, match in found.items() if match}
+
+
+def _scaled(curve: pd.DataFrame, column: str) -> pd.Series:
+    """Shares of queries in percent, terms of the loss as shares of what they were at first."""
+    if column.startswith("loss_"):
+        return curve[column] / curve[column].dropna().iloc[0]
+    return curve[column] * (100 if column.startswith("val_") else 1)
+
+
+def _iou(source: Results) -> float:
+    return source.run(source.names[0]).training.select_iou
+
+
+def _panels(source: Results) -> list[tuple[str, str]]:
+    return [(title, pattern.replace("{iou}", str(_iou(source)))) for title, pattern in _PANELS]
+
+
+def _limits(source: Results) -> dict[str, tuple[float, float]]:
+    """The range of each panel but the loss over all runs of a dataset, so that its rows compare."""
+    curves = [source.curve(n, seed) for n in _trained(source) for seed in source.config.seeds]
+    limits = {}
+    for _, pattern in _panels(source)[1:]:
+        values = [_scaled(curve, column) for curve in curves for column in _lines(curve, pattern)]
+        if values:
+            low = min(0.0, min(float(v.min()) for v in values))
+            high = max(float(v.max()) for v in values)
+            limits[pattern] = (low - 0.04 * (high - low), high + 0.1 * (high - low or 1))
+    return limits
+
+
+def _label(axes: Axes, x: float, values: list[float], words: list[str]) -> None:
+    """Name each line at its end, pushed apart where ends are close."""
+    bottom, top = axes.get_ylim()
+    gap = 0.105 * (top - bottom)
+    order = sorted(range(len(values)), key=values.__getitem__)
+    heights: list[float] = []
+    for index in order:
+        floor = heights[-1] + gap if heights else bottom
+        heights.append(max(values[index], floor))
+    excess = max(0.0, heights[-1] - (top - gap / 2))
+    for place in reversed(range(len(heights))):
+        ceiling = heights[place + 1] - gap if place + 1 < len(heights) else top - gap / 2
+        heights[place] = min(heights[place], ceiling) if excess else heights[place]
+    for index, height in zip(order, heights, strict=True):
+        axes.annotate(
+            words[index], (x, height), (3, 0), textcoords="offset points", va="center",
+            size=6, color=style.SERIES[index % len(style.SERIES)], annotation_clip=False,
+        )  # fmt: skip

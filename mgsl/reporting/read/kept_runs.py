@@ -1,0 +1,193 @@
+"""Studies of many runs, made apart from the pipeline and kept in git: readings, numbers of slots.
+
+Each is a CSV of `reports/studies`: what every run reached, as a mean over its trainings, and what
+it reached more than the recommended reading, in fractions, with intervals over queries and
+trainings (`mgsl.evaluation.comparing`). Studies made before have intervals over queries alone, and
+other names of columns; they are read all the same, and say so.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from mgsl import params, paths
+from mgsl.data import datasets as known
+from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw.figures import Drawing
+
+BASE = "mgsl_net"  # what every run is compared with
+GROUPS = ("all", "rare", "common")
+INKS = {"all": style.INK, "rare": style.SERIES[1], "common": style.SERIES[0]}
+_KEYS = ("dataset", "name", "group", "metric")
+_SHARES = (
+    *("value", "low", "high", "difference", "difference_low", "difference_high"),
+    *("sd", "difference_sd"),
+)
+_BEFORE = {"seeds": "trainings", "difference_std": "difference_sd"}  # columns of older studies
+QUERIES_ALONE = "intervals over queries alone"
+
+
+@dataclass(frozen=True)
+class RunStudy:
+    """One study, read as it is asked for; without its file it has no rows.
+
+    Args:
+        name: of the group of runs, and of the files.
+        more: further groups that are shown with it; of a run in several the first counts.
+        title: of its figure.
+        lead: what its figure shows, in half a sentence.
+        base: what every run is compared with, in words.
+        stub: what a row of its table is.
+    """
+
+    name: str
+    more: tuple[str, ...] = ()
+    title: str = ""
+    lead: str = ""
+    base: str = "the recommended reading"
+    stub: str = "Reading"
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """All rows, in percent and points; `over_trainings`: whether the intervals are."""
+        files = [paths.STUDIES / f"{name}.csv" for name in (self.name, *self.more)]
+        tables = [_as_today(pd.read_csv(path)) for path in files if path.is_file()]
+        if not tables:
+            columns = [*_KEYS, "slots", *_SHARES, "better", "trainings", "over_trainings"]
+            return pd.DataFrame(columns=columns)
+        rows = pd.concat(tables).drop_duplicates([*_KEYS], ignore_index=True)
+        rows[[*_SHARES]] *= 100
+        return rows
+
+    def datasets(self, asked: Sequence[str]) -> list[str]:
+        """What was studied: first of what is asked for, then the others."""
+        found = list(self.rows["dataset"].unique())
+        return [d for d in asked if d in found] + [d for d in found if d not in asked]
+
+    def names(self, dataset: str) -> list[str]:
+        """The runs on one dataset, in the order of the file."""
+        return list(self.rows.loc[self.rows["dataset"] == dataset, "name"].unique())
+
+    def row(self, dataset: str, name: str, group: str, metric: str) -> pd.Series | None:
+        """One row; None where it was not run or does not apply."""
+        rows = self.rows.query(
+            "dataset == @dataset and name == @name and group == @group and metric == @metric"
+        )
+        return None if rows.empty or pd.isna(rows.iloc[0]["value"]) else rows.iloc[0]
+
+    def changes(self, dataset: str, name: str) -> str:
+        """What a run has otherwise than the recommended reading, as in params.yaml."""
+        changes = [told["changes"].get(name, {}) for told in self._told(dataset)]
+        return _written({key: value for change in changes for key, value in change.items()})
+
+    def caption(self, dataset: str) -> str:
+        """What must be said wherever numbers of one dataset stand."""
+        about, rows = known.find(dataset), self.rows[self.rows["dataset"] == dataset]
+        kind = "SIMULATED data" if about.simulated else "real data"
+        fewest, most = int(rows["trainings"].min()), int(rows["trainings"].max())
+        number = f"{most}" if fewest == most else f"{fewest} to {most}"
+        alone = most > 1 and not rows["over_trainings"].any()
+        mean = f"mean over {number} trainings" + f", {QUERIES_ALONE}" * alone
+        queries = int(rows.loc[rows["group"] == "all", "queries"].max())
+        return (
+            f"{about.title} ({dataset}): {kind}; features: {about.features}; {queries:,} test "
+            f"queries; {f'one training, {QUERIES_ALONE}' if most == 1 else mean}."
+            f"{self._since(dataset)}"
+        )
+
+    def not_run(self, asked: Sequence[str]) -> str:
+        """Which datasets that are asked for were not studied, in a sentence; empty if none."""
+        lacking = [dataset for dataset in asked if dataset not in set(self.rows["dataset"])]
+        how = f"python -m mgsl study {self.name}"
+        return f"Not run on {', '.join(lacking)} (`{how}`)." if lacking else ""
+
+    def absent(self, asked: Sequence[str]) -> Drawing:
+        """A figure that says that there is nothing to draw, and why."""
+
+        def say(part: Any) -> None:
+            part.text(0.5, 0.5, self.not_run(asked), ha="center", va="center", color=style.MUTED)
+
+        return Drawing(
+            figures.compose(0.8, [say], width=style.WIDTH), self.title, self.not_run(asked)
+        )
+
+    def _since(self, dataset: str) -> str:
+        """What the recommended reading had otherwise when the runs were made, in a sentence."""
+        bases = [told["base"] for told in self._told(dataset) if "base" in told]
+        now = params.load(paths.PARAMS).models[BASE].choices if bases else {}
+        earlier = {k: base[k] for base in bases for k in now if base.get(k, now[k]) != now[k]}
+        told = f" Compared with the recommended reading of before ({_written(earlier)})."
+        return told if earlier else ""
+
+    def _told(self, dataset: str) -> list[dict[str, Any]]:
+        """How the runs on one dataset were made."""
+        return [about[dataset] for about in self._abouts if dataset in about]
+
+    @cached_property
+    def _abouts(self) -> list[dict[str, Any]]:
+        files = [paths.STUDIES / f"{name}.json" for name in (self.name, *self.more)]
+        return [json.loads(path.read_text(encoding="utf-8")) for path in files if path.is_file()]
+
+
+def _as_today(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a study with the columns of today, in files that hold both too."""
+    known = rows["trainings"].notna() if "trainings" in rows else pd.Series(False, rows.index)
+    for before, now in _BEFORE.items():
+        if before in rows:
+            rows[now] = rows[now].fillna(rows[before]) if now in rows else rows[before]
+    columns = dict.fromkeys([*rows.columns, "sd", "better"])
+    rows = rows.reindex(columns=[name for name in columns if name not in _BEFORE])
+    return rows.assign(over_trainings=known & (rows["trainings"] > 1))
+
+
+def _written(changes: dict[str, Any]) -> str:
+    return ", ".join(f"{key}: {json.dumps(value)}" for key, value in changes.items())
+
+
+def of_readings() -> RunStudy:
+    """The study of all readings."""
+    return RunStudy(
+        "readings",
+        ("more_readings",),
+        title="Readings: what each open question is worth",
+        lead="What changes when one open question is read otherwise",
+    )
+
+
+def of_details() -> RunStudy:
+    """The study of what surrounds the memory, and of how it starts and is trained."""
+    return RunStudy(
+        "details",
+        title="Details: encoders, heads, padding and training",
+        lead="What changes when a detail around the memory is read otherwise",
+    )
+
+
+def of_memories() -> RunStudy:
+    """The study of the candidates for the recommended memory."""
+    return RunStudy(
+        "memories",
+        title="Memories: the candidates, on validation",
+        lead="The candidates for the recommended memory",
+    )
+
+
+def of_methods() -> RunStudy:
+    """The study of all methods on the datasets that take too long for every run."""
+    return RunStudy(
+        "methods",
+        title="Other datasets: the methods against MGSL-Net",
+        lead="The methods against MGSL-Net, each trained once",
+        base="MGSL-Net (recommended reading)",
+        stub="Method",
+    )
+
+
+def heading(dataset: str) -> str:
+    """The dataset's title, and that it is simulated where it is."""
+    about = known.find(dataset)
+    return f"{about.title}{' (simulated)' * about.simulated}"

@@ -1,0 +1,230 @@
+"""What a report is made of: one dataset's results, and what has to be said beside them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from mgsl import params, paths
+from mgsl.data.embedded import generate
+from mgsl.data.planted import Event
+from mgsl.errors import UserError
+from mgsl.evaluation import scoring
+from mgsl.params import EvaluateConfig, PrepareConfig, RunConfig
+from mgsl.queries import Query, read_queries, read_summary
+from mgsl.reporting.read import published
+from mgsl.reporting.read.lengths import MARK, mark, unfinished
+
+
+@dataclass(frozen=True)
+class Results:
+    """The artefacts of one dataset, read as they are asked for."""
+
+    dataset: str
+
+    @cached_property
+    def config(self) -> EvaluateConfig:
+        """Which runs stand in a report, and how they were scored."""
+        return params.read(EvaluateConfig, paths.config(self.dataset, "evaluate"))
+
+    @cached_property
+    def preparation(self) -> PrepareConfig:
+        """How the queries were prepared."""
+        return params.read(PrepareConfig, paths.config(self.dataset, "prepare"))
+
+    def run(self, name: str) -> RunConfig:
+        """What one training was told."""
+        return params.read(RunConfig, paths.config(self.dataset, name))
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What `prepare` counted.
+
+        Raises:
+            UserError: the dataset is not prepared.
+        """
+        return read_summary(paths.prepared(self.dataset))
+
+    @property
+    def simulated(self) -> bool:
+        """Whether what the methods see is simulated."""
+        return bool(self.summary["simulated"])
+
+    @property
+    def benchmark(self) -> str | None:
+        """Whose printed numbers may stand beside ours; None where there is no counterpart."""
+        name: str | None = self.summary["benchmark"]
+        return name
+
+    @property
+    def comparable(self) -> bool:
+        """Whether a gap to the printed numbers means anything: real queries, real features."""
+        return self.benchmark is not None and not self.simulated
+
+    @property
+    def label(self) -> str:
+        """The dataset's name, and that it is simulated where it is."""
+        return f"{self.dataset} (simulated)" if self.simulated else self.dataset
+
+    @property
+    def heading(self) -> str:
+        """The dataset's title, and that it is simulated where it is."""
+        return f"{self.summary['title']}{' (simulated)' * self.simulated}"
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The runs that stand beside the paper's methods: all but those of Tables 3-5."""
+        known = {method.name for method in published.methods()}
+        return [name for name in self.config.names if name in known]
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """Means over trainings by name, group and metric, in fractions (`scoring.summary`).
+
+        Raises:
+            UserError: metrics.csv is missing, lacks a run that params.yaml lists, or was made of
+                more or fewer seeds.
+        """
+        path = paths.metrics(self.dataset)
+        try:
+            rows = pd.read_csv(path)
+        except FileNotFoundError:
+            raise UserError(f"{path} is missing: run `dvc repro`") from None
+        found = set(zip(rows["name"], rows["seed"], strict=True))
+        wanted = {(name, seed) for name in self.config.names for seed in self.config.seeds}
+        if lacking := sorted(wanted - found):
+            raise UserError(f"{path} lacks the runs {lacking}: run `dvc repro`")
+        mine = rows["name"].isin(self.config.names) & rows["seed"].isin(self.config.seeds)
+        if "mean" not in rows or (rows.loc[mine, "trainings"] != len(self.config.seeds)).any():
+            raise UserError(f"{path} has means over other seeds: run `dvc repro`")
+        return scoring.summary(rows[mine])
+
+    def result(self, name: str, group: str, metric: str) -> pd.Series | None:
+        """One row of `results`; None where it was not run or does not apply."""
+        rows = self.results.query("name == @name and group == @group and metric == @metric")
+        return None if rows.empty or pd.isna(rows.iloc[0]["value"]) else rows.iloc[0]
+
+    @cached_property
+    def queries(self) -> list[Query]:
+        """All queries of the dataset."""
+        return read_queries(paths.prepared(self.dataset) / "queries.jsonl")
+
+    @property
+    def test(self) -> list[Query]:
+        """What was asked: the test split, in the order of its file."""
+        return [query for query in self.queries if query.split == "test"]
+
+    @cached_property
+    def word_counts(self) -> pd.Series:
+        """How often each noun, verb and adjective occurs in the counting corpus, most first."""
+        rare = self.preparation.preparation.rare
+        words = [
+            token
+            for query in self.queries
+            if rare.corpus == "all" or query.split == "train"
+            for token, tag in zip(query.tokens, query.tags, strict=True)
+            if tag.startswith(rare.tags)
+        ]
+        return pd.Series(words, dtype=str).value_counts()
+
+    def features(self, video: str) -> Float[np.ndarray, "clips video_dim"]:
+        """The clips of one video."""
+        folder = paths.prepared(self.dataset)
+        videos = pd.read_csv(folder / "videos.csv", dtype={"video": str})["video"]
+        row = int(np.flatnonzero(videos == video)[0])
+        clips = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)[row]
+        return np.asarray(clips, dtype=np.float32)
+
+    def events(self, video: str) -> list[Event]:
+        """What happens in a video, where that is known; else its annotated moments."""
+        if (paths.raw(self.dataset) / generate.FILE).is_file():
+            return self._generated_events[video]
+        mine = [query for query in self.queries if query.video == video]
+        moments = {(q.start_s, q.end_s): Event(q.start_s, q.end_s, q.tokens) for q in mine}
+        return list(moments.values())
+
+    @cached_property
+    def _generated_events(self) -> dict[str, list[Event]]:
+        return generate.read_events(paths.raw(self.dataset))
+
+    def folder(self, name: str, seed: int) -> Path:
+        """What one training left."""
+        return paths.run(self.dataset, name, seed, self.config.groups.get(name))
+
+    def predictions(self, name: str, seed: int, qid: str) -> list[list[float]]:
+        """The answers of one run to one query: [start_s, end_s, score], best first.
+
+        Raises:
+            UserError: the run is missing, or did not answer this query.
+        """
+        path = self.folder(name, seed) / "predictions.jsonl"
+        for line in _lines(path):
+            answer = json.loads(line)
+            if answer["qid"] == qid:
+                return [list(map(float, window)) for window in answer["pred_relevant_windows"]]
+        raise UserError(f"{path} does not answer the query {qid!r}: run `dvc repro`")
+
+    def curve(self, name: str, seed: int) -> pd.DataFrame:
+        """The training log of one run: a row for each epoch.
+
+        Raises:
+            UserError: the run is missing.
+        """
+        path = self.folder(name, seed) / "curve.csv"
+        try:
+            return pd.read_csv(path)
+        except FileNotFoundError:
+            raise UserError(f"{path} is missing: run `dvc repro`") from None
+
+    @property
+    def seeds_text(self) -> str:
+        """The seeds in words."""
+        seeds = self.config.seeds
+        return ("seed " if len(seeds) == 1 else "mean over seeds ") + ", ".join(map(str, seeds))
+
+    @property
+    def caption(self) -> str:
+        """What must be said wherever numbers of this dataset stand."""
+        kind = "SIMULATED data" if self.simulated else "real data"
+        queries = self.summary["splits"]["test"]["pairs"]
+        return (
+            f"{self.summary['title']} ({self.dataset}): {kind}; features: "
+            f"{self.summary['features']}; {queries:,} test queries; {self.seeds_text}."
+            + self._unfinished
+        )
+
+    def title(self, name: str) -> str:
+        """What a run is called, marked where it is not trained to its end."""
+        return published.title(name) + mark(name, [self.dataset])
+
+    @property
+    def _unfinished(self) -> str:
+        """Which of the runs are not trained to their end, in a sentence; empty if all are."""
+        added = unfinished(self.dataset)
+        runs = [f"{self.title(n)} (+{added[n]:.1f})" for n in self.config.names if n in added]
+        how = "not finished, in brackets the points that twice the length adds on validation"
+        return f" {MARK} {how}: {', '.join(runs)}." if runs else ""
+
+
+def rule(sources: Sequence[Results]) -> str:
+    """How the runs of some datasets were scored, in one sentence; at least one dataset."""
+    own = {}
+    for source in sources:
+        where = f" on {source.dataset}" if len(sources) > 1 else ""
+        for name in source.config.nms:
+            own[f"{published.title(name)}{where}"] = source.config.scoring_of(name)
+    trainings = len(sources[0].config.seeds)
+    return scoring.rule(sources[0].config.evaluation, own, trainings=trainings)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `dvc repro`") from None

@@ -1,0 +1,1 @@
+"""The report as a site: running notebooks, exhibit pages, the front page."""

@@ -1,0 +1,81 @@
+"""The whole report: every exhibit's notebook, as many at once as there are cores."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from mgsl import paths
+from mgsl.errors import UserError
+from mgsl.reporting.site import pages
+from mgsl.reporting.site.notebooks import run_exhibit
+
+
+def build(
+    exhibits: Sequence[str], datasets: Sequence[str], say: Callable[[str], None] = print
+) -> None:
+    """Run the notebook of every exhibit, remove what no exhibit owns, write the front page.
+
+    Args:
+        exhibits: names, in the order of the front page.
+        datasets: what they show.
+        say: tells the person who waits what is done.
+
+    Raises:
+        UserError: notebooks failed; the message names each, with its error. All others have run.
+    """
+    for name in exhibits:
+        pages.outline(name)  # a misspelt name stops before any work
+    failures = _run(exhibits, datasets, say)
+    if failures:
+        count = f"{len(failures)} of {len(exhibits)} exhibits failed"
+        raise UserError("\n".join([f"{count}:", *failures]))
+    for left in stale(exhibits):
+        left.unlink()
+        say(f"removed {left}: params.yaml lists no such exhibit")
+    pages.build_index(list(exhibits), list(datasets))
+
+
+def stale(exhibits: Sequence[str]) -> list[Path]:
+    """Files of `paths.EXHIBITS` that belong to no exhibit: a name, a dot, anything."""
+    files = sorted(path for path in paths.EXHIBITS.glob("*") if path.is_file())
+    return [path for path in files if path.name.partition(".")[0] not in exhibits]
+
+
+def workers(jobs: int) -> int:
+    """Processes that run at once: one a core that this process may use, and no idle ones."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, min(jobs, cores))
+
+
+def _run(exhibits: Sequence[str], datasets: Sequence[str], say: Callable[[str], None]) -> list[str]:
+    """Run all notebooks; return the errors, in the order of the exhibits."""
+    fresh = multiprocessing.get_context("spawn")  # the same on every system, and safe with threads
+    pool = ProcessPoolExecutor(workers(len(exhibits)), mp_context=fresh)
+    try:
+        jobs = {pool.submit(_timed, name, list(datasets)): name for name in exhibits}
+        for done, job in enumerate(as_completed(jobs), start=1):
+            say(f"[{done}/{len(jobs)}] {jobs[job]}  {_outcome(job)}")
+        return [_message(jobs[job], job) for job in jobs if job.exception()]
+    finally:  # Ctrl-C among them: what waits is not begun
+        pool.shutdown(cancel_futures=True)
+
+
+def _timed(name: str, datasets: list[str]) -> float:
+    """Run one notebook; the seconds it took."""
+    start = time.perf_counter()
+    run_exhibit(name, datasets)
+    return time.perf_counter() - start
+
+
+def _message(name: str, job: "Future[float]") -> str:
+    """The error of a job; one that is no UserError does not name its notebook by itself."""
+    error = job.exception()
+    return str(error) if isinstance(error, UserError) else f"{name}: {error!r}"
+
+
+def _outcome(job: "Future[float]") -> str:
+    return "failed" if job.exception() else f"{job.result():.1f} s"

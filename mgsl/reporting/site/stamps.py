@@ -1,0 +1,119 @@
+"""What a page says of the runs it shows: how each was trained, its slots, and its numerics."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from mgsl import numerics
+from mgsl.params import RunConfig
+from mgsl.reporting.read import published
+from mgsl.reporting.read.results import Results, rule
+
+Stamp = list[tuple[str, str]]
+
+NUMERICS = "Numerics"
+SCHEDULE = {  # keys of a run and how they are told; what is 0, null or none is not
+    "epochs": "{} epochs",
+    "batch_size": "batch {}",
+    "learning_rate": "learning rate {:g}",
+    "warmup_steps": "warm-up over {} steps",
+    "decay": "then falling ({})",
+}
+FITTED = "fitted once, no schedule"
+_LISTED = 3  # so many ablations are named beside their method; more are counted
+
+
+def of_source(source: Results) -> Stamp:
+    """What a page made of one dataset's runs has to say."""
+    config, prepared = source.config, source.preparation
+    rare = prepared.preparation.rare
+    bound = "at most" if rare.inclusive else "fewer than"
+    return [
+        ("Dataset", f"{source.summary['title']} ({source.dataset})"),
+        ("Features", source.summary["features"]),
+        ("Data", "SIMULATED" if source.simulated else "real"),
+        ("Pairs", ", ".join(f"{c['pairs']:,} {s}" for s, c in source.summary["splits"].items())),
+        ("Sources", _digests(source) or "none"),
+        ("Scale", config.scale),
+        ("Seeds", ", ".join(map(str, config.seeds))),
+        ("Runs", ", ".join(config.names)),
+        ("Lengths", f"{prepared.num_clips} clips, {prepared.max_words} words"),
+        ("Schedule", _by_run(source, schedule)),
+        *([("Slots", told)] if (told := _by_run(source, slots)) else []),
+        (NUMERICS, numerics_of(source)),
+        (
+            "Rare",
+            f"a word tagged {', '.join(rare.tags)} seen {bound} {rare.threshold} times "
+            f"(counted in: {rare.corpus})",
+        ),
+        ("Scored", rule([source])),
+    ]
+
+
+def of_process() -> Stamp:
+    """What is to be said of the process that draws a page: nothing where it keeps the promise."""
+    met = numerics.current()
+    return [] if met.reproducible else [(NUMERICS, f"of this page: {met.label}")]
+
+
+def unpromised(stamps: Iterable[Stamp]) -> list[str]:
+    """What stamps say of numbers that are not the same bytes on every machine."""
+    lines = [text for stamp in stamps for key, text in stamp if key == NUMERICS]
+    return [line for line in lines if numerics.BROKEN in line]
+
+
+def schedule(run: RunConfig) -> str:
+    """How long a run was trained, and how fast."""
+    if run.method in {method.name for method in published.methods() if method.group == "blind"}:
+        return FITTED
+    values = {key: getattr(run, key) for key in SCHEDULE}
+    told = {key: value for key, value in values.items() if value not in (0, None, "none")}
+    return ", ".join(SCHEDULE[key].format(value) for key, value in told.items())
+
+
+def slots(run: RunConfig) -> str:
+    """The slots of a run's memories (`memory.slots` in params.yaml); "" where it has none."""
+    sides = [run.model.get(f"{side}_slots") for side in ("video", "query")]
+    return f"{sides[0]} for videos, {sides[1]} for queries" if all(sides) else ""
+
+
+def numerics_of(source: Results) -> str:
+    """The numerics that a dataset's runs were trained with, as their checkpoints tell them."""
+    told = {
+        f"{name}, seed {seed}": numerics.recorded(source.folder(name, seed) / numerics.CHECKPOINT)
+        for name in source.config.names
+        for seed in source.config.seeds
+    }
+    most, *others = sorted(_groups(told).items(), key=lambda item: -len(item[1]))
+    return "; ".join([most[0], *(f"but {', '.join(runs)}: {label}" for label, runs in others)])
+
+
+def _by_run(source: Results, tell: Callable[[RunConfig], str]) -> str:
+    """What is told of each run, those together of which the same is told."""
+    runs = [source.run(name) for name in source.config.names]
+    groups = _groups({run.name: tell(run) for run in runs})
+    methods = {run.name for run in runs if run.name == run.method}
+    return "; ".join(f"{_listing(names, methods)}: {text}" for text, names in groups.items())
+
+
+def _groups(told: dict[str, str]) -> dict[str, list[str]]:
+    """Names by what is told of them; those of which nothing is told are left out."""
+    groups: dict[str, list[str]] = {}
+    for name, text in told.items():
+        if text:
+            groups.setdefault(text, []).append(name)
+    return groups
+
+
+def _listing(names: Sequence[str], methods: set[str]) -> str:
+    """Names, but for the many ablations that stand beside their method."""
+    listed = [name for name in names if name in methods]
+    ablations = len(names) - len(listed)
+    if not listed or ablations <= _LISTED:
+        return ", ".join(names)
+    return f"{', '.join(listed)} and {ablations} ablations"
+
+
+def _digests(source: Results) -> str:
+    """The published files that a dataset was made of, each with the start of its SHA-256."""
+    files: list[dict[str, Any]] = source.summary["sources"]
+    return ", ".join(f"{item['file']} ({item['sha256'][:12]})" for item in files)

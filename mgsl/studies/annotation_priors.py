@@ -1,0 +1,99 @@
+"""How much of each metric needs no video, and how far people get."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mgsl.evaluation import people
+from mgsl.evaluation.metrics import groups, metrics_table, per_query, targets
+from mgsl.evaluation.predictions import Predictions
+from mgsl.models import MODELS
+from mgsl.models.parts import density
+from mgsl.models.parts.base import BlindMethod
+from mgsl.params import EvaluationParams, Params, parse
+from mgsl.queries import Query
+from mgsl.rarity import bin_labels
+from mgsl.spans import to_seconds
+from mgsl.studies.benchmarks import Benchmark
+
+REANNOTATED = "reannotated"  # the group of queries that people were asked
+
+
+def measure(benchmark: Benchmark, reannotations: Sequence[Path], chosen: Params) -> pd.DataFrame:
+    """Score the methods that see no video on the test split, and people where they were asked.
+
+    Args:
+        benchmark: its queries.
+        reannotations: files of people's answers to some of its test queries; may be empty.
+        chosen: the blocks of the methods, the seeds, the rules of evaluation.
+
+    Returns:
+        Columns benchmark, name, seed, group, metric, value, low, high, queries; fractions. People
+        have one seed, 0.
+    """
+    train, test = benchmark.split("train"), benchmark.split("test")
+    rules = chosen.evaluation
+    reannotated = people.match(people.read_reannotations(reannotations), test)
+    masks = groups(test, bin_labels(chosen.preparation.rare))
+    asked = np.isin(np.arange(len(test)), list(reannotated))
+    if reannotated:
+        masks[REANNOTATED] = asked
+    values = pd.concat(
+        {
+            (name, seed): _answers(name, seed, train, test, chosen)
+            for name in blind_methods()
+            for seed in chosen.seeds
+        },
+        axis="columns",
+        names=["name", "seed"],
+    )
+    tables = [metrics_table(values, masks, rules)]
+    if reannotated:
+        few = {name: mask[asked] for name, mask in masks.items() if name != "all"}
+        tables.append(metrics_table(_people(reannotated, test, rules), few, rules))
+    table = pd.concat(tables, ignore_index=True)
+    table.insert(0, "benchmark", benchmark.name)
+    columns = ["benchmark", "name", "seed", "group", "metric", "value", "low", "high", "queries"]
+    return table[columns]
+
+
+def blind_methods() -> list[str]:
+    """The methods that see no video."""
+    return [name for name, kind in MODELS.items() if issubclass(kind, BlindMethod)]
+
+
+def coverage(benchmark: Benchmark, reannotations: Sequence[Path]) -> dict[str, int]:
+    """How many re-annotations there are, and how many fit exactly one test query."""
+    told = people.read_reannotations(reannotations)
+    return {"told": len(told), "matched": len(people.match(told, benchmark.split("test")))}
+
+
+def _answers(
+    name: str, seed: int, train: list[Query], test: list[Query], chosen: Params
+) -> pd.DataFrame:
+    """One row for each test query, one column for each metric."""
+    kind: Any = MODELS[name]
+    block = chosen.models[name]
+    document = block.sizes[chosen.scale] | block.choices
+    method = kind(parse(kind.Config, document, where=f"params.yaml: models.{name}"))
+    method.fit(train, seed=seed)
+    spans, scores = method.answer(test)
+    durations_s = np.array([query.duration_s for query in test])
+    real = np.ones(scores.shape, bool)
+    predictions = Predictions(to_seconds(spans, durations_s), scores, real)
+    found = per_query(predictions, targets(test), chosen.evaluation)
+    return pd.DataFrame(found).rename_axis(columns="metric")
+
+
+def _people(
+    reannotated: dict[int, people.Reannotation], test: list[Query], rules: EvaluationParams
+) -> pd.DataFrame:
+    """One row for each query that people were asked, in the order of `test`."""
+    places = sorted(reannotated)
+    truth = density.spans([test[place] for place in places])
+    scores = people.per_query([reannotated[place].spans for place in places], truth, rules)
+    tables = {(who, 0): pd.DataFrame(values) for who, values in scores.items()}
+    return pd.concat(tables, axis="columns", names=["name", "seed", "metric"])

@@ -1,0 +1,211 @@
+"""What each reading of an open question is worth: runs of one group against the recommended one."""
+
+import itertools
+import json
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import torch
+
+from mgsl import params, paths
+from mgsl.data.loading import Split, load_splits
+from mgsl.errors import UserError
+from mgsl.evaluation import scoring
+from mgsl.evaluation.comparing import differences, means
+from mgsl.evaluation.metrics import groups
+from mgsl.files import write_json
+from mgsl.inspection.probes import IOU, answers
+from mgsl.models.parts.base import GroundingModel
+from mgsl.params import EvaluateConfig, Params, RunConfig
+from mgsl.queries import read_summary
+from mgsl.resolving import RUN_KEYS
+from mgsl.studies import many_trainings
+from mgsl.studies.rows import replace_rows
+from mgsl.studies.scores import folder, scores_of
+from mgsl.training.checkpoint import load_checkpoint
+
+BASE = "mgsl_net"  # what every reading is a change of
+READINGS = "readings"  # the group that the rules of scoring stand beside
+METHODS = "methods"  # the group of all that is not an ablation of another group
+_DAMAGES = {  # of the probes, those that are kept: which, and of which queries
+    "intact": ("intact", "all"),
+    "rare": ("intact", "rare"),
+    "common": ("intact", "common"),
+    "zeroed": ("memory_zeroed", "all"),
+    "shuffled": ("memory_shuffled", "all"),
+    "initial": ("memory_initial", "all"),
+}
+_MEMORY = ("slot_cosine", "slot_rank", "read_entropy", "write_entropy", "used_slots", "kept")
+
+_LESS = ["group", "metric", "difference", "difference_low", "difference_high", "difference_sd",
+         "better"]  # fmt: skip
+COLUMNS = (
+    *("dataset", "name", "slots", "trainings", "group", "metric", "value", "low", "high", "sd"),
+    *_LESS[2:],
+    "queries",
+)
+
+
+def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
+    """Compare the runs of a group on the datasets that params.yaml lists; write reports/studies.
+
+    GROUP.csv has what they reach on the test split, GROUP_validation.csv what they were chosen by
+    and what became of the memory, GROUP.json how they were trained. The rows of other datasets are
+    kept as they are. Of the group `tables` each run is compared with each other besides
+    (`mgsl.studies.many_trainings`). The group `methods` is all that is run but groups of ablations,
+    each method as it was trained, and has no GROUP_validation.csv.
+
+    Args:
+        chosen: params.yaml, whose `ablations` name the group.
+        group: of params.yaml, or `methods`.
+        say: tells the person who waits what is being done.
+
+    Raises:
+        UserError: `ablations` does not name the group, or a run is missing.
+    """
+    if group not in (METHODS, *chosen.ablations):
+        raise UserError(
+            f"params.yaml must list {group} under ablations: train it first, with "
+            f"`dvc exp run -S 'ablations=[{group}]' -S 'seeds=[0,1,2]'`"
+        )
+    if group == METHODS:
+        names = [*chosen.methods, *(n for n in chosen.ablations if n not in chosen.groups)]
+    else:
+        names = [BASE, *chosen.groups[group]]
+    for dataset in chosen.datasets:
+        rules = scoring_rules(dataset) if group == READINGS else {}
+        say(f"comparing the runs of {group} on {dataset}")
+        replace_rows(f"{group}.csv", dataset, compare(dataset, names, rules))
+        if group == many_trainings.GROUP:
+            many_trainings.write(dataset, names)
+        if group != METHODS:
+            replace_rows(f"{group}_validation.csv", dataset, validation(dataset, names))
+        about = paths.STUDIES / f"{group}.json"
+        told = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+        write_json(about, told | {dataset: _settings(dataset, names)})
+
+
+def scoring_rules(dataset: str) -> dict[str, dict[str, Any]]:
+    """The readings that change the scoring alone (Q20, Q21), as changes of `evaluation`."""
+    return {
+        "nms_fixed": {"nms": "fixed"},
+        "nms_none": {"nms": "none"},
+        "scored_in_clips": {"grid": read_summary(paths.prepared(dataset))["num_clips"]},
+    }
+
+
+def compare(
+    dataset: str, names: Sequence[str], rules: Mapping[str, dict[str, Any]]
+) -> pd.DataFrame:
+    """Score the runs on the test split, and each against `BASE`, query by query.
+
+    Args:
+        dataset: on which all of them were run.
+        names: runs; `BASE` among them.
+        rules: other rules of scoring by which `BASE` is scored besides, as changes of `evaluation`.
+
+    Returns:
+        The columns of `COLUMNS`, in fractions: of the runs' means over trainings and of what they
+        score more than `BASE`, over queries and trainings (`mgsl.evaluation.comparing`); `better`
+        is how often a training of a run scores more than one of `BASE`.
+
+    Raises:
+        UserError: a run is missing.
+    """
+    config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+    queries, summary = scoring.read_test(paths.prepared(dataset))
+    masks, told = groups(queries, summary["bins"]), config.evaluation
+    base = scores_of(config, queries, BASE)
+    tables = []
+    for name in [*names, *rules]:
+        same = name in rules  # the trainings of `BASE`, scored in another way
+        changed = told.model_copy(update=rules[name]) if same else None
+        scores = scores_of(config, queries, BASE if same else name, changed)
+        less = differences(scores, base, masks, told, paired=same or name == BASE)
+        less = less.rename(columns={key: f"difference_{key}" for key in ("low", "high", "sd")})
+        less = less.rename(columns={"value": "difference"})
+        table = means(scores, masks, told).merge(less[_LESS], on=["group", "metric"])
+        run = params.read(RunConfig, paths.config(dataset, BASE if same else name))
+        slots = run.model.get("video_slots")
+        tables.append(table.assign(dataset=dataset, name=name, slots=slots))
+    return pd.concat(tables, ignore_index=True)[[*COLUMNS]]
+
+
+def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
+    """What each run reaches on validation, what damage to its memory costs, and what it holds.
+
+    Args:
+        dataset: on which all of them were run.
+        names: runs.
+
+    Returns:
+        One row for each run and seed: the epoch that was kept; R@1 in fractions, at each IoU, with
+        the memory intact (of all, rare and common queries), zeroed, shuffled and as it was before
+        training (of all; see `mgsl.inspection.probes`); how spread and how selective both memories
+        are. What a model without a memory lacks is empty.
+    """
+    config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+    splits: dict[tuple[int, bool], Split] = {}  # by how queries are read, which few runs change
+    wanted = {damage for damage, _ in _DAMAGES.values()}
+    device = torch.device("cpu")
+    rows = []
+    for name, seed in itertools.product(names, config.seeds):
+        run = params.read(RunConfig, paths.config(dataset, name))
+        key = (run.max_words, run.training.mask_padding)
+        if key not in splits:
+            splits[key] = load_splits(paths.prepared(dataset), run)["val"]
+        val = splits[key]
+        masks = groups(val.queries, ())
+        kept = folder(config, name, seed)
+        model = load_checkpoint(kept / "checkpoint.safetensors", run)
+        assert isinstance(model, GroundingModel)  # the methods without one have no ablations
+        hits = answers(model, val, run, config.evaluation, device, wanted)
+        curve = pd.read_csv(kept / "curve.csv")
+        best = curve.iloc[int(curve[f"val_R@1, IoU={run.training.select_iou}"].argmax())]
+        held = {f"{side}_{key}": f"{side}_{key}" for side in ("video", "query") for key in _MEMORY}
+        rows.append(
+            {"dataset": dataset, "name": name, "seed": seed, "epoch": int(best["epoch"])}
+            | {
+                f"{label}, R@1, IoU={iou:g}": hits[damage][masks[group], place].mean()
+                for place, iou in enumerate(IOU)
+                for label, (damage, group) in _DAMAGES.items()
+                if damage in hits and masks[group].any()
+            }
+            | {key: best.get(column) for key, column in held.items()}
+        )
+    return pd.DataFrame(rows)
+
+
+def _settings(dataset: str, names: Sequence[str]) -> dict[str, Any]:
+    config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+    base = params.read(RunConfig, paths.config(dataset, BASE))
+    command = ["git", "rev-parse", "--short=10", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return {
+        "scale": config.scale,
+        "seeds": list(config.seeds),
+        "epochs": base.epochs,
+        "batch_size": base.batch_size,
+        "learning_rate": base.learning_rate,
+        "num_clips": read_summary(paths.prepared(dataset))["num_clips"],
+        "evaluation": config.evaluation.model_dump(mode="json"),
+        "commit": commit,
+        "base": base.model,
+        "changes": {name: _changes(dataset, name, base) for name in names if name != BASE},
+    }
+
+
+def _changes(dataset: str, name: str, base: RunConfig) -> dict[str, Any]:
+    """What a run has otherwise than the recommended one; of another method, its schedule alone."""
+    run = params.read(RunConfig, paths.config(dataset, name))
+    own, other = ({**_settled(config), **config.model} for config in (run, base))
+    if run.method != base.method:
+        own = _settled(run)
+    return {key: value for key, value in own.items() if value != other[key]}
+
+
+def _settled(config: RunConfig) -> dict[str, Any]:
+    """What a run is told besides the method's own numbers."""
+    return {key: getattr(config, key) for key in RUN_KEYS} | config.training.model_dump(mode="json")

@@ -1,0 +1,1 @@
+"""What a person calls from the command line that is no stage of the pipeline."""
