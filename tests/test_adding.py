@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).parents[1]
 COPIED = ("mgsl", "notebooks", "params.yaml", "reports/studies")
 METHOD = '''"""Answer with the middle of the video, as wide as a mean clip and a mean word say.
 
@@ -25,6 +24,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tests import ROOT
 from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Frozen, Positive
 from mgsl.records import Batch, Moments

@@ -10,8 +10,8 @@ import pytest
 
 from mgsl import numerics, params, paths
 from mgsl.params import PrepareConfig
+from tests import ROOT
 
-ROOT = Path(__file__).parents[1]
 VIDEOS = 15  # of each split
 NATIVE = {numerics.SWITCH: numerics.NATIVE}
 KERNELS = [

@@ -14,8 +14,8 @@ from mgsl import numerics, params, paths, stages
 from mgsl.errors import UserError
 from mgsl.reporting.site import notebooks
 from mgsl.studies import run_groups, write_terms
+from tests import ROOT
 
-ROOT = Path(__file__).parents[1]
 METHODS = ("prior", "action_prior", "mgsl_net")
 GROUP = ("memory_only", "no_calibration")
 NAMES = (*METHODS, "printed", *GROUP)

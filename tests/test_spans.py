@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mgsl.spans import leaders, nms, tiou, to_seconds
-from tests import evaluation_oracle as oracle
+from tests.evaluation import oracle
 
 TENTHS = st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted).map(tuple)
 

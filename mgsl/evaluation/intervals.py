@@ -21,7 +21,7 @@ An interval is the number ± t SE. The degrees of freedom of t are those of F. E
 (Biometrics Bulletin 2, 1946) over all A and B, with one change: what a B has beyond its C counts
 1 + 3 / (S - 1) times. By the plain formula, a B of few trainings that came out small by chance
 gives too narrow an SE and too many degrees of freedom at once: 92 % for 95 %, S = 3. The factor was
-chosen by simulation alone, before it met a result; tests/test_intervals.py repeats it.
+chosen by simulation alone, before it met a result; tests/evaluation/test_intervals.py repeats it.
 
 Of one training B is unknown. Its interval is the percentile bootstrap over queries, and it says
 nothing of another training.

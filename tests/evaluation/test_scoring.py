@@ -1,0 +1,274 @@
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mgsl.errors import UserError
+from mgsl.evaluation.metrics import metric_names
+from mgsl.evaluation.predictions import write_predictions
+from mgsl.evaluation.scoring import (
+    as_json,
+    as_text,
+    compare,
+    evaluate,
+    headline,
+    query_scores,
+    read_test,
+    rule,
+    score,
+    summary,
+)
+from mgsl.params import EvaluateConfig, NmsParams
+from mgsl.queries import Query, write_queries
+from tests.evaluation.oracle import BINS, ask, evaluation
+
+PARAMS = evaluation(resamples=200)
+DATASET = {
+    "dataset": "embedded",
+    "title": "Embedded",
+    "features": "generated clips",
+    "simulated": True,
+    "bins": list(BINS),
+}
+QUERIES = [ask(i, rare=i % 4 == 0, frequency_bin=0 if i % 4 == 0 else 2) for i in range(40)]
+
+
+def predict(path: Path, seed: int, *, proposals: int = 6, queries: list[Query] = QUERIES) -> Path:
+    rng = np.random.default_rng(seed)
+    spans_s = np.sort(rng.random((len(queries), proposals, 2)) * 10, axis=-1)
+    scores = -np.sort(-rng.random((len(queries), proposals)), axis=1)
+    write_predictions(path, queries, spans_s, scores, keep=proposals)
+    return path
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    folder = tmp_path / "prepared"
+    train = [Query(**{**vars(q), "qid": f"train-{q.qid}", "split": "train"}) for q in QUERIES]
+    write_queries(folder / "queries.jsonl", [*train, *QUERIES])
+    (folder / "summary.json").write_text(json.dumps(DATASET))
+    return folder
+
+
+def config(**changes: Any) -> EvaluateConfig:
+    return EvaluateConfig(
+        dataset="embedded", scale="embedded", names=("a", "b"), seeds=(0, 1), evaluation=PARAMS
+    ).model_copy(update=changes)
+
+
+def test_a_file_is_scored_for_every_group_and_metric(tmp_path: Path) -> None:
+    table = score(QUERIES, predict(tmp_path / "p.jsonl", 0), BINS, PARAMS)
+    assert table.columns.tolist() == ["group", "metric", "value", "low", "high", "queries"]
+    assert table["group"].unique().tolist() == ["all", "rare", "common", *BINS]
+    assert table["metric"].tolist() == metric_names(PARAMS) * 7
+    counts = table.groupby("group", sort=False)["queries"].first()
+    assert counts.tolist() == [40, 10, 30, 10, 0, 30, 0]
+    known = table.dropna()
+    assert (known["low"] <= known["value"]).all()
+    assert (known["value"] <= known["high"]).all()
+    assert table[table["queries"] == 0]["value"].isna().all()
+
+
+def test_perfect_predictions_score_everything(tmp_path: Path) -> None:
+    spans_s = np.array([[[2.0, 6.0], *([i + 10.0, i + 10.5] for i in range(4))]] * 40)
+    path = tmp_path / "p.jsonl"
+    write_predictions(path, QUERIES, spans_s, np.tile(np.linspace(1, 0, 5), (40, 1)), keep=5)
+    table = score(QUERIES, path, BINS, PARAMS).dropna()
+    assert (table[["value", "low", "high"]] == 1).all(axis=None)
+
+
+def test_runs_are_scored_in_the_order_given(prepared: Path, tmp_path: Path) -> None:
+    runs = {
+        (name, seed): predict(tmp_path / f"{name}{seed}", 10 * ord(name) + seed)
+        for name in ("b", "a")
+        for seed in (1, 0)
+    }
+    table = evaluate(prepared, runs, config())
+    assert table.columns.tolist() == [
+        *("dataset", "name", "seed", "group", "metric", "value", "low", "high", "queries"),
+        *("mean", "mean_low", "mean_high", "sd", "trainings"),
+    ]
+    assert set(table["dataset"]) == {"embedded"}
+    order = table[["name", "seed"]].drop_duplicates()
+    assert [tuple(pair) for pair in order.to_numpy()] == list(runs)
+    for (name, seed), path in runs.items():
+        rows = table[(table["name"] == name) & (table["seed"] == seed)].reset_index(drop=True)
+        alone = score(QUERIES, path, BINS, PARAMS).round(6)
+        pd.testing.assert_frame_equal(rows[list(alone)], alone, check_dtype=False)
+
+
+def test_equal_runs_give_equal_bytes(prepared: Path, tmp_path: Path) -> None:
+    runs = {("a", 0): predict(tmp_path / "p", 0)}
+    first, second = (evaluate(prepared, runs, config()).to_csv(index=False) for _ in range(2))
+    assert first == second
+
+
+def test_the_summary_is_the_mean_and_the_spread_over_seeds(prepared: Path, tmp_path: Path) -> None:
+    runs = {("a", seed): predict(tmp_path / str(seed), seed) for seed in (0, 1, 2)}
+    metrics = evaluate(prepared, runs, config())
+    table = summary(metrics)
+    assert len(table) == len(metrics) / 3
+    assert (table["trainings"] == 3).all()
+    row = table[(table["group"] == "rare") & (table["metric"] == "mIoU")].iloc[0]
+    rows = metrics[(metrics["group"] == "rare") & (metrics["metric"] == "mIoU")]
+    assert row["value"] == pytest.approx(np.mean(rows["value"]))
+    assert row["sd"] == pytest.approx(np.std(rows["value"], ddof=1), abs=1e-6)
+    assert row["low"] < row["value"] < row["high"]
+    assert row["high"] - row["low"] > np.ptp(rows["value"])  # it holds the trainings too
+    assert row["queries"] == 10
+
+
+def test_one_seed_has_no_spread_and_its_own_interval(prepared: Path, tmp_path: Path) -> None:
+    metrics = evaluate(prepared, {("a", 0): predict(tmp_path / "p", 0)}, config())
+    table = summary(metrics)
+    assert table["sd"].isna().all()
+    keys = ["dataset", "name", "group", "metric", "value", "low", "high", "queries"]
+    pd.testing.assert_frame_equal(table[keys], metrics[keys])
+
+
+def test_the_headline_holds_few_numbers_in_percent(prepared: Path, tmp_path: Path) -> None:
+    metrics = evaluate(prepared, {("a", 0): predict(tmp_path / "p", 0)}, config())
+    numbers = headline(summary(metrics))
+    assert list(numbers) == ["a"]
+    assert list(numbers["a"]) == ["all", "rare", "common"]
+    assert list(numbers["a"]["rare"]) == ["R@1, IoU=0.5", "R@1, IoU=0.7"]
+    chosen = (metrics["group"] == "all") & (metrics["metric"] == "R@1, IoU=0.7")
+    value = metrics[chosen]["value"].iloc[0]
+    assert numbers["a"]["all"]["R@1, IoU=0.7"] == round(100 * value, 2)
+    assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
+
+
+def test_the_headline_leaves_out_an_empty_group(tmp_path: Path, prepared: Path) -> None:
+    rows = [Query(**{**vars(query), "rare": False}) for query in QUERIES]
+    write_queries(prepared / "queries.jsonl", rows)
+    numbers = headline(
+        summary(evaluate(prepared, {("a", 0): predict(tmp_path / "p", 0)}, config()))
+    )
+    assert list(numbers["a"]) == ["all", "common"]
+
+
+def test_two_files_are_compared_query_by_query(tmp_path: Path) -> None:
+    a, b = predict(tmp_path / "a", 0), predict(tmp_path / "b", 1)
+    table = compare(QUERIES, a, b, BINS, PARAMS)
+    assert table.columns.tolist() == ["group", "metric", "value", "low", "high", "p", "queries"]
+    difference = score(QUERIES, a, BINS, PARAMS)["value"] - score(QUERIES, b, BINS, PARAMS)["value"]
+    np.testing.assert_allclose(table["value"], difference, atol=1e-12)
+    same = compare(QUERIES, a, a, BINS, PARAMS).dropna()
+    assert (same[["value", "low", "high"]] == 0).all(axis=None)
+    assert (same["p"] == 1).all()
+
+
+def test_the_text_says_what_was_counted_and_on_what(tmp_path: Path) -> None:
+    table = score(QUERIES, predict(tmp_path / "p", 0), BINS, PARAMS)
+    text = as_text(table, DATASET, PARAMS).splitlines()
+    assert text[0] == "Embedded (embedded), test split, in percent"
+    assert text[1] == "Features: generated clips (SIMULATED data)."
+    assert text[2] == (
+        "A hit is tIoU >= m in seconds, after NMS at m - 0.05; [low, high] is the 95% bootstrap "
+        "interval over queries (200 resamples, seed 0)."
+    )
+    assert text[4].split() == [
+        *("group", "queries", "R@1,", "IoU=0.3", "R@1,", "IoU=0.5", "R@1,", "IoU=0.7"),
+        *("R@5,", "IoU=0.3", "R@5,", "IoU=0.5", "R@5,", "IoU=0.7", "mIoU"),
+    ]
+    first = table.iloc[0]
+    assert text[5].split()[:3] == ["all", "40", f"{100 * first['value']:.2f}"]
+    assert text[6].startswith(" ")
+    assert f"[{100 * first['low']:.1f}, {100 * first['high']:.1f}]" in text[6]
+    assert text[-1].split() == [">=100", "0", *["-"] * 7]
+    assert len({len(line) for line in text[4:7]}) == 1
+
+
+def test_a_method_that_answers_once_has_a_dash_for_recall_at_five(tmp_path: Path) -> None:
+    table = score(QUERIES, predict(tmp_path / "p", 0, proposals=1), BINS, PARAMS)
+    row = as_text(table, DATASET, PARAMS).splitlines()[5].split()
+    assert row[5:8] == ["-", "-", "-"]
+    assert "-" not in row[2:5]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"strict": True}, "tIoU > m in seconds, after NMS at m - 0.05"),
+        ({"nms": "fixed"}, "tIoU >= m in seconds, after NMS at 0.45"),
+        ({"nms": "none"}, "tIoU >= m in seconds, without NMS"),
+        ({"grid": 64}, "tIoU >= m in whole clips of 64, ends included, after NMS at m - 0.05"),
+    ],
+)
+def test_the_rule_is_said_in_words(changes: dict[str, Any], expected: str) -> None:
+    assert expected in rule(evaluation(**changes))
+
+
+def test_the_json_has_fractions_and_null_where_nothing_applies(tmp_path: Path) -> None:
+    table = score(QUERIES, predict(tmp_path / "p", 0, proposals=1), BINS, PARAMS)
+    document = as_json(table, {**DATASET, "simulated": False}, PARAMS)
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert document["dataset"] == "embedded"
+    assert document["simulated"] is False
+    assert document["evaluation"]["nms"] == "per_metric"
+    assert document["groups"]["rare"]["queries"] == 10
+    value = document["groups"]["all"]["metrics"]["mIoU"]["value"]
+    assert value == table.set_index(["group", "metric"])["value"]["all", "mIoU"]
+    nothing = {"value": None, "low": None, "high": None}
+    assert document["groups"]["all"]["metrics"]["R@5, IoU=0.5"] == nothing
+    assert document["groups"][">=100"]["metrics"]["mIoU"] == nothing
+
+
+def test_only_the_test_split_is_asked(prepared: Path) -> None:
+    queries, dataset = read_test(prepared)
+    assert queries == QUERIES
+    assert dataset == DATASET
+
+
+def test_what_is_not_prepared_cannot_be_scored(prepared: Path) -> None:
+    write_queries(prepared / "queries.jsonl", [])
+    with pytest.raises(UserError, match=r"queries\.jsonl has no test queries"):
+        read_test(prepared)
+    (prepared / "summary.json").unlink()
+    with pytest.raises(UserError, match=r"summary\.json is missing: prepare the dataset"):
+        read_test(prepared)
+
+
+def test_a_run_whose_file_lacks_a_query_is_refused_by_name(prepared: Path, tmp_path: Path) -> None:
+    path = predict(tmp_path / "short.jsonl", 0, queries=QUERIES[1:])
+    with pytest.raises(UserError, match=r"(?s)short\.jsonl.*missing: video0-0"):
+        evaluate(prepared, {("a", 0): path}, config())
+
+
+def test_scoring_needs_no_torch() -> None:
+
+    code = "import sys, mgsl.evaluation.scoring; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_method_with_a_rule_of_its_own_is_scored_by_it(prepared: Path, tmp_path: Path) -> None:
+    paths = {(name, 0): predict(tmp_path / name, 0, proposals=40) for name in ("a", "b")}
+    own = config(nms={"b": NmsParams(rule="fixed", threshold=0.1)})
+    table = evaluate(prepared, paths, own)
+    a, b = (table[table["name"] == name].reset_index(drop=True) for name in ("a", "b"))
+    alone = score(QUERIES, paths["b", 0], BINS, evaluation(nms="fixed", nms_threshold=0.1))
+    common = score(QUERIES, paths["a", 0], BINS, PARAMS)
+    np.testing.assert_array_equal(a["value"], common["value"].round(6))
+    np.testing.assert_array_equal(b["value"], alone["value"].round(6))
+    assert not a["value"].equals(b["value"])
+    told = rule(own.evaluation, {"B": own.scoring_of("b")})
+    assert "after NMS at m - 0.05 (B after NMS at 0.1); [low, high]" in told
+
+
+def test_on_a_grid_clips_are_counted_with_both_ends(tmp_path: Path) -> None:
+    path, clips = predict(tmp_path / "a.jsonl", 0, proposals=1), 8
+    found = query_scores(QUERIES, path, evaluation(grid=clips))["mIoU"]
+    spans = [json.loads(line)["pred_relevant_windows"][0] for line in path.read_text().splitlines()]
+    for query, (start_s, end_s, _), overlap in zip(QUERIES, spans, found, strict=True):
+        place = clips / query.duration_s
+        first, last = (min(clips - 1, round(at * place)) for at in (start_s, end_s))
+        begin, end = (min(clips - 1, math.floor(at * place)) for at in (query.start_s, query.end_s))
+        proposed, meant = set(range(first, last + 1)), set(range(begin, end + 1))
+        assert overlap == pytest.approx(len(proposed & meant) / len(proposed | meant), abs=1e-8)
+    assert not np.allclose(found, query_scores(QUERIES, path, PARAMS)["mIoU"])

@@ -1,0 +1,386 @@
+"""The claims: their printed effects by hand, the rule, and each kind of test on made-up results."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mgsl import params, paths
+from mgsl.data import datasets as known
+from mgsl.reporting.exhibits.claims import claims_figure, claims_table, statements, verdicts
+from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
+from mgsl.reporting.read import published
+from mgsl.reporting.read.comparisons import Comparisons
+from mgsl.reporting.read.results import Results
+from tests.reporting import report_workspace
+
+CLAIMS = {claim.claim: claim for claim in statements.read()}
+FIVE, SEVEN = "R@1, IoU=0.5", "R@1, IoU=0.7"
+RUN = ("mgsl_net", "attention_only", "tan_2d")  # the second misses the common query
+
+
+def effect(
+    value: float,
+    low: float,
+    high: float,
+    trainings: int | None = None,
+    *,
+    over: bool = True,
+    queries: int | None = None,
+    sd: float | None = None,
+    origin: str = "runs",
+) -> Effect:
+    """An effect whose interval holds the trainings, where there are several."""
+    over = over and (trainings or 0) > 1
+    ends = float(value), float(low), float(high)
+    return Effect(*ends, sd, trainings, over, queries=queries, origin=origin)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("root")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        report_workspace.build(folder, ["embedded"], names=RUN)
+        for name in (
+            "readings",
+            "more_readings",
+            "slots",
+            "efficiency",
+        ):  # what has been studied meanwhile
+            (paths.STUDIES / f"{name}.csv").unlink(missing_ok=True)
+    return folder
+
+
+@pytest.fixture
+def runs(root: Path, monkeypatch: pytest.MonkeyPatch) -> Comparisons:
+    monkeypatch.chdir(root)
+    return Comparisons(Results("embedded"))
+
+
+@pytest.fixture
+def written(root: Path) -> Iterator[Callable[[Path, pd.DataFrame], None]]:
+    """Writes tables below the root, for one test."""
+    kept = []
+
+    def write(path: Path, table: pd.DataFrame) -> None:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(root / path, index=False)
+        kept.append(root / path)
+
+    yield write
+    for path in kept:
+        path.unlink()
+
+
+def approximately(expected: Effect) -> Any:
+    return pytest.approx(vars(expected), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "measure", "expected"),
+    [
+        ("memory_alone", FIVE, 49.24 - 43.65),
+        ("memory_full", SEVEN, 31.42 - 25.73),
+        ("query_shared", FIVE, 51.87 - 51.20),
+        ("self_larger", SEVEN, 30.56 - 28.98),
+        ("loss_drn", FIVE, 22.46 - 48.29),
+        ("rare_tan_2d", FIVE, 46.51 - 19.35),
+        ("lead_tan_2d", FIVE, (46.51 - 19.35) - (52.53 - 47.62)),
+        ("beats_cbln", SEVEN, 31.42 - 27.60),
+        ("tacos_drn", FIVE, 32.27 - 23.17),
+        ("tacos_larger", FIVE, (32.27 - 27.65) - (51.87 - 48.12)),
+        ("charades_smaller", FIVE, (63.98 - 61.13) - (51.87 - 48.12)),
+        ("faster_drn", "run time", 0.10 / 0.15),
+        ("smaller_tan_2d", "model size", 203 / 232),
+        ("rare_share", "share of test pairs, %", 11.01),
+    ],
+)
+def test_printed_effects_are_those_of_the_printed_numbers(
+    name: str, measure: str, expected: float
+) -> None:
+    assert statements.printed(CLAIMS[name], measure) == pytest.approx(expected, abs=1e-9)
+
+
+def test_what_the_paper_gives_no_number_for_has_no_printed_effect() -> None:
+    silent = {c.claim for c in CLAIMS.values() if statements.printed(c, c.measures[0]) is None}
+    assert silent == {
+        *("memory_rare", "memory_rare_more", "order", "slots", "content"),
+        *("scattered_video", "scattered_query", "fewer_rare"),
+    }
+
+
+def test_every_claim_is_whole_and_names_what_exists() -> None:
+    assert len(CLAIMS) == len(statements.read())
+    names = {m.name for m in published.methods()}
+    names |= {name for number in (3, 4, 5) for name in published.ablations(number).index}
+    for claim in CLAIMS.values():
+        assert claim.kind in verdicts.TESTS
+        assert claim.expects in ("more", "less", "same")
+        assert (claim.expects == "same") == (claim.margin > 0)
+        if claim.kind in ("difference", "rarity", "across", "cost"):
+            assert {name for name in (claim.a, claim.b) if name} <= names
+        assert claim.benchmark in published.BENCHMARKS
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "verdict"),
+    [
+        ("memory_alone", effect(2, 0.1, 4), "supported"),
+        ("memory_alone", effect(2, -0.1, 4), "undecided"),
+        ("memory_alone", effect(2, 0, 4), "undecided"),
+        ("memory_alone", effect(-2, -4, -0.1), "contradicted"),
+        ("memory_alone", effect(2, 0.1, 4, 3), "supported"),
+        ("memory_alone", effect(2, -0.1, 4, 3), "undecided"),
+        ("memory_alone", effect(2, 0.1, 4, 1), "undecided: one training"),
+        ("slots", effect(0.2, -0.9, 1.0, 1), "undecided: one training"),
+        ("memory_alone", effect(2, float("nan"), float("nan"), 3), "undecided"),
+        (
+            "memory_alone",
+            effect(2, 0.1, 4, 3, over=False),
+            "undecided: intervals over queries alone",
+        ),
+        ("loss_drn", effect(-2, -4, -0.1), "supported"),
+        ("loss_drn", effect(2, 0.1, 4), "contradicted"),
+        ("slots", effect(0.2, -0.9, 1.0), "supported"),
+        ("slots", effect(0.2, -1.1, 1.0), "undecided"),
+        ("slots", effect(-3, -4, -1.1), "contradicted"),
+        ("faster_drn", effect(0.7, 0.6, 0.8), "supported"),
+        ("faster_drn", effect(1.3, 1.2, 1.4), "contradicted"),
+        ("faster_drn", effect(0.9, 0.7, 1.1), "undecided"),
+        ("rare_share", effect(11.5, 11.2, 11.8), "supported"),
+        ("rare_share", effect(31, 30.3, 31.7), "contradicted"),
+    ],
+)
+def test_the_rule(name: str, found: Effect, verdict: str) -> None:
+    assert statements.judge(CLAIMS[name], found) == verdict
+
+
+def test_a_difference_is_paired_within_its_group(runs: Comparisons) -> None:
+    everything = verdicts.difference(CLAIMS["memory_full"], FIVE, runs, [runs])
+    assert isinstance(everything, Effect)
+    assert (everything.value, everything.queries) == (50, 2)
+    rare = verdicts.difference(CLAIMS["memory_rare"], FIVE, runs, [runs])
+    assert isinstance(rare, Effect)
+    assert (rare.value, rare.low, rare.high) == (0, 0, 0)
+
+
+def test_rare_less_common_of_one_run_and_of_a_lead(runs: Comparisons) -> None:
+    lead = verdicts.rarity(CLAIMS["memory_rare_more"], FIVE, runs, [runs])
+    assert isinstance(lead, Effect)
+    assert lead.value == -100  # the memory wins the common query alone
+    loss = verdicts.rarity(CLAIMS["loss_mgsl_net"], FIVE, runs, [runs])
+    assert isinstance(loss, Effect)
+    assert loss.value == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("memory_alone", "memory_only and baseline not run on embedded"),
+        ("beats_drn", "drn not run on embedded"),
+        ("tacos_tan_2d", "embedded is not TACoS"),
+        ("charades_smaller", "embedded is not Charades-STA"),
+        ("order", "Not run on embedded (`python -m mgsl study readings`)"),
+        ("faster_drn", "efficiency.csv is missing: costs were not timed"),
+        ("smaller_drn", "costs.csv is missing: costs were not counted"),
+        ("slots", "Not run on embedded (`python -m mgsl study slots`)"),
+        ("scattered_video", "scatter.csv is missing"),
+        ("content", "probes.csv is missing"),
+    ],
+)
+def test_what_was_not_run_says_why(runs: Comparisons, name: str, reason: str) -> None:
+    claim = CLAIMS[name]
+    found = verdicts.TESTS[claim.kind](claim, claim.measures[0], runs, [runs])
+    assert isinstance(found, str)
+    assert reason in found
+
+
+def test_a_lead_on_two_benchmarks_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report_workspace.build(tmp_path, ["charades_actions"], names=("mgsl_net", "cbln"))
+    here = Comparisons(Results("charades_actions"))
+    there = Comparisons(Results("charades_actions"))
+    there.source.summary["benchmark"] = "activitynet"
+    alone = verdicts.across(CLAIMS["charades_smaller"], FIVE, here, [here])
+    assert alone == "the report has no ActivityNet Captions with features of this kind"
+    found = verdicts.across(CLAIMS["charades_smaller"], FIVE, here, [here, there])
+    assert isinstance(found, Effect)
+    assert (found.value, found.queries) == (0, 2)
+    assert found.low < 0 < found.high
+
+
+def test_studies_are_read(runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]) -> None:
+    sweep = {"mgsl_net": (128, 0, 0, 0), "slots_64": (64, -0.03, -0.05, -0.01),
+             "slots_256": (256, 0.002, -0.004, 0.008), "slots_512": (512, -0.003, -0.009, 0.003),
+             "nms_none": (128, 0.5, 0.5, 0.5)}  # fmt: skip
+    written(paths.STUDIES / "slots.csv", report_workspace.study(sweep))
+    found = verdicts.slots(CLAIMS["slots"], FIVE, runs, [runs])
+    assert isinstance(found, Effect)
+    old = effect(-0.3, -0.9, 0.8, 3, over=False, queries=2, sd=1.0, origin="study slots")
+    assert vars(found) == approximately(old)
+    readings = {"mgsl_net": (128, 0, 0, 0), "own_last": (128, 0.01, -0.01, 0.03)}
+    written(paths.STUDIES / "readings.csv", report_workspace.study(readings))
+    found = verdicts.reading(CLAIMS["order"], FIVE, runs, [runs])
+    assert isinstance(found, Effect)
+    old = effect(1, -1, 3, 3, over=False, queries=2, sd=1.0, origin="study readings")
+    assert vars(found) == approximately(old)
+    assert statements.judge(CLAIMS["order"], found) == statements.QUERIES_ALONE
+    unknown = replace(CLAIMS["order"], a="another")
+    absent = verdicts.reading(unknown, FIVE, runs, [runs])
+    assert absent == "the study of readings has no another"
+
+
+def test_what_was_seen_inside_the_memory_is_read(
+    runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]
+) -> None:
+    folder = paths.inspected("embedded", "mgsl_net", 0)
+    scatter = {"unit": "slots", "correlation": -0.4, "low": -0.6, "high": -0.2, "memory": "video"}
+    other = scatter | {"memory": "query", "correlation": None}
+    written(folder / "scatter.csv", pd.DataFrame([scatter, other]))
+    found = verdicts.scatter(CLAIMS["scattered_video"], "rank correlation", runs, [runs])
+    assert found == effect(-0.4, -0.6, -0.2, 1)
+    collapsed = verdicts.scatter(CLAIMS["scattered_query"], "rank correlation", runs, [runs])
+    assert isinstance(collapsed, str)
+    probe = {"probe": "memory_zeroed", "group": "all", "metric": FIVE, "difference": -0.1,
+             "difference_low": -0.2, "difference_high": 0.0, "queries": 2}  # fmt: skip
+    written(folder / "probes.csv", pd.DataFrame([probe, probe | {"probe": "memory_initial"}]))
+    found = verdicts.probe(CLAIMS["content"], FIVE, runs, [runs])
+    assert found == effect(-10, -20, 0, 1, queries=2)
+
+
+def test_costs_are_ratios_at_the_papers_sizes(
+    runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]
+) -> None:
+    sizes = [("paper", "mgsl_net", 150.0), ("paper", "drn", 200.0), ("embedded", "drn", 1.0)]
+    written(paths.COSTS, pd.DataFrame(sizes, columns=["setting", "name", "mib"]))
+    found = verdicts.cost(CLAIMS["smaller_drn"], "model size", runs, [runs])
+    assert found == effect(0.75, 0.75, 0.75)
+    times = [("paper", "mgsl_net", 1, "total", 10.0, 9.0, 12.0),
+             ("paper", "drn", 1, "total", 20.0, 18.0, 24.0),
+             ("paper", "drn", 16, "total", 1.0, 1.0, 1.0),
+             ("paper", "drn", 1, "nms", 1.0, 1.0, 1.0)]  # fmt: skip
+    columns = ["setting", "name", "batch", "part", "median_ms", "low_ms", "high_ms"]
+    written(paths.TIMES, pd.DataFrame(times, columns=columns))
+    found = verdicts.cost(CLAIMS["faster_drn"], "run time", runs, [runs])
+    assert found == effect(0.5, 9 / 24, 12 / 18)
+    found = verdicts.cost(CLAIMS["faster_tgn"], "run time", runs, [runs])
+    assert found == "the cost of tgn was not measured"
+
+
+def test_shares_are_counted_in_the_published_annotations(runs: Comparisons) -> None:
+    claim = CLAIMS["rare_share"]
+    found = verdicts.share(claim, claim.measures[0], runs, [runs])
+    assert isinstance(found, Effect)
+    assert found.value == pytest.approx(31.0, abs=0.01)
+    assert statements.judge(claim, found) == "contradicted"
+    fewer = CLAIMS["fewer_rare"]
+    found = verdicts.share(fewer, fewer.measures[0], runs, [runs])
+    assert isinstance(found, Effect)
+    assert found.value == pytest.approx(14.7 - 31.0, abs=0.01)
+
+
+def test_simulated_features_never_decide_a_claim(runs: Comparisons) -> None:
+    findings = verdicts.find(["embedded"])
+    table = claims_table.build(findings)
+    last = {name: cells[-1].text for name, cells in table.rows if cells[0].text}
+    assert last[CLAIMS["memory_full"].statement] == statements.NOT_REAL
+    assert last[CLAIMS["rare_share"].statement] == "contradicted"
+    assert last[CLAIMS["faster_drn"].statement] == statements.NOT_RUN
+    tidy = statements.tidy(findings)
+    decided = tidy[~tidy["verdict"].isin([statements.NOT_REAL, statements.NOT_RUN])]
+    assert set(decided["kind"]) <= {"cost", "share"}
+    assert "SIMULATED" in table.caption
+    text = " ".join(claims_table.summary(findings))
+    assert "drn not run on embedded" in text
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "verdict"),
+    [
+        ("activitynet_c3d", "memory_full", "supported"),
+        ("charades_i3d", "charades_drn", "supported"),
+        ("activitynet_c3d", "tacos_drn", statements.NOT_REAL),
+        ("charades_actions", "charades_drn", statements.NOT_REAL),
+        ("activitynet_planted", "memory_full", statements.NOT_REAL),
+        ("embedded", "smaller_drn", "contradicted"),
+    ],
+)
+def test_only_features_of_the_claims_videos_decide(dataset: str, name: str, verdict: str) -> None:
+    source = Results(dataset)
+    source.__dict__["summary"] = {"benchmark": known.find(dataset).benchmark}
+    finding = Verdict(CLAIMS[name], CLAIMS[name].measures[0], source, effect(2, 1.5, 3))
+    assert statements.on_the_paper([finding]) == verdict
+
+
+def test_the_picture_shows_each_claim_once_and_no_label_covers_another(runs: Comparisons) -> None:
+    figure = claims_figure.draw(verdicts.find(["embedded"])).figure
+    figure.draw_without_rendering()
+    statements = [t for axes in figure.axes for t in axes.texts if len(t.get_text()) > 12]
+    found = [" ".join(text.get_text().split()) for text in statements]
+    assert found == list(dict.fromkeys(found))
+    assert set(found) == {claim.statement for claim in CLAIMS.values()}
+    boxes = [text.get_window_extent() for text in statements]
+    for index, box in enumerate(boxes):
+        assert box.x0 >= 0
+        for other in boxes[index + 1 :]:
+            assert min(box.y1, other.y1) - max(box.y0, other.y0) < 0.2 * box.height
+
+
+def test_the_bootstrap_of_a_claim_is_that_of_params(runs: Comparisons) -> None:
+    told = params.load(paths.PARAMS).evaluation
+    assert runs.params == told.model_copy(update={"recall_at": (1,)})
+
+
+def test_what_was_trained_once_has_no_verdict(runs: Comparisons) -> None:
+    findings = verdicts.find(["embedded"])
+    trained = {f.verdict for f in findings if f.effect and f.effect.trainings}
+    assert trained == {statements.ONE_TRAINING}
+    assert statements.by_chance(findings) == ""
+    cells = dict(claims_table.build(findings).rows)[CLAIMS["memory_full"].statement]
+    assert cells[4].text == "undecided: one training"
+    assert cells[4].note == "1 training"
+
+
+def test_several_trainings_are_shown_with_their_number_and_give_a_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report_workspace.build(tmp_path, ["embedded"], names=RUN, seeds=(0, 1, 2))
+    findings = verdicts.find(["embedded"])
+    full = next(f for f in findings if f.claim.claim == "memory_full")
+    assert full.effect is not None
+    assert (full.effect.trainings, full.effect.over_trainings, full.effect.better) == (3, True, 1.0)
+    cells = dict(claims_table.build(findings).rows)[CLAIMS["memory_full"].statement]
+    assert cells[4].note == "3 trainings, P = 1.00"
+    judged = [f for f in findings if f.effect and f.effect.over_trainings]
+    text = statements.by_chance(findings)
+    assert text.startswith(f"By chance alone: {len(judged)} effects")
+    assert f"about {0.025 * len(judged):.1f} and" in text
+
+
+def test_the_memory_is_judged_by_the_kept_study_where_there_is_one(
+    runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]
+) -> None:
+    pair = {"dataset": "embedded", "a": "attention_only", "b": "mgsl_net", "group": "all",
+            "metric": FIVE, "value": -0.05, "low": -0.08, "high": -0.02, "sd": 0.04,
+            "better": 0.1, "trainings": 10, "queries": 2000}  # fmt: skip
+    other = pair | {"a": "memory_only", "b": "baseline"}
+    few = pair | {"a": "mgsl_net", "b": "memory_only", "trainings": 9}
+    written(paths.STUDIES / "tables_pairs.csv", pd.DataFrame([pair, other, few]))
+    found = verdicts.difference(CLAIMS["memory_full"], FIVE, runs, [runs])
+    assert isinstance(found, Effect)
+    assert (found.value, found.low, found.high) == pytest.approx((5, 2, 8))  # turned
+    assert (found.trainings, found.origin) == (10, "study tables")
+    assert found.better == pytest.approx(0.9)
+    assert statements.judge(CLAIMS["memory_full"], found) == statements.SUPPORTED
+    found = verdicts.difference(CLAIMS["memory_alone"], FIVE, runs, [runs])  # not run here
+    assert isinstance(found, Effect)
+    assert found.value == pytest.approx(-5)
+    lacking = verdicts.difference(CLAIMS["attention_memory"], FIVE, runs, [runs])
+    assert lacking == "memory_only not run on embedded"  # of which the study has too few

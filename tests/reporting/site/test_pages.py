@@ -1,0 +1,188 @@
+"""Pages are whole, say what they were made from, and ask for nothing beyond the disk."""
+
+import json
+import re
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+from mgsl import paths
+from mgsl.errors import UserError
+from mgsl.reporting.site import front_page, pages
+from mgsl.reporting.site.notebooks import run_exhibit
+from tests.reporting import report_workspace
+
+EXHIBITS = ["table_1", "figure_1b"]
+PAGES = {name: paths.EXHIBITS / f"{name}.html" for name in EXHIBITS}
+PAGES["index"] = paths.REPORTS / "index.html"
+
+
+class Links(HTMLParser):
+    """Collects what a page points at and what it runs."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.tags: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.targets += [value or "" for key, value in attrs if key in ("href", "src")]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("root")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        report_workspace.build(folder, ["embedded", "charades_actions"])
+        for name in EXHIBITS:
+            run_exhibit(name, ["embedded"])
+        pages.build_index(EXHIBITS, ["embedded"])
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _inside(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+
+
+@pytest.fixture(params=PAGES)
+def page(request: pytest.FixtureRequest, root: Path) -> Path:
+    return root / PAGES[request.param]
+
+
+def test_every_link_and_image_stands_beside_the_page(page: Path) -> None:
+    links = Links(page)
+    assert links.targets
+    for target in links.targets:
+        assert urlparse(target).scheme in ("", "data"), target
+        if target.startswith("#"):
+            assert f'id="{target[1:]}"' in page.read_text(encoding="utf-8"), target
+        elif not target.startswith("data:"):
+            assert (page.parent / target).is_file(), target
+
+
+def test_no_page_runs_a_script_or_loads_a_style(page: Path) -> None:
+    assert not {"script", "iframe", "object", "embed"} & set(Links(page).tags)
+    assert "@import" not in page.read_text(encoding="utf-8")
+
+
+def test_every_page_says_what_it_was_made_from(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for stamp in ("Embedded dataset (embedded)", "<dd>SIMULATED</dd>", "<dt>Seeds</dt><dd>0</dd>",
+                  "<dt>Scale</dt><dd>embedded</dd>", "<dt>Commit</dt>", "learning rate",
+                  "<strong>Simulated data.</strong>"):  # fmt: skip
+        assert stamp in text, stamp
+
+
+def test_building_twice_gives_the_same_bytes(root: Path) -> None:
+    kept = {path: path.read_bytes() for path in (root / "reports").rglob("*") if path.is_file()}
+    for name in EXHIBITS:
+        run_exhibit(name, ["embedded"])
+    pages.build_index(EXHIBITS, ["embedded"])
+    for path, before in kept.items():
+        assert path.read_bytes() == before, path
+
+
+def test_the_readme_shows_the_figures_and_the_results(root: Path) -> None:
+    text = (root / "reports/README.md").read_text(encoding="utf-8")
+    assert "![Figure 1b. Word frequency, and what rarity costs](exhibits/figure_1b.svg)" in text
+    assert "SIMULATED data" in text
+    assert "| MGSL-Net (recommended reading) | 55.0 (52.0–58.0)" in text
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        assert (root / "reports" / target).is_file(), target
+
+
+def test_real_data_is_not_called_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report_workspace.build(tmp_path, ["charades_actions"])
+    pages.build_index([], ["charades_actions"])
+    text = Path("reports/index.html").read_text(encoding="utf-8")
+    assert "Simulated data" not in text
+    assert "<dt>Data</dt><dd>real</dd>" in text
+
+
+def test_an_exhibit_without_its_page_is_named() -> None:
+    with pytest.raises(UserError, match=r"figure_1a.html is missing: run"):
+        pages.build_index(["figure_1a"], ["embedded"])
+
+
+def test_an_exhibit_without_a_notebook_is_named() -> None:
+    with pytest.raises(UserError, match=r"notebooks/figure_9.ipynb is missing"):
+        run_exhibit("figure_9", ["embedded"])
+
+
+def test_a_notebook_without_a_claim_is_refused(root: Path) -> None:
+    cells = [{"cell_type": "markdown", "source": ["# Only a heading"]}]
+    (root / "notebooks/bare.ipynb").write_text(json.dumps({"cells": cells}))
+    with pytest.raises(UserError, match="must open with a heading"):
+        pages.outline("bare")
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert pages.commit() == "unknown"
+
+
+def test_the_stamp_is_of_the_last_commit_that_changed_what_reports_are_made_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    assert pages.commit() == "unknown"
+    for date, name in (("2001-02-03", "params.yaml"), ("2004-05-06", "reports.html")):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{date}T04:05:06Z")
+        Path(name).touch()
+        subprocess.run(["git", "add", name], check=True)
+        author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *author, "commit", "-q", "-m", "x"], check=True)
+    assert re.fullmatch(r"[0-9a-f]{10}, 2001-02-03", pages.commit())
+
+
+def test_exhibits_stand_in_the_section_of_their_name() -> None:
+    def exhibit(name: str) -> pages.Exhibit:
+        return pages.Exhibit(name, name, "", (), None, "")
+
+    names = ["audit", "table_2", "environment", "figures_4_5", "claims", "data_cards"]
+    sections = pages.arrange([exhibit(name) for name in names])
+    assert {section.anchor: [e.name for e in section.exhibits] for section in sections} == {
+        "paper": ["table_2", "figures_4_5"],
+        "evidence": ["audit", "claims"],
+        "data": ["environment", "data_cards"],
+    }
+    assert [section.anchor for section in pages.arrange([exhibit("audit")])] == ["evidence"]
+
+
+def test_verdicts_are_counted_by_claim_and_mixed_where_measures_differ(tmp_path: Path) -> None:
+    lines = [
+        "claim,dataset,simulated,verdict_here,verdict",
+        "a,embedded,True,supported,not tested on real features",
+        "a,embedded,True,undecided,not tested on real features",
+        "b,embedded,True,supported,not tested on real features",
+        "c,charades_i3d,False,contradicted,contradicted",
+    ]
+    path = tmp_path / "claims.csv"
+    path.write_text("\n".join(lines) + "\n")
+    assert front_page.count_verdicts(path) == [
+        ("On embedded (simulated)", [("supported", 1), ("mixed", 1)]),
+        ("On charades_i3d", [("contradicted", 1)]),
+        ("Of the paper itself", [("contradicted", 1), ("not tested on real features", 2)]),
+    ]
+
+
+def test_without_the_claims_there_are_no_verdicts() -> None:
+    assert front_page.verdicts(["table_1"]) == []
+
+
+def test_the_front_page_says_how_much_was_run_and_what_the_numbers_rest_on(root: Path) -> None:
+    text = (root / "reports/index.html").read_text(encoding="utf-8")
+    assert "1 of the 15 methods of Table 1" in text
+    assert '<span class="badge">SIMULATED</span>' in text
+    assert text.index("What came out") < text.index('id="paper"')
+    for name in EXHIBITS:
+        assert f'href="exhibits/{name}.html"' in text

@@ -1,0 +1,81 @@
+"""A stamp tells the schedule of each method, the slots, and the numerics, in few words."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mgsl import numerics, paths
+from mgsl.reporting.read.results import Results
+from mgsl.reporting.site import stamps
+from tests.reporting import report_workspace
+
+NAMES = ("prior", "tgn", "mgsl_net", "printed", "baseline", "memory_only", "memory_v")
+KEPT = numerics.PROMISE
+
+
+@pytest.fixture(autouse=True)
+def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    report_workspace.build(tmp_path, ["embedded"], names=NAMES, seeds=(0, 1))
+    for name in ("prior", "tgn"):
+        change(name, method=name, model={})
+    for name in NAMES[2:]:
+        change(name, model={"video_slots": 128, "query_slots": 64})
+    yield
+    numerics.current.cache_clear()
+
+
+def change(name: str, **changes: Any) -> None:
+    path = paths.config("embedded", name)
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def told() -> dict[str, str]:
+    return dict(stamps.of_source(Results("embedded")))
+
+
+def test_methods_that_share_a_schedule_stand_together() -> None:
+    change("tgn", epochs=8, batch_size=64, learning_rate=0.003, warmup_steps=20, decay="linear")
+    plain = {"learning_rate": 0.001, "warmup_steps": 0, "decay": "none"}
+    for name in NAMES[2:]:
+        change(name, epochs=8, batch_size=32, **plain)
+    assert told()["Schedule"] == (
+        "prior: fitted once, no schedule; tgn: 8 epochs, batch 64, learning rate 0.003, "
+        "warm-up over 20 steps, then falling (linear); "
+        "mgsl_net and 4 ablations: 8 epochs, batch 32, learning rate 0.001"
+    )
+    assert told()["Slots"] == "mgsl_net and 4 ablations: 128 for videos, 64 for queries"
+
+
+def test_an_ablation_with_a_schedule_or_slots_of_its_own_is_named() -> None:
+    change("printed", epochs=3)
+    change("memory_v", model={"video_slots": 512, "query_slots": 512})
+    assert "; printed: 3 epochs, " in told()["Schedule"]
+    assert told()["Slots"].endswith("; memory_v: 512 for videos, 512 for queries")
+
+
+def test_without_memories_no_slots_are_told() -> None:
+    for name in NAMES:
+        change(name, model={})
+    assert "Slots" not in told()
+
+
+def test_numerics_are_those_of_the_checkpoints() -> None:
+    assert told()["Numerics"] == KEPT
+    assert stamps.unpromised([list(told().items())]) == []
+    late = f"{numerics.BROKEN}: numpy had been loaded before mgsl"
+    report_workspace.checkpoint(paths.run("embedded", "tgn", 1), late)
+    (paths.run("embedded", "prior", 0) / numerics.CHECKPOINT).unlink()
+    assert told()["Numerics"] == f"{KEPT}; but prior, seed 0: not recorded; but tgn, seed 1: {late}"
+    assert stamps.unpromised([list(told().items())]) == [told()["Numerics"]]
+
+
+def test_a_page_drawn_without_the_promise_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stamps.of_process() == []
+    monkeypatch.setenv(numerics.SWITCH, numerics.NATIVE)
+    numerics.current.cache_clear()
+    (line,) = stamps.unpromised([stamps.of_process()])
+    assert line.startswith("of this page: NOT reproducible to the byte: MGSL_NUMERICS=native")

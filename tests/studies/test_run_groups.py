@@ -1,0 +1,188 @@
+"""Readings and slots: what was studied is shown, what was not says so."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mgsl import params, paths
+from mgsl.files import write_json
+from mgsl.reporting.draw.tables import DASH, Cell
+from mgsl.reporting.exhibits import memories, readings, slots
+from mgsl.reporting.read.kept_runs import RunStudy, of_readings
+from tests.reporting import report_workspace
+
+READINGS = {
+    "mgsl_net": (128, 0.0, 0.0, 0.0),
+    "own_last": (128, -0.01, -0.03, 0.01),
+    "half_width": (128, 0.02, 0.01, 0.03),
+    "nms_none": (128, 0.0, 0.0, 0.0),
+}
+SWEEP = {
+    "slots_2048": (2048, 0.01, -0.01, 0.03),
+    "mgsl_net": (128, 0.0, 0.0, 0.0),
+    "slots_64": (64, -0.04, -0.06, -0.02),
+    "nms_fixed": (128, 0.0, 0.0, 0.0),
+}
+
+
+@pytest.fixture
+def _studied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths.STUDIES.mkdir(parents=True)
+    for name, runs in (("readings", READINGS), ("slots", SWEEP)):
+        report_workspace.study(runs).to_csv(paths.STUDIES / f"{name}.csv", index=False)
+    changes = {"half_width": {"dim": 32}}
+    write_json(paths.STUDIES / "readings.json", {"embedded": {"changes": changes}})
+
+
+@pytest.mark.usefixtures("_studied")
+def test_the_table_has_what_a_reading_reaches_and_what_it_changes() -> None:
+    table = readings.build(of_readings(), ["embedded"])
+    rows = dict(table.rows)
+    assert [block.title for block in table.columns] == [
+        "ours: embedded (simulated), R@1, IoU=0.5", "ours: embedded (simulated), R@1, IoU=0.7",
+    ]  # fmt: skip
+    cells = next(cells for name, cells in table.rows if "half" in name.lower())
+    assert cells[:2] == (Cell("52.00", "47.0–57.0"), Cell("+2.00 ± 1.00", "[+1.0, +3.0]"))
+    base = next(cells for name, cells in rows.items() if "recommended" in name)
+    assert [cell.text for cell in base[1:4]] == [DASH] * 3
+    tidy = table.tidy.set_index("name")
+    assert set(tidy.loc["half_width", "changes"]) == {"dim: 32"}
+    assert "SIMULATED" in table.caption
+    assert "mean over 3 trainings, intervals over queries alone" in table.caption
+
+
+@pytest.mark.usefixtures("_studied")
+def test_a_study_against_another_recommended_reading_says_so() -> None:
+    shutil.copy(report_workspace.ROOT / paths.PARAMS, paths.PARAMS)
+    now = params.load(paths.PARAMS).models["mgsl_net"].choices
+    for base, told in ((now, ""), (now | {"residual": False}, "of before (residual: false)")):
+        about = {"embedded": {"changes": {}, "base": {"dim": 64, **base}}}
+        write_json(paths.STUDIES / "readings.json", about)
+        caption = of_readings().caption("embedded")
+        assert caption.endswith("queries alone." if not told else f"reading {told}.")
+
+
+@pytest.mark.usefixtures("_studied")
+def test_the_readings_that_gain_most_are_on_top_and_rules_of_nms_are_left_out() -> None:
+    assert readings._sorted(of_readings(), "embedded") == ["half_width", "own_last"]
+    axes = readings.draw(of_readings(), ["embedded"]).figure.axes[0]
+    assert len(axes.get_yticks()) == 2
+
+
+@pytest.mark.usefixtures("_studied")
+def test_a_second_study_of_readings_is_shown_with_the_first() -> None:
+    more = {"mgsl_net": (64, 0.3, 0.3, 0.3), "iou_gradient": (128, 0.05, 0.01, 0.09)}
+    table = report_workspace.study(more).assign(seeds=1)
+    table.to_csv(paths.STUDIES / "more_readings.csv", index=False)
+    study = of_readings()
+    assert readings._sorted(study, "embedded") == ["iou_gradient", "half_width", "own_last"]
+    base = study.row("embedded", "mgsl_net", "all", "R@1, IoU=0.5")
+    assert base is not None
+    assert base["slots"] == 128
+    assert "mean over 1 to 3 trainings" in study.caption("embedded")
+
+
+@pytest.mark.usefixtures("_studied")
+def test_a_sweep_is_sorted_by_slots_and_names_its_default() -> None:
+    study = RunStudy("slots")
+    rows = slots.sweep(study, "embedded", "rare", "R@1, IoU=0.5")
+    assert rows["slots"].tolist() == [64, 128, 2048]
+    assert rows["value"].tolist() == pytest.approx([46.0, 50.0, 51.0])
+    assert slots.default(study, "embedded") == 128
+    drawn = slots.draw(["embedded"])
+    labels = [text.get_text() for text in drawn.figure.axes[2].get_xticklabels()]
+    assert labels == ["64", "128", "2,048"]
+    assert "SIMULATED" in drawn.caption
+
+
+@pytest.mark.usefixtures("_studied")
+def test_a_dataset_that_was_not_studied_is_named_beside_those_that_were() -> None:
+    caption = readings.draw(of_readings(), ["charades_actions", "embedded"]).caption
+    assert "Not run on charades_actions (`python -m mgsl study readings`)." in caption
+    assert "Embedded (embedded): SIMULATED data" in slots.draw(["charades_actions"]).caption
+
+
+def test_without_a_study_the_page_says_that_it_was_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for drawing, name in (
+        (readings.draw(of_readings(), ["embedded"]), "readings"),
+        (slots.draw(["embedded"]), "slots"),
+    ):
+        assert drawing.caption == f"Not run on embedded (`python -m mgsl study {name}`)."
+    table = readings.build(of_readings(), ["embedded"])
+    assert table.rows == ()
+    assert "Not run on embedded" in table.caption
+
+
+def test_a_memory_has_content_where_zeroing_and_shuffling_both_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths.STUDIES.mkdir(parents=True)
+    assert memories.draw(["embedded"]).caption.startswith("Not run on embedded")
+    damages = {"mgsl_net": (0.48, 0.44), "keys_written": (0.5, 0.4), "attention_only": (None, None)}
+    rows = [
+        {"dataset": "embedded", "name": name, "seed": seed}
+        | {
+            f"{label}, {metric}": value if value is None else value + seed / 100
+            for metric in memories.METRICS
+            for label, value in (
+                ("intact", 0.5), ("zeroed", zeroed), ("shuffled", shuffled), ("initial", shuffled),
+            )
+        }
+        | {f"{side}_slot_rank": 0.25 for side in ("video", "query")}
+        | {f"{side}_used_slots": 0.25 for side in ("video", "query")}
+        for name, (zeroed, shuffled) in damages.items()
+        for seed in (0, 1, 2)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(paths.STUDIES / "memories_validation.csv", index=False)
+    runs = dict.fromkeys(damages, (128, 0.0, 0.0, 0.0))
+    report_workspace.study(runs).to_csv(paths.STUDIES / "memories.csv", index=False)
+    found = memories.summary().set_index("name")
+    assert found["content"].to_dict() == {
+        "mgsl_net": True, "keys_written": False, "attention_only": False,
+    }  # fmt: skip
+    assert found.loc["mgsl_net", "intact, R@1, IoU=0.7"] == pytest.approx(51)
+    assert found.loc["mgsl_net", "high, R@1, IoU=0.5"] == pytest.approx(52)
+    assert memories.choice(memories.summary()) == "mgsl_net"
+    drawn = memories.draw(["embedded"])
+    assert "SIMULATED" in drawn.caption
+    assert "By the rule that is the recommended one." in drawn.caption
+    held = [text.get_text() for text in drawn.figure.axes[2].texts]
+    assert held.count("yes") == 1
+    assert {"0.2 / 0.2", "25 / 25"} <= set(held)
+
+
+def test_the_rule_prefers_content_then_recall_and_wants_every_dataset() -> None:
+    rows = [
+        ("a", "mgsl_net", True, 40.0), ("b", "mgsl_net", False, 40.0),
+        ("a", "own_last", True, 30.0), ("b", "own_last", False, 52.0),
+        ("a", "attention_only", False, 90.0), ("b", "attention_only", False, 90.0),
+        ("a", "keys_written", True, 99.0),
+    ]  # fmt: skip
+    means = pd.DataFrame(rows, columns=["dataset", "name", "content", "intact, R@1, IoU=0.5"])
+    means["intact, R@1, IoU=0.7"] = means["intact, R@1, IoU=0.5"]
+    assert memories.choice(means) == "own_last"
+    assert "“Own stream writes last”, not the recommended" in memories._verdict(means)
+    means.loc[1, "content"] = True
+    assert memories.choice(means) == "mgsl_net"
+
+
+@pytest.mark.parametrize(
+    ("notebook", "study"),
+    [
+        ("readings", "of_readings"),
+        ("details", "of_details"),
+        ("memories", "of_memories"),
+        ("other_datasets", "of_methods"),
+    ],
+)
+def test_each_notebook_shows_the_study_that_it_is_named_for(notebook: str, study: str) -> None:
+    text = (report_workspace.ROOT / f"notebooks/{notebook}.ipynb").read_text()
+    assert set(re.findall(r"of_\w+", text)) == {study}
