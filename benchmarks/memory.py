@@ -17,11 +17,11 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from mgsl import params, paths
+from mgsl.configs import PrepareConfig, RunConfig
 from mgsl.models import MODELS, build
 from mgsl.models.memory import Record, sequential_write, sum_write
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.layers import BiLSTM
-from mgsl.params import PrepareConfig, RunConfig
 from mgsl.records import Batch
 from mgsl.resolving import resolve
 from mgsl.training.devices import choose_device
@@ -194,10 +194,7 @@ def main() -> None:
     writing(device)
     configs = {name: kind.Config for name, kind in MODELS.items()}
     parts = resolve(chosen, given.dataset, configs)
-    config, prepare = parts["printed"], parts["prepare"]
-    assert isinstance(config, RunConfig)
-    assert isinstance(prepare, PrepareConfig)
-    training(config, prepare, given.queries, device)
+    training(parts.runs["printed"], parts.prepare, given.queries, device)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from torch import nn
 from mgsl import params, paths
 from mgsl.models import MODELS, build
 from mgsl.models.tan_2d import TAN2D, TAN2DConfig
-from mgsl.params import RunConfig, Scale
+from mgsl.params import Scale
+from mgsl.parsing import parse
 from mgsl.records import Batch
 from mgsl.resolving import resolve
 
@@ -82,12 +83,11 @@ def main() -> None:
         update={"scale": given.scale, "methods": ("tan_2d",), "ablations": ()}
     )
     configs = {name: kind.Config for name, kind in MODELS.items()}
-    run = resolve(chosen, DATASET, configs)["tan_2d"]
-    assert isinstance(run, RunConfig)
+    run = resolve(chosen, DATASET, configs).runs["tan_2d"]
     torch.manual_seed(0)
     model = build(run)
     assert isinstance(model, TAN2D)
-    config = params.parse(TAN2DConfig, run.model, where=DATASET)
+    config = parse(TAN2DConfig, run.model, where=DATASET)
     size, rate = BATCHES[given.scale], peak()
     num_clips = chosen.setting(DATASET).num_clips
     batch = random_batch(size, num_clips, config.video_dim)

@@ -16,11 +16,12 @@ import numpy as np
 import torch
 
 from mgsl import params, paths
+from mgsl.configs import PrepareConfig, RunConfig
 from mgsl.data.features import open_features
 from mgsl.data.loading import Split, ahead, batches
 from mgsl.models import MODELS, build
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import Params, PrepareConfig, RunConfig
+from mgsl.params import Params
 from mgsl.queries import Query
 from mgsl.records import Batch
 from mgsl.resolving import resolve
@@ -144,12 +145,10 @@ def main() -> None:
     configs = {name: kind.Config for name, kind in MODELS.items()}
     for dataset in chosen.datasets:
         parts = resolve(chosen, dataset, configs)
-        runs = [part for part in parts.values() if isinstance(part, RunConfig)]
-        preparation = parts["prepare"]
-        assert isinstance(preparation, PrepareConfig)
+        runs = list(parts.runs.values())
         with tempfile.TemporaryDirectory() as folder:
             num_queries = (WARM_UP + STEPS) * runs[0].batch_size
-            split = make_split(preparation, num_queries, Path(folder))
+            split = make_split(parts.prepare, num_queries, Path(folder))
             for config in runs:
                 measure(config, split, device)
     unit = 1e9 if sys.platform == "darwin" else 1e6  # bytes there, else KiB

@@ -1,20 +1,19 @@
-"""The typed, frozen params.yaml, and the types of what each stage is given of it.
+"""The typed, frozen params.yaml.
 
-`load` reads and checks the whole file; `mgsl.resolving` picks each stage's part.
+`load` reads and checks the whole file; `mgsl.resolving` picks each stage's part, `mgsl.configs`.
 """
 
-import difflib
 import json
-import types
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Set
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mgsl.errors import UserError
+from mgsl.families import for_dataset, refuse_strangers
+from mgsl.parsing import parse
 
 Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
@@ -150,8 +149,8 @@ class NmsParams(Frozen):
 class ModelParams(Frozen):
     """One method's numbers; checked in full by the method's own Config.
 
-    `by_dataset` and `nms_by_dataset` are for datasets whose name is the key or begins with it and
-    an underscore: `tacos` is for `tacos_c3d` and `tacos_planted`.
+    `by_dataset` says what differs from `sizes` and `choices` for some datasets, `nms_by_dataset`
+    what differs from `nms`; keys as `mgsl.families` has them.
     """
 
     sizes: dict[Scale, dict[str, Any]]
@@ -175,70 +174,78 @@ class Params(Frozen):
     datasets: Names
     methods: Names
     ablations: Names
-    groups: dict[str, Names]
     inspected: Names
     seeds: tuple[NonNegative, ...]
     scale: Scale
-    exhibits: Names
     memory: MemoryParams
+    exhibits: dict[str, Names]
     settings: dict[Scale, dict[str, SettingParams]]
     training: TrainingParams
-    data: dict[str, DataParams]
     preparation: PreparationParams
     evaluation: EvaluationParams
+    data: dict[str, DataParams]
     models: dict[str, ModelParams]
+    groups: dict[str, Names]
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Params":
         ablations = {name for model in self.models.values() for name in model.ablations}
-        known = {
-            "datasets": set(self.with_setting()),
-            "methods": set(self.models),
-            "ablations": ablations | set(self.groups),
-        }
-        known["inspected"] = set(self.models) | ablations
         for group, members in self.groups.items():
             if unknown := [name for name in members if name not in ablations]:
                 raise ValueError(f"groups.{group} names {unknown}, which no method has")
             if group in ablations | set(self.models) or not members:
                 raise ValueError(f"groups.{group} is empty, or named like a method or an ablation")
-        for key, there in known.items():
-            chosen = getattr(self, key)
-            for name in chosen:
-                if name not in there:
-                    raise ValueError(f"{key} names {name!r}; there is: {', '.join(sorted(there))}")
-            if len(set(chosen)) < len(chosen):
-                raise ValueError(f"{key} names something twice: {list(chosen)}")
-        for name, model in self.models.items():
-            parts = {*model.nms_by_dataset, *(key for t in model.by_dataset.values() for key in t)}
-            for key in sorted(parts):
-                if not _begins(key, self.data):
-                    raise ValueError(f"models.{name} names no dataset, nor its beginning: {key!r}")
+        known: dict[str, Set[str]] = {
+            "datasets": self.data.keys(),
+            "methods": self.models.keys(),
+            "ablations": ablations | self.groups.keys(),
+            "inspected": ablations | self.models.keys(),
+        }
+        for key, names in known.items():
+            for name in getattr(self, key):
+                if name not in names:
+                    raise ValueError(f"{key} names {name!r}; there is: {', '.join(sorted(names))}")
+        for name in self.datasets:
+            if name not in self.with_setting():
+                key = f"settings.{self.scale}.{name}"
+                raise ValueError(f"datasets names {name!r}, which has no setting: write {key}")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_begin_datasets(self) -> "Params":
         for scale, table in self.settings.items():
-            if strangers := [key for key in table if not _begins(key, self.data)]:
-                raise ValueError(
-                    f"settings.{scale} names no dataset, nor its beginning: {strangers}"
-                )
+            refuse_strangers(table, self.data, where=f"settings.{scale}")
+        for name, model in self.models.items():
+            keys = set(model.nms_by_dataset).union(*model.by_dataset.values())
+            refuse_strangers(keys, self.data, where=f"models.{name}")
+        return self
+
+    @model_validator(mode="after")
+    def _all_runs_once(self) -> "Params":
         if not self.datasets or not self.seeds or not (self.methods + self.ablations):
             raise ValueError("datasets, seeds, and methods or ablations must not be empty")
+        for key in ("datasets", "methods", "ablations", "inspected", "exhibits"):
+            names = self.exhibit_names() if key == "exhibits" else getattr(self, key)
+            if len(set(names)) < len(names):
+                raise ValueError(f"{key} names something twice: {list(names)}")
         if repeated := sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1}):
-            told = ", ".join(map(str, repeated))
-            raise ValueError(f"seeds lists {told} more than once: the same training twice")
-        if idle := [cell for cell, members in self.cells().items() if not members]:
-            raise ValueError(
-                f"ablations names {idle[0]!r}, all of which is in another that it names"
-            )
+            seeds = ", ".join(map(str, repeated))
+            raise ValueError(f"seeds lists {seeds} more than once: the same training twice")
+        for cell, members in self.cells().items():
+            if not members:
+                raise ValueError(f"ablations names {cell!r}, all of which is in another it names")
         return self
 
     def setting(self, dataset: str) -> SettingParams:
         """Lengths and schedule of a dataset, at the chosen scale, that has them."""
-        setting = for_dataset(self.settings[self.scale], dataset)
+        setting = for_dataset(self.settings.get(self.scale, {}), dataset)
         assert setting is not None, dataset
         return setting
 
     def with_setting(self) -> list[str]:
         """Every dataset that has lengths and a schedule at the chosen scale."""
-        return [name for name in self.data if for_dataset(self.settings[self.scale], name)]
+        table = self.settings.get(self.scale, {})
+        return [name for name in self.data if for_dataset(table, name)]
 
     def cells(self) -> dict[str, Names]:
         """What each entry of `ablations` trains; an ablation of several groups is the first's."""
@@ -253,84 +260,9 @@ class Params(Frozen):
         """Every run: methods, then ablations with their groups opened."""
         return self.methods + tuple(name for names in self.cells().values() for name in names)
 
-
-Entry = TypeVar("Entry")
-
-
-def for_dataset(table: Mapping[str, Entry], dataset: str) -> Entry | None:
-    """What a table holds for a dataset: under its name, or the longest beginning of it."""
-    keys = [key for key in table if f"{dataset}_".startswith(f"{key}_")]
-    return table[max(keys, key=len)] if keys else None
-
-
-def _begins(key: str, datasets: Iterable[str]) -> bool:
-    return any(f"{dataset}_".startswith(f"{key}_") for dataset in datasets)
-
-
-class PrepareConfig(Frozen):
-    """What the stages `download` and `prepare` are told."""
-
-    dataset: str
-    num_clips: Positive
-    max_words: Positive
-    video_dim: Positive
-    planted: PlantedParams | None
-    preparation: PreparationParams
-
-
-class RunConfig(Frozen):
-    """What one training is told. `model` holds the fields of the method's Config."""
-
-    dataset: str
-    name: str
-    method: str
-    epochs: Positive
-    batch_size: Positive
-    learning_rate: Annotated[float, Field(gt=0, lt=1)]
-    warmup_steps: NonNegative
-    decay: Decay
-    max_words: Positive
-    keep: Positive
-    training: TrainingParams
-    model: dict[str, Any]
-
-
-class GroupConfig(Frozen):
-    """What the stage `ablate` is told: the trainings of one entry of `ablations`."""
-
-    runs: tuple[RunConfig, ...]
-
-
-class EvaluateConfig(Frozen):
-    """What the stages `evaluate` and `report` are told.
-
-    `groups` holds the entry of `ablations` under which an ablation was trained.
-    """
-
-    dataset: str
-    scale: Scale
-    names: Names
-    groups: dict[str, str] = {}
-    seeds: tuple[NonNegative, ...]
-    evaluation: EvaluationParams
-    nms: dict[str, NmsParams] = {}  # of the names that bring a rule of their own
-
-    def scoring_of(self, name: str) -> EvaluationParams:
-        """How one method or ablation is scored."""
-        own = self.nms.get(name)
-        if own is None:
-            return self.evaluation
-        threshold = own.threshold or self.evaluation.nms_threshold
-        return self.evaluation.model_copy(update={"nms": own.rule, "nms_threshold": threshold})
-
-
-class InspectConfig(Frozen):
-    """What the stage `inspect` is told: whose memories are looked into, and by what rules."""
-
-    names: Names
-    seeds: tuple[NonNegative, ...]
-    evaluation: EvaluationParams
-    rare: RareParams
+    def exhibit_names(self) -> Names:
+        """The exhibits of all sections, in order."""
+        return tuple(name for names in self.exhibits.values() for name in names)
 
 
 def load(path: Path) -> Params:
@@ -352,19 +284,6 @@ def load(path: Path) -> Params:
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def parse(kind: type[Model], document: Any, *, where: str) -> Model:
-    """Check a plain document against a typed model.
-
-    Raises:
-        UserError: with one line for each key that is unknown, missing or out of range.
-    """
-    try:
-        return kind.model_validate_json(json.dumps(document, default=str))
-    except ValidationError as error:
-        lines = [_explain(kind, problem) for problem in error.errors(include_url=False)]
-        raise UserError("\n".join([f"{where} is not usable:", *lines])) from None
-
-
 def read(kind: type[Model], path: Path) -> Model:
     """Read one resolved part back.
 
@@ -379,30 +298,3 @@ def read(kind: type[Model], path: Path) -> Model:
             "settings for the dataset, then run `python -m mgsl configure` (`dvc repro` does)"
         ) from None
     return parse(kind, document, where=str(path))
-
-
-def _explain(kind: type[BaseModel], problem: Any) -> str:
-    key = ".".join(map(str, problem["loc"])) or "the file"
-    if problem["type"] == "extra_forbidden":
-        names = _fields_at(kind, problem["loc"][:-1])
-        close = difflib.get_close_matches(str(problem["loc"][-1]), names, n=1)
-        return f"  {key}: unknown key" + (f"; did you mean {close[0]!r}?" if close else "")
-    if problem["type"] == "missing":
-        return f"  {key}: missing"
-    met = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
-    return f"  {key}: {problem['msg'].removeprefix('Value error, ')}{met}"
-
-
-def _fields_at(kind: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
-    """Names of the fields where a dotted key points, as far as types tell."""
-    current: Any = kind
-    for part in loc:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(part)
-            current = field.annotation if field else None
-        else:
-            current = typing.get_args(current)[-1] if typing.get_args(current) else None
-        if typing.get_origin(current) is types.UnionType:
-            current = typing.get_args(current)[0]
-    is_model = isinstance(current, type) and issubclass(current, BaseModel)
-    return list(current.model_fields) if is_model else []

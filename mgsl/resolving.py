@@ -4,30 +4,69 @@ The stage `configure` writes these parts to `artifacts/configs`, where DVC compa
 of params.yaml reruns exactly the stages whose part it changes.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from mgsl.configs import EvaluateConfig, GroupConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.errors import UserError
-from mgsl.params import (
-    EvaluateConfig,
-    Frozen,
-    GroupConfig,
-    InspectConfig,
-    NmsParams,
-    Params,
-    PrepareConfig,
-    RunConfig,
-    ScheduleParams,
-    TrainingParams,
-    for_dataset,
-    parse,
-)
+from mgsl.families import for_dataset
+from mgsl.params import Frozen, NmsParams, Params, ScheduleParams, TrainingParams
+from mgsl.parsing import parse
 
 RUN_KEYS = (*ScheduleParams.model_fields, "max_words")  # an ablation may change these of a run,
 TRAINING_KEYS = tuple(TrainingParams.model_fields)  # these, and what its method has
+Configs = Mapping[str, type[Frozen]]
 
 
-def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> dict[str, Frozen]:
-    """What each part of the pipeline is told for one dataset, by the name of its file.
+@dataclass(frozen=True)
+class Resolved:
+    """What the stages are told for one dataset.
+
+    `runs` holds methods and ablations by name, `groups` the trainings of each entry of `ablations`.
+    """
+
+    prepare: PrepareConfig
+    evaluate: EvaluateConfig
+    inspect: InspectConfig
+    runs: dict[str, RunConfig]
+    groups: dict[str, GroupConfig]
+
+    def files(self) -> dict[str, Frozen]:
+        """Every part, by the name of the file that `configure` writes."""
+        parts = {"prepare": self.prepare, "evaluate": self.evaluate, "inspect": self.inspect}
+        groups = {f"groups/{name}": group for name, group in self.groups.items()}
+        return parts | self.runs | groups
+
+
+class MissingSizeError(UserError):
+    """params.yaml does not say how large a method is on a dataset."""
+
+
+def resolve_all(params: Params, configs: Configs) -> dict[str, Resolved]:
+    """What the stages are told, by dataset.
+
+    A dataset that `datasets` does not list is left out if some method has no sizes for it.
+
+    Args:
+        params: the whole of params.yaml.
+        configs: the Config of each method.
+
+    Raises:
+        UserError: as `resolve` does.
+    """
+    resolved = {}
+    for dataset in params.with_setting():
+        try:
+            resolved[dataset] = resolve(params, dataset, configs)
+        except MissingSizeError:
+            if dataset in params.datasets:
+                raise
+    return resolved
+
+
+def resolve(params: Params, dataset: str, configs: Configs) -> Resolved:
+    """What the stages are told for one dataset.
 
     Args:
         params: the whole of params.yaml.
@@ -35,76 +74,99 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
         configs: the Config of each method.
 
     Raises:
-        UserError: a method's block lacks a key, has one too many or out of range.
+        MissingSizeError: a method has no value for a key; the message says where to write it.
+        UserError: a method's block has a key too many, or a value out of range.
     """
-    setting, data = params.setting(dataset), params.data[dataset]
-    parts: dict[str, Frozen] = {
-        "prepare": PrepareConfig(
-            dataset=dataset,
-            num_clips=setting.num_clips,
-            max_words=setting.max_words,
-            video_dim=data.video_dim,
-            planted=data.planted,
-            preparation=params.preparation,
-        ),
-        "evaluate": EvaluateConfig(
-            dataset=dataset,
-            scale=params.scale,
-            names=params.names(),
-            groups={name: cell for cell, names in params.cells().items() for name in names},
-            seeds=params.seeds,
-            evaluation=params.evaluation,
-            nms=_own_nms(params, dataset),
-        ),
-        "inspect": InspectConfig(
+    runs = {name: _run(params, dataset, name, configs) for name in params.names()}
+    return Resolved(
+        prepare=_prepare(params, dataset),
+        evaluate=_evaluate(params, dataset),
+        inspect=InspectConfig(
             names=tuple(name for name in params.inspected if name in params.names()),
             seeds=params.seeds,
             evaluation=params.evaluation,
             rare=params.preparation.rare,
         ),
+        runs=runs,
+        groups={
+            cell: GroupConfig(runs=tuple(runs[name] for name in names))
+            for cell, names in params.cells().items()
+        },
+    )
+
+
+def _prepare(params: Params, dataset: str) -> PrepareConfig:
+    setting, data = params.setting(dataset), params.data[dataset]
+    return PrepareConfig(
+        dataset=dataset,
+        num_clips=setting.num_clips,
+        max_words=setting.max_words,
+        video_dim=data.video_dim,
+        planted=data.planted,
+        preparation=params.preparation,
+    )
+
+
+def _evaluate(params: Params, dataset: str) -> EvaluateConfig:
+    return EvaluateConfig(
+        dataset=dataset,
+        scale=params.scale,
+        names=params.names(),
+        groups={name: cell for cell, names in params.cells().items() for name in names},
+        seeds=params.seeds,
+        evaluation=params.evaluation,
+        nms=_own_nms(params, dataset),
+    )
+
+
+def _run(params: Params, dataset: str, name: str, configs: Configs) -> RunConfig:
+    """One training: what its dataset and its method say, then what an ablation changes."""
+    method, changes = _find(params, name)
+    block = params.models[method]
+    where = f"params.yaml: models.{method}" + (f".ablations.{name}" if changes else "")
+    lengths = _lengths(params, dataset)
+    sizes = block.sizes.get(params.scale, {}) | block.choices
+    sizes |= for_dataset(block.by_dataset.get(params.scale, {}), dataset) or {}
+    known = {*lengths, *sizes, *RUN_KEYS, *TRAINING_KEYS}
+    if unknown := set(changes) - known:
+        raise UserError(f"{where} overrides what {method} does not have: {sorted(unknown)}")
+    schedule = {key: getattr(params.setting(dataset), key) for key in RUN_KEYS}
+    if own_schedule := block.schedule.get(params.scale):
+        schedule |= own_schedule.model_dump(exclude_none=True)
+    training = params.training.model_dump(mode="json")
+    for key, value in changes.items():
+        part = schedule if key in schedule else training if key in training else sizes
+        part[key] = value
+    fields = configs[method].model_fields
+    model = {key: value for key, value in lengths.items() if key in fields} | sizes
+    if missing := [key for key in fields if fields[key].is_required() and key not in model]:
+        raise MissingSizeError(
+            f"params.yaml: {method} has no {', '.join(missing)} for the dataset {dataset}: write "
+            f"it under models.{method}.by_dataset.{params.scale}.{dataset}, or under "
+            f"models.{method}.choices for every dataset"
+        )
+    document = schedule | {
+        "dataset": dataset,
+        "name": name,
+        "method": method,
+        "keep": params.evaluation.keep,
+        "training": training,
+        "model": parse(configs[method], model, where=where).model_dump(mode="json"),
     }
-    slots = params.memory.slots
-    given = {
+    return parse(RunConfig, document, where=where)
+
+
+def _lengths(params: Params, dataset: str) -> dict[str, int]:
+    """What a method may ask of the dataset, under the names that its Config has for them."""
+    setting, slots = params.setting(dataset), params.memory.slots
+    return {
         "num_clips": setting.num_clips,
         "dim": setting.width,
-        "video_dim": data.video_dim,
+        "video_dim": params.data[dataset].video_dim,
         "word_dim": params.preparation.word_dim,
         "video_slots": slots or setting.video_slots,
         "query_slots": slots or setting.query_slots,
     }
-    runs: dict[str, RunConfig] = {}
-    for name in params.names():
-        method, overrides = _find(params, name)
-        kind, block = configs[method], params.models[method]
-        where = f"params.yaml: models.{method}" + (f".ablations.{name}" if overrides else "")
-        known = {*given, *block.choices, *block.sizes[params.scale], *RUN_KEYS, *TRAINING_KEYS}
-        if unknown := set(overrides) - known:
-            raise UserError(f"{where} overrides what {method} does not have: {sorted(unknown)}")
-        document = {key: value for key, value in given.items() if key in kind.model_fields}
-        document |= block.sizes[params.scale] | block.choices
-        differing = for_dataset(block.by_dataset.get(params.scale, {}), dataset) or {}
-        own = {key: overrides[key] for key in overrides if key not in (*RUN_KEYS, *TRAINING_KEYS)}
-        model = parse(kind, document | differing | own, where=where)
-        told = {key: getattr(setting, key) for key in RUN_KEYS}
-        if schedule := block.schedule.get(params.scale):
-            told |= schedule.model_dump(exclude_none=True)
-        told |= {key: overrides[key] for key in RUN_KEYS if key in overrides}
-        training = params.training.model_dump(mode="json")
-        training |= {key: overrides[key] for key in TRAINING_KEYS if key in overrides}
-        document = told | {
-            "dataset": dataset,
-            "name": name,
-            "method": method,
-            "keep": params.evaluation.keep,
-            "training": training,
-            "model": model.model_dump(mode="json"),
-        }
-        runs[name] = parse(RunConfig, document, where=where)
-    groups = {
-        f"groups/{cell}": GroupConfig(runs=tuple(runs[name] for name in names))
-        for cell, names in params.cells().items()
-    }
-    return parts | runs | groups
 
 
 def _find(params: Params, name: str) -> tuple[str, dict[str, Any]]:

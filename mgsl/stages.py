@@ -12,24 +12,20 @@ from pathlib import Path
 import pandas as pd
 
 from mgsl import params, paths
+from mgsl.configs import EvaluateConfig, GroupConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.files import atomic_path, write_json
-from mgsl.params import EvaluateConfig, GroupConfig, InspectConfig, PrepareConfig, RunConfig
-from mgsl.resolving import resolve
+from mgsl.resolving import resolve_all
 
 
 def configure() -> None:
-    """Check params.yaml and write what each stage is told, for every dataset it knows."""
+    """Check params.yaml and write what each stage is told, for every dataset that has sizes."""
     from mgsl.models import MODELS
 
-    chosen = params.load(paths.PARAMS)
     configs = {name: kind.Config for name, kind in MODELS.items()}
-    parts = {
-        paths.config(dataset, name): part
-        for dataset in chosen.with_setting()
-        for name, part in resolve(chosen, dataset, configs).items()
-    }
-    for path, part in parts.items():  # nothing is written unless all of it is right
-        write_json(path, part.model_dump(mode="json"))
+    resolved = resolve_all(params.load(paths.PARAMS), configs)  # or nothing is written
+    for dataset, parts in resolved.items():
+        for name, part in parts.files().items():
+            write_json(paths.config(dataset, name), part.model_dump(mode="json"))
 
 
 def download(*, dataset: str) -> None:
@@ -156,7 +152,7 @@ def report(*, exhibit: str | None = None) -> None:
 
     chosen = params.load(paths.PARAMS)
     if exhibit is None:
-        build(list(chosen.exhibits), list(chosen.datasets))
+        build(chosen.exhibits, chosen.datasets)
     else:
         run_exhibit(exhibit, list(chosen.datasets))
 
@@ -166,7 +162,7 @@ def index() -> None:
     from mgsl.reporting.site.pages import build_index
 
     chosen = params.load(paths.PARAMS)
-    build_index(list(chosen.exhibits), list(chosen.datasets))
+    build_index(chosen.exhibits, chosen.datasets)
 
 
 def study(*, subject: str) -> None:

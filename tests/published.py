@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from mgsl import params, paths
+from mgsl.configs import PrepareConfig
 from mgsl.data.annotations import activitynet, tacos
-from mgsl.params import PrepareConfig, RareParams
+from mgsl.params import RareParams
 
 STA = "JaywongWang/CBP/datasets/charades"
 CHARADES = "microsoft/2D-TAN/data/Charades-STA"

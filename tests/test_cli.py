@@ -47,7 +47,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     configs = {name: kind.Config for name, kind in MODELS.items()}
-    for name, part in resolve(params.load(paths.PARAMS), "embedded", configs).items():
+    for name, part in resolve(params.load(paths.PARAMS), "embedded", configs).files().items():
         write_json(paths.config("embedded", name), part.model_dump(mode="json"))
     write_queries(paths.prepared("embedded") / "queries.jsonl", QUERIES)
     about = {

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mgsl.configs import RunConfig
 from mgsl.models import MODELS, build
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import RunConfig
 from mgsl.records import Batch
 from mgsl.training.checkpoint import load_checkpoint, save_checkpoint
 from tests import tiny

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mgsl import numerics, params, paths
-from mgsl.params import PrepareConfig
+from mgsl.configs import PrepareConfig
 from tests import ROOT
 
 VIDEOS = 15  # of each split
@@ -28,7 +28,7 @@ from mgsl import params
 from mgsl.data.planted import Signatures
 from mgsl.data.preparing import prepare
 from mgsl.data.text import spelling_vector
-from mgsl.params import PrepareConfig
+from mgsl.configs import PrepareConfig
 
 folder = Path(sys.argv[1])
 config = params.read(PrepareConfig, folder / "prepare.json")

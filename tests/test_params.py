@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgsl import params, paths, resolving
+from mgsl.configs import EvaluateConfig, PrepareConfig, RunConfig
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.models import MODELS
-from mgsl.params import EvaluateConfig, Params, PrepareConfig, RunConfig
+from mgsl.params import Params
 
 DOCUMENT = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
 CHOSEN = params.Params.model_validate_json(json.dumps(DOCUMENT))

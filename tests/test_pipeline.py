@@ -36,7 +36,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
         told["seeds"] = [0]
         told["methods"], told["ablations"] = list(METHODS), ["printed", "table_5"]
         told["groups"]["table_5"] = list(GROUP)
-        told["exhibits"] = ["table_1", "figure_1b"]
+        told["exhibits"] = {"paper": ["table_1", "figure_1b"]}
         told["evaluation"]["resamples"] = 50
         (folder / "params.yaml").write_text(yaml.safe_dump(told))
         shutil.copytree(ROOT / "notebooks", folder / "notebooks")

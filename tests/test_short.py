@@ -7,6 +7,7 @@ import yaml
 
 from mgsl import params, paths
 from mgsl.models import MODELS
+from mgsl.parsing import parse
 from mgsl.resolving import resolve
 from mgsl.tools import lock
 from tests import canaries, short
@@ -14,15 +15,14 @@ from tests import canaries, short
 
 def test_the_short_pipeline_trains_all_that_the_long_one_does_in_few_epochs() -> None:
     document = short.shorten(yaml.safe_load(paths.PARAMS.read_text()))
-    chosen = params.parse(params.Params, document, where="short")
+    chosen = parse(params.Params, document, where="short")
     whole = params.load(paths.PARAMS)
     assert chosen.names() == whole.names()
     assert chosen.exhibits == whole.exhibits
     assert len(chosen.seeds) == 1
     parts = resolve(chosen, "embedded", {name: kind.Config for name, kind in MODELS.items()})
-    runs = [part for part in parts.values() if isinstance(part, params.RunConfig)]
-    assert {run.name for run in runs} == set(whole.names())
-    assert max(run.epochs for run in runs) == short.EPOCHS
+    assert set(parts.runs) == set(whole.names())
+    assert max(run.epochs for run in parts.runs.values()) == short.EPOCHS
 
 
 def test_canaries_are_stages() -> None:

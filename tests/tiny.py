@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from mgsl import params, paths
+from mgsl.configs import RunConfig
 from mgsl.data.loading import Split
 from mgsl.models import MODELS
 from mgsl.models.parts.base import BlindMethod
-from mgsl.params import Params, RunConfig
+from mgsl.params import Params
 from mgsl.queries import Query
 from mgsl.records import Batch
 from mgsl.resolving import resolve
@@ -27,8 +28,7 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
     methods = [name] if name in MODELS else ["mgsl_net"]
     chosen = chosen.model_copy(update={"methods": tuple(methods), "ablations": tuple(ablations)})
     configs = {key: kind.Config for key, kind in MODELS.items()}
-    config = resolve(chosen, "embedded", configs)[name]
-    assert isinstance(config, RunConfig)
+    config = resolve(chosen, "embedded", configs).runs[name]
     tiny = {
         "num_clips": CLIPS,
         "video_dim": VIDEO_DIM,

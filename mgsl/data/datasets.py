@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mgsl import paths
+from mgsl.configs import PrepareConfig
 from mgsl.data import feature_files, sources
 from mgsl.data.annotations import Annotation
 from mgsl.data.annotations.activitynet import read_activitynet
@@ -20,7 +21,6 @@ from mgsl.data.planted import Event, events_of_sentences, plant
 from mgsl.data.text import Vectors, read_vectors, spelling_vector
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
-from mgsl.params import PrepareConfig
 from mgsl.rarity import content_words
 
 CBP = Path("JaywongWang/CBP/datasets")

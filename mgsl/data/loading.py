@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
+from mgsl.configs import RunConfig
 from mgsl.data.features import open_features
-from mgsl.params import RunConfig
 from mgsl.queries import SPLITS, Query, read_queries, read_summary
 from mgsl.records import Batch
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mgsl.configs import PrepareConfig
 from mgsl.data import features, sources
 from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.datasets import Dataset, FeatureRequest, find
@@ -18,7 +19,7 @@ from mgsl.data.tagger import tag_sentences
 from mgsl.data.text import Vectors, is_word, read_glove, vector_table
 from mgsl.errors import UserError
 from mgsl.files import write_json, write_text
-from mgsl.params import PreparationParams, PrepareConfig
+from mgsl.params import PreparationParams
 from mgsl.queries import SPLITS, Query, only_words, write_queries
 from mgsl.rarity import bin_labels, frequencies, rarity, writer
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from mgsl.configs import EvaluateConfig
 from mgsl.errors import UserError
 from mgsl.evaluation.comparing import means_by_name, of_two_files
 from mgsl.evaluation.metrics import NMS_MARGIN, groups, metrics_table, on_grid, per_query, targets
 from mgsl.evaluation.predictions import read_predictions
 from mgsl.evaluation.released import Released, released_ids
-from mgsl.params import EvaluateConfig, EvaluationParams
+from mgsl.params import EvaluationParams
 from mgsl.queries import Query, read_queries, read_summary
 
 _DECIMALS = 6  # of the fractions in metrics.csv: no file differs by how a sum was rounded

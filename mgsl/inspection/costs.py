@@ -20,9 +20,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from mgsl.configs import PrepareConfig, RunConfig
 from mgsl.models import MODELS, build
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import Frozen, Params, PrepareConfig, RunConfig, Scale
+from mgsl.params import Frozen, Params, Scale
 from mgsl.records import Batch
 from mgsl.resolving import resolve
 from mgsl.spans import nms
@@ -41,12 +42,8 @@ def settings(chosen: Params) -> Iterator[tuple[str, RunConfig, PrepareConfig]]:
     for scale, dataset in SETTINGS.items():
         changes = {"scale": scale, "methods": tuple(seeing), "ablations": (), "inspected": ()}
         parts = resolve(chosen.model_copy(update=changes), dataset, configs)
-        prepare = parts["prepare"]
-        assert isinstance(prepare, PrepareConfig)
         for name in seeing:
-            config = parts[name]
-            assert isinstance(config, RunConfig)
-            yield scale, config, prepare
+            yield scale, parts.runs[name], parts.prepare
 
 
 def count(chosen: Params) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from mgsl.configs import InspectConfig, RunConfig
 from mgsl.data.loading import Split
 from mgsl.errors import UserError
 from mgsl.files import atomic_path, write_json
@@ -15,7 +16,7 @@ from mgsl.inspection import probes, slot_contents
 from mgsl.inspection.use import Use, memories, watch
 from mgsl.models.memory import effective_rank
 from mgsl.models.parts.base import GroundingModel, Method
-from mgsl.params import InspectConfig, RareParams, RunConfig
+from mgsl.params import RareParams
 from mgsl.queries import Query
 from mgsl.rarity import frequencies
 

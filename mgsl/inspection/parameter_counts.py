@@ -4,9 +4,10 @@ import pandas as pd
 import torch
 from torch import nn
 
+from mgsl.configs import PrepareConfig, RunConfig
 from mgsl.inspection.tracing import count
 from mgsl.models import build
-from mgsl.params import Frozen, Params, PrepareConfig, RunConfig
+from mgsl.params import Frozen, Params
 from mgsl.resolving import resolve
 
 METHOD, PRINTED = "mgsl_net", "printed"
@@ -52,8 +53,7 @@ def measure(chosen: Params, configs: dict[str, type[Frozen]]) -> pd.DataFrame:
     )
     rows = []
     for dataset in DATASETS:
-        config = resolve(paper, dataset, configs)[PRINTED]
-        assert isinstance(config, RunConfig)
+        config = resolve(paper, dataset, configs).runs[PRINTED]
         for reading, changes in READINGS.items():
             with torch.device("meta"):
                 model = build(config.model_copy(update={"model": config.model | changes}))

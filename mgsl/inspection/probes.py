@@ -17,13 +17,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mgsl.configs import RunConfig
 from mgsl.data.loading import Split
 from mgsl.evaluation.bootstrap import interval, paired_difference
 from mgsl.evaluation.metrics import groups, hits
 from mgsl.inspection.use import memories
 from mgsl.models.memory import PersistentMemory
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import EvaluationParams, RunConfig
+from mgsl.params import EvaluationParams
 from mgsl.queries import Query
 from mgsl.training.loop import first_tiou
 

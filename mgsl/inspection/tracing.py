@@ -16,9 +16,9 @@ from torch._subclasses.fake_tensor import (
     FakeTensorMode,
 )
 
+from mgsl.configs import RunConfig
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import RunConfig
 from mgsl.records import Batch
 
 Axis = str | int

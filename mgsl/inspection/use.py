@@ -17,11 +17,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mgsl.configs import RunConfig
 from mgsl.data.loading import Split
 from mgsl.models.memory import Mask, PersistentMemory
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.per_clip import inside
-from mgsl.params import RunConfig
 from mgsl.queries import Query
 from mgsl.records import Batch
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mgsl.configs import RunConfig
 from mgsl.models.acrn import ACRN
 from mgsl.models.action_prior import ActionPrior
 from mgsl.models.ctrl import CTRL
@@ -11,7 +12,7 @@ from mgsl.models.parts.base import BlindMethod, GroundingModel, Method
 from mgsl.models.prior import Prior
 from mgsl.models.tan_2d import TAN2D
 from mgsl.models.tgn import TGN
-from mgsl.params import RunConfig, parse
+from mgsl.parsing import parse
 
 MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "prior": Prior,

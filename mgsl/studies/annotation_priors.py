@@ -13,7 +13,8 @@ from mgsl.evaluation.predictions import Predictions
 from mgsl.models import MODELS
 from mgsl.models.parts import density
 from mgsl.models.parts.base import BlindMethod
-from mgsl.params import EvaluationParams, Params, parse
+from mgsl.params import EvaluationParams, Params
+from mgsl.parsing import parse
 from mgsl.queries import Query
 from mgsl.rarity import bin_labels
 from mgsl.spans import to_seconds

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mgsl import params, paths
+from mgsl.configs import EvaluateConfig
 from mgsl.evaluation import scoring
 from mgsl.evaluation.metrics import groups
 from mgsl.evaluation.pairs import NUMBERS, of_pair, of_trainings
-from mgsl.params import EvaluateConfig
 from mgsl.studies.rows import replace_rows
 from mgsl.studies.scores import scores_of
 

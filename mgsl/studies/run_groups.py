@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from mgsl import params, paths
+from mgsl.configs import EvaluateConfig, RunConfig
 from mgsl.data.loading import Split, load_splits
 from mgsl.errors import UserError
 from mgsl.evaluation import scoring
@@ -18,7 +19,7 @@ from mgsl.evaluation.metrics import groups
 from mgsl.files import write_json
 from mgsl.inspection.probes import IOU, answers
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import EvaluateConfig, Params, RunConfig
+from mgsl.params import Params
 from mgsl.queries import read_summary
 from mgsl.resolving import RUN_KEYS
 from mgsl.studies import many_trainings

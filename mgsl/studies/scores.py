@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from mgsl import paths
+from mgsl.configs import EvaluateConfig
 from mgsl.evaluation import scoring
-from mgsl.params import EvaluateConfig, EvaluationParams
+from mgsl.params import EvaluationParams
 from mgsl.queries import Query
 
 

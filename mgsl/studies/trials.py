@@ -13,12 +13,13 @@ import pandas as pd
 import torch
 
 from mgsl import params, paths
+from mgsl.configs import EvaluateConfig, RunConfig
 from mgsl.data.loading import load_splits
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import EvaluateConfig, Params, RunConfig
+from mgsl.params import Params
 from mgsl.training.checkpoint import fingerprint
 from mgsl.training.loop import fit
 from mgsl.training.parallel import in_parallel

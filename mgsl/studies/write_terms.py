@@ -14,11 +14,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mgsl import params, paths
+from mgsl.configs import RunConfig
 from mgsl.data.loading import Split, batches, load_splits
 from mgsl.models import build
 from mgsl.models.memory import Mask, PersistentMemory, Steps, effective_rank, real
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import Params, RunConfig
+from mgsl.params import Params
 from mgsl.records import Batch
 from mgsl.studies.rows import replace_rows
 from mgsl.training.loop import train_one_epoch

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from mgsl.configs import RunConfig
 from mgsl.data.loading import Split
 from mgsl.models.parts.base import BlindMethod
-from mgsl.params import RunConfig
 from mgsl.spans import tiou
 from mgsl.training.loop import recalls, say
 

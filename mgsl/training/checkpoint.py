@@ -17,12 +17,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from mgsl import numerics
+from mgsl.configs import RunConfig
 from mgsl.distributed import world_size
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.models import build
 from mgsl.models.parts.base import Method
-from mgsl.params import RunConfig, parse
+from mgsl.parsing import parse
 
 
 def fingerprint(config: RunConfig, prepared: Path, seed: int) -> str:

@@ -18,11 +18,12 @@ from jaxtyping import Float
 from torch import nn
 from tqdm import tqdm
 
+from mgsl.configs import RunConfig
 from mgsl.data.loading import Split, ahead, batches
 from mgsl.distributed import average_gradients, broadcast_weights, gather, rank, total, world_size
 from mgsl.errors import UserError
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import RunConfig, TrainingParams
+from mgsl.params import TrainingParams
 from mgsl.records import Batch
 from mgsl.spans import tiou
 from mgsl.training.checkpoint import load_state, save_state

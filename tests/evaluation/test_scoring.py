@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mgsl.configs import EvaluateConfig
 from mgsl.errors import UserError
 from mgsl.evaluation.metrics import metric_names
 from mgsl.evaluation.predictions import write_predictions
@@ -24,7 +25,7 @@ from mgsl.evaluation.scoring import (
     score,
     summary,
 )
-from mgsl.params import EvaluateConfig, NmsParams
+from mgsl.params import NmsParams
 from mgsl.queries import Query, write_queries
 from tests.evaluation.oracle import BINS, ask, evaluation
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
+from mgsl.configs import InspectConfig
 from mgsl.data.loading import Split
 from mgsl.errors import UserError
 from mgsl.inspection import memory_tables, probes, slot_contents
@@ -15,7 +16,6 @@ from mgsl.inspection.use import Use, content_words, memories, watch
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.per_clip import inside
-from mgsl.params import InspectConfig
 from mgsl.queries import Query
 from mgsl.spans import tiou
 from mgsl.training.loop import predict

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from mgsl.models import build
 from mgsl.models.ctrl import CTRL, CTRLConfig, WindowHead
 from mgsl.models.parts.windows import alignment, pool
-from mgsl.params import parse
+from mgsl.parsing import parse
 from tests import tiny
 
 

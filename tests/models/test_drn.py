@@ -9,7 +9,6 @@ from torch import Tensor
 
 from mgsl.models import MODELS, build
 from mgsl.models.drn import DRN, focal_loss, places, segment_maxima
-from mgsl.params import RunConfig
 from mgsl.records import Batch
 from mgsl.resolving import resolve
 from tests import tiny
@@ -38,8 +37,7 @@ def predict(model: DRN, batch: Batch, distances: Tensor) -> None:
 def test_the_published_sizes_have_the_published_parameters(dataset: str, parameters: int) -> None:
     chosen = tiny.parameters().model_copy(update={"scale": "paper", "methods": ("drn",)})
     parts = resolve(chosen, dataset, {name: kind.Config for name, kind in MODELS.items()})
-    config = parts["drn"]
-    assert isinstance(config, RunConfig)
+    config = parts.runs["drn"]
     model = build(config)
     assert isinstance(model, DRN)
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters

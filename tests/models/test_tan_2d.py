@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mgsl.configs import RunConfig
 from mgsl.models import MODELS, build
 from mgsl.models.tan_2d import TAN2D, RangeMaximum, cells, neighbours, overlap, plan, resampling
-from mgsl.params import RunConfig
 from mgsl.resolving import resolve
 from tests import tiny
 
@@ -20,8 +20,7 @@ LATTICES = {16: [16], 64: [16, 8, 8], 128: [16, 8, 8, 8]}
 def paper_config(dataset: str) -> RunConfig:
     chosen = tiny.parameters().model_copy(update={"scale": "paper", "methods": ("tan_2d",)})
     parts = resolve(chosen, dataset, {name: kind.Config for name, kind in MODELS.items()})
-    config = parts["tan_2d"]
-    assert isinstance(config, RunConfig)
+    config = parts.runs["tan_2d"]
     return config
 
 

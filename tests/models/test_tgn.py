@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mgsl.models import build
 from mgsl.models.tgn import TGN, Interactor, QueryEncoder, TGNConfig
-from mgsl.params import parse
+from mgsl.parsing import parse
 from tests import tiny
 
 PAPER = {"activitynet": 200, "tacos": 200, "charades": 64}

@@ -10,9 +10,11 @@ import yaml
 from safetensors.numpy import save_file
 
 from mgsl import numerics, params, paths
+from mgsl.configs import EvaluateConfig, PrepareConfig
 from mgsl.data.embedded import generate
+from mgsl.families import for_dataset
 from mgsl.files import write_json, write_json_lines, write_text
-from mgsl.params import EvaluateConfig, PrepareConfig
+from mgsl.parsing import parse
 from mgsl.queries import Query, write_queries
 from tests import ROOT
 
@@ -71,9 +73,9 @@ def checkpoint(folder: Path, label: str) -> None:
 
 def _configure(dataset: str, seeds: tuple[int, ...], names: tuple[str, ...]) -> None:
     document = yaml.safe_load(Path("params.yaml").read_text())
-    setting = params.for_dataset(document["settings"]["embedded"], dataset)
-    evaluation = params.parse(params.EvaluationParams, document["evaluation"], where="params")
-    preparation = params.parse(params.PreparationParams, document["preparation"], where="params")
+    setting = for_dataset(document["settings"]["embedded"], dataset)
+    evaluation = parse(params.EvaluationParams, document["evaluation"], where="params")
+    preparation = parse(params.PreparationParams, document["preparation"], where="params")
     evaluate = EvaluateConfig(
         dataset=dataset,
         scale="embedded",

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from mgsl.configs import RunConfig
 from mgsl.data.loading import Split
 from mgsl.errors import UserError
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import RunConfig
 from mgsl.records import Batch, Moments
 from mgsl.training import loop
 from mgsl.training.seeding import seed_everything

@@ -27,7 +27,8 @@ from mgsl.data.embedded.word_plan import Plan, Tail, Vocabulary, Words, plan_que
 from mgsl.data.planted import Event
 from mgsl.errors import UserError
 from mgsl.files import write_text
-from mgsl.params import Frozen, parse
+from mgsl.params import Frozen
+from mgsl.parsing import parse
 from mgsl.queries import SPLITS
 
 FILE = "annotations.jsonl"

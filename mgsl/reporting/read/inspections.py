@@ -14,10 +14,10 @@ import pandas as pd
 from scipy import stats
 
 from mgsl import params, paths
+from mgsl.configs import InspectConfig
 from mgsl.errors import UserError
 from mgsl.evaluation.comparing import differences, means
 from mgsl.evaluation.metrics import groups
-from mgsl.params import InspectConfig
 from mgsl.reporting.read.results import Results
 
 SAME = 1e-4  # slots no farther apart than this (1 - cosine) hold the same

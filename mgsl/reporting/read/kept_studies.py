@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from mgsl import params
 from mgsl.errors import UserError
 from mgsl.evaluation import scoring
 from mgsl.params import EvaluationParams, PreparationParams
+from mgsl.parsing import parse
 from mgsl.reporting.read.published import BENCHMARKS
 
 STAMP = "real annotations; no video and no features were used"
@@ -47,12 +47,12 @@ class Studies:
     @property
     def preparation(self) -> PreparationParams:
         """The reading of "rare"."""
-        return params.parse(PreparationParams, self.about["preparation"], where=str(self.folder))
+        return parse(PreparationParams, self.about["preparation"], where=str(self.folder))
 
     @property
     def evaluation(self) -> EvaluationParams:
         """How answers were scored."""
-        return params.parse(EvaluationParams, self.about["evaluation"], where=str(self.folder))
+        return parse(EvaluationParams, self.about["evaluation"], where=str(self.folder))
 
     def pairs(self, benchmark: str, split: str = "test") -> int:
         """How many pairs a split has."""

@@ -12,11 +12,11 @@ import pandas as pd
 from jaxtyping import Float
 
 from mgsl import params, paths
+from mgsl.configs import EvaluateConfig, PrepareConfig, RunConfig
 from mgsl.data.embedded import generate
 from mgsl.data.planted import Event
 from mgsl.errors import UserError
 from mgsl.evaluation import scoring
-from mgsl.params import EvaluateConfig, PrepareConfig, RunConfig
 from mgsl.queries import Query, read_queries, read_summary
 from mgsl.reporting.read import published
 from mgsl.reporting.read.lengths import MARK, mark, unfinished

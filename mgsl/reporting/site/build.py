@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -14,28 +14,31 @@ from mgsl.reporting.site.notebooks import run_exhibit
 
 
 def build(
-    exhibits: Sequence[str], datasets: Sequence[str], say: Callable[[str], None] = print
+    exhibits: Mapping[str, Sequence[str]],
+    datasets: Sequence[str],
+    say: Callable[[str], None] = print,
 ) -> None:
     """Run the notebook of every exhibit, remove what no exhibit owns, write the front page.
 
     Args:
-        exhibits: names, in the order of the front page.
+        exhibits: names by section, in the order of the front page.
         datasets: what they show.
         say: tells the person who waits what is done.
 
     Raises:
         UserError: notebooks failed; the message names each, with its error. All others have run.
     """
-    for name in exhibits:
+    names = [name for section in exhibits.values() for name in section]
+    for name in names:
         pages.outline(name)  # a misspelt name stops before any work
-    failures = _run(exhibits, datasets, say)
+    failures = _run(names, datasets, say)
     if failures:
-        count = f"{len(failures)} of {len(exhibits)} exhibits failed"
+        count = f"{len(failures)} of {len(names)} exhibits failed"
         raise UserError("\n".join([f"{count}:", *failures]))
-    for left in stale(exhibits):
+    for left in stale(names):
         left.unlink()
         say(f"removed {left}: params.yaml lists no such exhibit")
-    pages.build_index(list(exhibits), list(datasets))
+    pages.build_index(exhibits, datasets)
 
 
 def stale(exhibits: Sequence[str]) -> list[Path]:

@@ -7,8 +7,8 @@ what it was made from: data, parameters, and the commit, so that equal inputs gi
 import json
 import subprocess
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -51,19 +51,14 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the front page: exhibits whose names begin with one of `names`, or all others."""
+    """A part of the front page, which links to its anchor."""
 
     anchor: str
     title: str
-    names: tuple[str, ...]
-    exhibits: tuple[Exhibit, ...] = ()
+    exhibits: tuple[Exhibit, ...]
 
 
-SECTIONS = (
-    Section("paper", "The paper", ("table_", "figure")),
-    Section("evidence", "Evidence", ()),
-    Section("data", "Data and environment", ("data", "embedded", "environment")),
-)
+TITLES = {"paper": "The paper", "data": "Data and environment"}  # of sections; else their names
 
 
 def write_page(
@@ -90,17 +85,18 @@ def write_page(
     write_text(paths.EXHIBITS / f"{name}.html", page)
 
 
-def build_index(exhibits: list[str], datasets: list[str]) -> None:
+def build_index(exhibits: Mapping[str, Sequence[str]], datasets: Sequence[str]) -> None:
     """Write reports/index.html and reports/README.md.
 
     Args:
-        exhibits: names of the exhibits, in the order shown; their pages must stand.
+        exhibits: names of the exhibits by section, in the order shown; their pages must stand.
         datasets: what they were run on.
 
     Raises:
         UserError: the page of an exhibit is missing.
     """
-    for name in exhibits:
+    names = [name for section in exhibits.values() for name in section]
+    for name in names:
         if not (page := paths.EXHIBITS / f"{name}.html").is_file():
             raise UserError(f"{page} is missing: run `python -m mgsl report --exhibit {name}`")
     results = front_page.build(datasets)
@@ -110,8 +106,8 @@ def build_index(exhibits: list[str], datasets: list[str]) -> None:
         "subtitle": SUBTITLE,
         "lead": LEAD,
         "scope": front_page.scope(datasets),
-        "verdicts": front_page.verdicts(exhibits),
-        "sections": arrange([describe(name) for name in exhibits]),
+        "verdicts": front_page.verdicts(names),
+        "sections": arrange(exhibits),
         "sources": _sources(datasets),
         "stamps": made_from,
         "unpromised": unpromised(made_from),
@@ -125,22 +121,21 @@ def build_index(exhibits: list[str], datasets: list[str]) -> None:
         write_text(paths.REPORTS / target, text)
 
 
-def arrange(exhibits: Sequence[Exhibit]) -> list[Section]:
-    """The exhibits section by section, each in the order given; no section is empty."""
-    named = tuple(name for section in SECTIONS for name in section.names)
-    found = [
-        replace(
+def arrange(exhibits: Mapping[str, Sequence[str]]) -> list[Section]:
+    """The sections of the front page, in the order given; none of them is empty.
+
+    Args:
+        exhibits: names by section, as params.yaml lists them.
+    """
+    return [
+        Section(
             section,
-            exhibits=tuple(
-                exhibit
-                for exhibit in exhibits
-                if exhibit.name.startswith(section.names)
-                or not (section.names or exhibit.name.startswith(named))
-            ),
+            TITLES.get(section, section.replace("_", " ").capitalize()),
+            tuple(describe(name) for name in names),
         )
-        for section in SECTIONS
+        for section, names in exhibits.items()
+        if names
     ]
-    return [section for section in found if section.exhibits]
 
 
 def describe(name: str) -> Exhibit:

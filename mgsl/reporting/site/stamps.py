@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mgsl import numerics
-from mgsl.params import RunConfig
+from mgsl.configs import RunConfig
 from mgsl.reporting.read import published
 from mgsl.reporting.read.results import Results, rule
 

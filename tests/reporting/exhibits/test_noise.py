@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from mgsl import params, paths
+from mgsl.configs import EvaluateConfig
 from mgsl.evaluation.metrics import groups
 from mgsl.evaluation.scoring import read_test
 from mgsl.files import write_json_lines
-from mgsl.params import EvaluateConfig
 from mgsl.reporting.draw import tables
 from mgsl.reporting.exhibits.noise import noise_figure, noise_table, visibility
 from mgsl.reporting.exhibits.noise.visibility import PrintedEffect

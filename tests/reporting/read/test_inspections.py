@@ -9,11 +9,11 @@ import pytest
 from scipy import stats
 
 from mgsl import paths
+from mgsl.configs import InspectConfig
 from mgsl.errors import UserError
 from mgsl.files import write_json
 from mgsl.inspection import memory_tables
 from mgsl.models import MODELS
-from mgsl.params import InspectConfig
 from mgsl.reporting.draw import figures, tables
 from mgsl.reporting.exhibits import figure_7, inside_memory, sizes
 from mgsl.reporting.read import inspections

@@ -35,7 +35,7 @@ def test_every_exhibit_is_built_and_told_and_what_no_exhibit_owns_is_removed() -
     write("one", "word = 'first'", SAVE)
     write("two", "word = 'second'", SAVE)
     said: list[str] = []
-    build.build(["one", "two"], ["embedded"], said.append)
+    build.build({"paper": ["one"], "data": ["two"]}, ["embedded"], said.append)
     built = {path.name: path.read_text() for path in paths.EXHIBITS.iterdir()}
     assert built.keys() == {"one.csv", "one.html", "two.csv", "two.html", "one.old.csv"}
     assert (built["one.csv"], built["two.csv"]) == ("first", "second")
@@ -51,7 +51,7 @@ def test_a_failed_cell_is_named_with_its_error_and_all_others_are_built() -> Non
     paths.EXHIBITS.mkdir(parents=True)
     (paths.EXHIBITS / "dropped.html").write_text("old")
     with pytest.raises(UserError) as failed:
-        build.build(["wrong", "right"], ["embedded"], lambda line: None)
+        build.build({"paper": ["wrong", "right"]}, ["embedded"], lambda line: None)
     first, second, *_ = str(failed.value).splitlines()
     assert first == "1 of 2 exhibits failed:"
     assert second == "notebooks/wrong.ipynb, cell `shares = {}`: KeyError: 'rare'"
@@ -65,7 +65,7 @@ def test_a_failed_cell_is_named_with_its_error_and_all_others_are_built() -> Non
 def test_a_misspelt_exhibit_stops_before_any_notebook_runs() -> None:
     write("right", "word = 'second'", SAVE)
     with pytest.raises(UserError, match=r"notebooks/wrogn.ipynb is missing"):
-        build.build(["right", "wrogn"], ["embedded"])
+        build.build({"paper": ["right", "wrogn"]}, ["embedded"])
     assert not paths.EXHIBITS.exists()
 
 

@@ -13,7 +13,7 @@ from mgsl.errors import UserError
 from mgsl.reporting.site import notebooks, workspace
 from tests.reporting import report_workspace
 
-EXHIBITS = params.load(report_workspace.ROOT / paths.PARAMS).exhibits
+EXHIBITS = params.load(report_workspace.ROOT / paths.PARAMS).exhibit_names()
 NOTEBOOKS = sorted((report_workspace.ROOT / "notebooks").glob("*.ipynb"))
 
 

@@ -42,7 +42,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         report_workspace.build(folder, ["embedded", "charades_actions"])
         for name in EXHIBITS:
             run_exhibit(name, ["embedded"])
-        pages.build_index(EXHIBITS, ["embedded"])
+        pages.build_index({"paper": EXHIBITS}, ["embedded"])
     return folder
 
 
@@ -84,7 +84,7 @@ def test_building_twice_gives_the_same_bytes(root: Path) -> None:
     kept = {path: path.read_bytes() for path in (root / "reports").rglob("*") if path.is_file()}
     for name in EXHIBITS:
         run_exhibit(name, ["embedded"])
-    pages.build_index(EXHIBITS, ["embedded"])
+    pages.build_index({"paper": EXHIBITS}, ["embedded"])
     for path, before in kept.items():
         assert path.read_bytes() == before, path
 
@@ -101,7 +101,7 @@ def test_the_readme_shows_the_figures_and_the_results(root: Path) -> None:
 def test_real_data_is_not_called_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     report_workspace.build(tmp_path, ["charades_actions"])
-    pages.build_index([], ["charades_actions"])
+    pages.build_index({}, ["charades_actions"])
     text = Path("reports/index.html").read_text(encoding="utf-8")
     assert "Simulated data" not in text
     assert "<dt>Data</dt><dd>real</dd>" in text
@@ -109,7 +109,7 @@ def test_real_data_is_not_called_simulated(tmp_path: Path, monkeypatch: pytest.M
 
 def test_an_exhibit_without_its_page_is_named() -> None:
     with pytest.raises(UserError, match=r"figure_1a.html is missing: run"):
-        pages.build_index(["figure_1a"], ["embedded"])
+        pages.build_index({"paper": ["figure_1a"]}, ["embedded"])
 
 
 def test_an_exhibit_without_a_notebook_is_named() -> None:
@@ -144,18 +144,17 @@ def test_the_stamp_is_of_the_last_commit_that_changed_what_reports_are_made_from
     assert re.fullmatch(r"[0-9a-f]{10}, 2001-02-03", pages.commit())
 
 
-def test_exhibits_stand_in_the_section_of_their_name() -> None:
-    def exhibit(name: str) -> pages.Exhibit:
-        return pages.Exhibit(name, name, "", (), None, "")
-
-    names = ["audit", "table_2", "environment", "figures_4_5", "claims", "data_cards"]
-    sections = pages.arrange([exhibit(name) for name in names])
-    assert {section.anchor: [e.name for e in section.exhibits] for section in sections} == {
-        "paper": ["table_2", "figures_4_5"],
-        "evidence": ["audit", "claims"],
-        "data": ["environment", "data_cards"],
-    }
-    assert [section.anchor for section in pages.arrange([exhibit("audit")])] == ["evidence"]
+def test_sections_are_those_of_params_in_their_order() -> None:
+    listed = {"data": ["figure_1b"], "none": [], "paper": ["table_1"], "further_tests": ["audit"]}
+    sections = pages.arrange(listed)
+    assert [(section.anchor, section.title) for section in sections] == [
+        ("data", "Data and environment"),
+        ("paper", "The paper"),
+        ("further_tests", "Further tests"),
+    ]
+    assert [[e.name for e in section.exhibits] for section in sections] == [
+        ["figure_1b"], ["table_1"], ["audit"]
+    ]  # fmt: skip
 
 
 def test_verdicts_are_counted_by_claim_and_mixed_where_measures_differ(tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+"""What each stage is told of params.yaml: `mgsl.resolving` fills these in, `configure` writes them.
+
+A stage reads its part back by `params.read`.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from mgsl.params import (
+    Decay,
+    EvaluationParams,
+    Frozen,
+    Names,
+    NmsParams,
+    NonNegative,
+    PlantedParams,
+    Positive,
+    PreparationParams,
+    RareParams,
+    Scale,
+    TrainingParams,
+)
+
+
+class PrepareConfig(Frozen):
+    """What the stages `download` and `prepare` are told."""
+
+    dataset: str
+    num_clips: Positive
+    max_words: Positive
+    video_dim: Positive
+    planted: PlantedParams | None
+    preparation: PreparationParams
+
+
+class RunConfig(Frozen):
+    """What one training is told. `model` holds the fields of the method's Config."""
+
+    dataset: str
+    name: str
+    method: str
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    warmup_steps: NonNegative
+    decay: Decay
+    max_words: Positive
+    keep: Positive
+    training: TrainingParams
+    model: dict[str, Any]
+
+
+class GroupConfig(Frozen):
+    """What the stage `ablate` is told: the trainings of one entry of `ablations`."""
+
+    runs: tuple[RunConfig, ...]
+
+
+class EvaluateConfig(Frozen):
+    """What the stages `evaluate` and `report` are told.
+
+    `groups` holds the entry of `ablations` under which an ablation was trained.
+    """
+
+    dataset: str
+    scale: Scale
+    names: Names
+    groups: dict[str, str] = Field(default_factory=dict)
+    seeds: tuple[NonNegative, ...]
+    evaluation: EvaluationParams
+    nms: dict[str, NmsParams] = Field(
+        default_factory=dict
+    )  # of the names that bring a rule of their own
+
+    def scoring_of(self, name: str) -> EvaluationParams:
+        """How one method or ablation is scored."""
+        own = self.nms.get(name)
+        if own is None:
+            return self.evaluation
+        threshold = own.threshold or self.evaluation.nms_threshold
+        return self.evaluation.model_copy(update={"nms": own.rule, "nms_threshold": threshold})
+
+
+class InspectConfig(Frozen):
+    """What the stage `inspect` is told: whose memories are looked into, and by what rules."""
+
+    names: Names
+    seeds: tuple[NonNegative, ...]
+    evaluation: EvaluationParams
+    rare: RareParams
