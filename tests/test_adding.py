@@ -1,5 +1,6 @@
-"""CONTRIBUTING promises that a method is one file and three lines: here one is added."""
+"""CONTRIBUTING tells how a method and a dataset are added: here one of each is."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -9,7 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-COPIED = ("mgsl", "notebooks", "params.yaml", "reports/studies")
+from tests import ROOT
+
+COPIED = ("docs/data.md", "mgsl", "notebooks", "params.yaml", "reports/studies")
 METHOD = '''"""Answer with the middle of the video, as wide as a mean clip and a mean word say.
 
 Paper       none
@@ -24,7 +27,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tests import ROOT
 from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Frozen, Positive
 from mgsl.records import Batch, Moments
@@ -65,15 +67,61 @@ ENTRY = '    "middle": Middle,\n'
 IMPORT = "from mgsl.models.middle import Middle\n"
 BLOCK = "  middle: {sizes: {embedded: {}, paper: {}}, choices: {}, nms: {rule: none}}\n"
 ROW = "middle,The middle,,proposal-free\n"
-STEPS = """
-from mgsl import stages
-stages.configure()
-stages.download(dataset="embedded")
-stages.prepare(dataset="embedded")
-stages.train(dataset="embedded", name="middle", seed=None, device="cpu")
-stages.evaluate(dataset="embedded")
-stages.report(exhibit="table_1")
+READER = '''"""Kitchen: a line for each sentence, with a tag at every word."""
+
+from pathlib import Path
+
+from mgsl.data.annotations import Annotation, read_lines, seconds
+from mgsl.errors import UserError
+
+
+def read_kitchen(raw: Path) -> list[Annotation]:
+    """Every sentence, of every split."""
+    path = raw / "owner/kitchen/sentences.tsv"
+    annotations = []
+    for number, line in enumerate(read_lines(path), start=1):
+        where = f"{path}, line {number}"
+        match line.rstrip("\\n").split("\\t"):
+            case [split, video, *times, sentence] if len(times) == 3:
+                start_s, end_s, duration_s = (seconds(time, where) for time in times)
+                words = tuple((word.split("/")[0], word.split("/")[1]) for word in sentence.split())
+                text = " ".join(word for word, _ in words)
+            case fields:
+                raise UserError(f"{where}: expected six fields, got {fields}")
+        qid = f"{video}-{number}"
+        annotations.append(
+            Annotation(qid, video, text, split, start_s, end_s, duration_s, tagged=words)
+        )
+    return annotations
+'''
+DATASET = """    "kitchen_planted": Dataset(
+        title="Kitchen, planted features",
+        features="simulated from the words of the annotated sentences",
+        simulated=True,
+        benchmark=None,
+        download=functools.partial(_fetch, "kitchen_planted"),
+        annotations=read_kitchen,
+        vectors=lambda raw: {},  # from spelling
+        features_of=functools.partial(_planted, _described_events),
+        dtype=np.float16,
+    ),
 """
+DATA = """  kitchen_planted:
+    video_dim: 8
+    planted: {signature_from_word: 0.7, background: 0.5, noise: 0.5, seed: 0}
+"""
+SETTING = """    kitchen:
+      {num_clips: 12, max_words: 8, width: 8, video_slots: 8, query_slots: 8, epochs: 1,
+       batch_size: 8, learning_rate: 0.002, warmup_steps: 0, decay: none}
+"""
+CARD = """
+## `kitchen_planted`
+
+**What it is.** Sentences about a kitchen.
+
+**Known flaws.** It is made up.
+"""
+SENTENCES = {"train": 24, "val": 8, "test": 12}
 
 
 def insert(path: Path, before: str, text: str) -> None:
@@ -87,6 +135,7 @@ def repository(tmp_path: Path) -> Path:
     """A copy of the repository with a few videos, few epochs and no other method."""
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         copy(ROOT / name, tmp_path / name)
     lines = (ROOT / "mgsl/resources/embedded/annotations.jsonl").read_text().splitlines()
     few = [
@@ -100,6 +149,39 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def choose(repository: Path, **lists: str) -> None:
+    """Change what params.yaml says is run."""
+    path = repository / "params.yaml"
+    lines = path.read_text().splitlines()
+    for key, value in lists.items():
+        (index,) = (i for i, line in enumerate(lines) if line.startswith(f"{key}:"))
+        lines[index] = f"{key}: {value}"
+    path.write_text("\n".join(lines) + "\n")
+
+
+def steps(dataset: str, method: str, *exhibits: str) -> list[str]:
+    """Calls of the stages, in order."""
+    return [
+        "configure()",
+        f"download(dataset={dataset!r})",
+        f"prepare(dataset={dataset!r})",
+        f"train(dataset={dataset!r}, name={method!r}, seed=None, device='cpu')",
+        f"evaluate(dataset={dataset!r})",
+        *(f"report(exhibit={exhibit!r})" for exhibit in exhibits),
+    ]
+
+
+def run(repository: Path, *calls: str, **environment: str) -> None:
+    """Call stages in the repository, in a process of its own."""
+    settings = {"PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"} | environment
+    script = "\n".join(["from mgsl import stages", *(f"stages.{call}" for call in calls)])
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=repository, env=os.environ | settings, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
 def test_a_method_is_one_file_and_three_lines(repository: Path) -> None:
     (repository / "mgsl/models/middle.py").write_text(METHOD)
     insert(repository / "mgsl/models/__init__.py", "from mgsl.models.prior import", IMPORT)
@@ -107,19 +189,8 @@ def test_a_method_is_one_file_and_three_lines(repository: Path) -> None:
     insert(repository / "params.yaml", "  mgsl_net:\n    sizes:", BLOCK)
     with (repository / "mgsl/reporting/read/published/methods.csv").open("a") as file:
         file.write(ROW)
-    chosen = (repository / "params.yaml").read_text().splitlines(keepends=True)
-    told = {"methods:": "methods: [middle]\n", "ablations:": "ablations: []\n"}
-    told["inspected:"] = "inspected: []\n"
-    told["seeds:"] = "seeds: [0]\n"
-    chosen = [next((new for key, new in told.items() if line.startswith(key)), line)
-              for line in chosen]  # fmt: skip
-    (repository / "params.yaml").write_text("".join(chosen))
-    environment = os.environ | {"PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", STEPS],
-        cwd=repository, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    choose(repository, methods="[middle]", ablations="[]", inspected="[]", seeds="[0]")
+    run(repository, *steps("embedded", "middle", "table_1"))
     metrics = pd.read_csv(repository / "artifacts/embedded/metrics.csv")
     assert set(metrics["name"]) == {"middle"}
     table = pd.read_csv(repository / "reports/exhibits/table_1.csv").set_index(["name", "metric"])
@@ -130,3 +201,66 @@ def test_a_method_is_one_file_and_three_lines(repository: Path) -> None:
     text = (repository / "reports/exhibits/table_1.md").read_text()
     assert "| The middle |" in text
     assert "The middle without NMS" in text
+
+
+def publish(mirror: Path) -> str:
+    """Make the new dataset's file; returns its row of the catalogue."""
+    lines = []
+    for split, number in SENTENCES.items():
+        for i in range(number):
+            verb, noun = ("opens", "takes", "cuts")[i % 3], ("door", "knife", "bread", "cup")[i % 4]
+            sentence = f"a/DT man/NN {verb}/VBZ the/DT {noun}/NN"
+            times = (i % 10, i % 10 + 5, 20)
+            lines.append("\t".join([split, f"{split}{i}", *map(str, times), sentence]))
+    path = mirror / "owner/kitchen/sentences.tsv"
+    path.parent.mkdir(parents=True)
+    path.write_text("\n".join(lines) + "\n")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    size = path.stat().st_size
+    return f"kitchen_planted,owner/kitchen,{'0' * 40},sentences.tsv,{size},{digest},,free,A. Cook\n"
+
+
+def test_a_dataset_is_four_steps(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    mirror = tmp_path_factory.mktemp("mirror")
+    with (repository / "mgsl/data/catalogue.csv").open("a") as file:
+        file.write(publish(mirror))
+    (repository / "mgsl/data/annotations/kitchen.py").write_text(READER)
+    datasets = repository / "mgsl/data/datasets.py"
+    insert(
+        datasets,
+        "from mgsl.data.annotations.tacos import",
+        "from mgsl.data.annotations.kitchen import read_kitchen\n",
+    )
+    insert(datasets, '    "charades_i3d": _from_video(', DATASET)
+    insert(repository / "params.yaml", "  charades_i3d:", DATA)
+    insert(repository / "params.yaml", "    charades:\n      {num_clips: 64", SETTING)
+    with (repository / "docs/data.md").open("a") as file:
+        file.write(CARD)
+
+    choose(repository, datasets="[kitchen_planted]", ablations="[]", inspected="[]", seeds="[0]")
+    run(repository, "configure()")
+    configs = repository / "artifacts/configs"
+    assert {"embedded", "charades_actions", "kitchen_planted"} <= {
+        p.name for p in configs.iterdir()
+    }
+    every_method = {path.name for path in (configs / "embedded").glob("*.json")}
+    assert every_method == {path.name for path in (configs / "kitchen_planted").glob("*.json")}
+
+    choose(repository, methods="[ctrl]")
+    run(
+        repository,
+        *steps("kitchen_planted", "ctrl", "table_1", "data_cards"),
+        MGSL_MIRROR=str(mirror),
+        MGSL_CACHE=str(mirror / "cache"),
+    )
+    queries = (repository / "artifacts/kitchen_planted/prepared/queries.jsonl").read_text()
+    assert len(queries.splitlines()) == sum(SENTENCES.values())
+    assert set(pd.read_csv(repository / "artifacts/kitchen_planted/metrics.csv")["name"]) == {
+        "ctrl"
+    }
+    assert "kitchen_planted" in (repository / "reports/exhibits/table_1.md").read_text()
+    assert (
+        "Sentences about a kitchen" in (repository / "reports/exhibits/data_cards.md").read_text()
+    )

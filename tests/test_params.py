@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgsl import params, paths, resolving
-from mgsl.configs import EvaluateConfig, PrepareConfig, RunConfig
+from mgsl import params, parsing, paths, resolving
+from mgsl.configs import RunConfig
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.models import MODELS
@@ -35,12 +35,12 @@ def changed(value: Any, *key: Any) -> dict[str, Any]:
 
 
 def parse(document: Any) -> Params:
-    return params.parse(Params, document, where="params.yaml")
+    return parsing.parse(Params, document, where="params.yaml")
 
 
 def resolve(document: Any, dataset: str = "embedded") -> dict[str, Any]:
     parts = resolving.resolve(parse(document), dataset, CONFIGS)
-    return {name: part.model_dump(mode="json") for name, part in parts.items()}
+    return {name: part.model_dump(mode="json") for name, part in parts.files().items()}
 
 
 def leaves(tree: Any, *key: Any) -> list[tuple[Any, ...]]:
@@ -61,10 +61,7 @@ def test_the_repository_file_is_valid_for_every_dataset_scale_and_method() -> No
         }
         for dataset in DOCUMENT["data"]:
             parts = resolving.resolve(parse(everything), dataset, CONFIGS)
-            assert isinstance(parts["prepare"], PrepareConfig)
-            assert isinstance(parts["evaluate"], EvaluateConfig)
-            runs = {name for name, part in parts.items() if isinstance(part, RunConfig)}
-            assert runs == {*everything["methods"], *everything["ablations"]}
+            assert set(parts.runs) == {*everything["methods"], *everything["ablations"]}
 
 
 @pytest.mark.parametrize(
@@ -89,8 +86,8 @@ def test_an_unknown_key_is_named_with_what_was_meant(
 
 @given(st.sampled_from(leaves({k: v for k, v in DOCUMENT.items() if k != "models"})))
 def test_a_key_left_out_is_named(key: tuple[str, ...]) -> None:
-    if key[0] == "groups":
-        return  # a group has whatever name its user gives it
+    if key[0] in ("groups", "exhibits"):
+        return  # a group and a section have whatever name their user gives them
     document = changed(None, *key)
     target = document
     for part in key[:-1]:
@@ -138,7 +135,7 @@ def test_a_value_of_another_kind_is_named(key: tuple[str, ...], value: Any) -> N
         (1, ("evaluation", "strict")),
         ("huge", ("scale",)),
         ([-1], ("seeds",)),
-        (["../x"], ("exhibits",)),
+        (["../x"], ("exhibits", "paper")),
     ],
 )
 def test_a_value_out_of_range_is_named_with_the_value(value: Any, key: tuple[str, ...]) -> None:
@@ -180,10 +177,44 @@ def test_a_name_that_does_not_exist_is_refused_with_those_that_do(key: str, know
         parse(changed(["imaginary"], key))
 
 
-@pytest.mark.parametrize("key", ["datasets", "methods", "ablations"])
-def test_a_name_listed_twice_is_refused(key: str) -> None:
-    with pytest.raises(UserError, match=f"{key} names something twice"):
-        parse(changed(DOCUMENT[key] * 2, key))
+@pytest.mark.parametrize(
+    "key", [("datasets",), ("methods",), ("ablations",), ("exhibits", "paper")]
+)
+def test_a_name_listed_twice_is_refused(key: tuple[str, ...]) -> None:
+    listed = DOCUMENT["exhibits"]["data"] if key[0] == "exhibits" else DOCUMENT[key[0]] * 2
+    with pytest.raises(UserError, match=f"{key[0]} names something twice"):
+        parse(changed(listed, *key))
+
+
+def test_a_dataset_without_a_setting_is_refused_with_what_to_write() -> None:
+    document = changed(["new_features"], "datasets")
+    document["data"]["new_features"] = {"video_dim": 8}
+    with pytest.raises(UserError, match=r"'new_features'.*write settings\.embedded\.new_features"):
+        parse(document)
+
+
+def test_a_new_dataset_has_the_sizes_of_its_family_or_those_for_every_dataset() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["data"] |= {"charades_new": {"video_dim": 8}, "kitchen": {"video_dim": 8}}
+    setting = document["settings"]["embedded"]["tacos"]
+    document["settings"]["embedded"]["kitchen"] = setting
+    block = document["models"]["tgn"]
+    family = block["by_dataset"]["embedded"]["charades"]["anchors"]
+    assert resolve(document, "charades_new")["tgn"]["model"]["anchors"] == family
+    assert resolve(document, "kitchen")["tgn"]["model"]["anchors"] == block["choices"]["anchors"]
+
+
+def test_a_method_without_a_size_keeps_only_its_dataset_from_running() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["data"]["kitchen"] = {"video_dim": 8}
+    document["settings"]["embedded"]["kitchen"] = document["settings"]["embedded"]["tacos"]
+    del document["models"]["tgn"]["choices"]["anchors"]
+    resolved = resolving.resolve_all(parse(document), CONFIGS)
+    assert set(resolved) == set(DOCUMENT["data"])
+    document["datasets"] = ["embedded", "kitchen"]
+    where = r"write it under models\.tgn\.by_dataset\.embedded\.kitchen"
+    with pytest.raises(UserError, match=f"tgn has no anchors for the dataset kitchen: {where}"):
+        resolving.resolve_all(parse(document), CONFIGS)
 
 
 def test_seeds_that_repeat_are_named() -> None:
@@ -242,7 +273,7 @@ def test_the_one_number_of_slots_changes_both_memories_and_nothing_else() -> Non
             {"printed", "groups/tables"},
         ),
         (("settings", "embedded", "charades", "epochs"), 99, set()),
-        (("exhibits",), ["table_1"], set()),
+        (("exhibits", "paper"), ["table_1"], set()),
     ],
 )
 def test_a_number_changes_the_parts_that_it_concerns(
@@ -297,7 +328,7 @@ def test_a_method_checks_its_own_block(key: str, value: Any, message: str) -> No
 
 def test_a_resolved_part_is_read_back_as_it_was(tmp_path: Path) -> None:
     parts = resolving.resolve(parse(DOCUMENT), "embedded", CONFIGS)
-    for name, part in parts.items():
+    for name, part in parts.files().items():
         write_text(tmp_path / name, part.model_dump_json())
         assert params.read(type(part), tmp_path / name) == part
 
@@ -352,15 +383,14 @@ def test_sizes_and_nms_may_differ_by_dataset_and_the_longest_name_wins() -> None
     document["models"]["mgsl_net"]["nms_by_dataset"] = {
         "charades": {"rule": "fixed", "threshold": 0.4}
     }
-    found = {
+    resolved = {
         name: resolving.resolve(parse(document), name, CONFIGS)
         for name in ("embedded", "charades_actions", "charades_cd_ood_actions")
     }
-    betas = [parts["mgsl_net"].model["beta"] for parts in found.values()]  # type: ignore[attr-defined]
+    betas = [parts.runs["mgsl_net"].model["beta"] for parts in resolved.values()]
     assert betas == [DOCUMENT["models"]["mgsl_net"]["choices"]["beta"], 2.0, 3.0]
     for name, rule, threshold in (("embedded", "none", 0.45), ("charades_actions", "fixed", 0.4)):
-        evaluate = found[name]["evaluate"]
-        assert isinstance(evaluate, EvaluateConfig)
+        evaluate = resolved[name].evaluate
         assert evaluate.scoring_of("prior") == evaluate.evaluation
         for run in ("mgsl_net", "printed"):
             assert evaluate.scoring_of(run).nms == rule
@@ -373,8 +403,16 @@ def test_sizes_and_nms_may_differ_by_dataset_and_the_longest_name_wins() -> None
         ({"embedded": {"epoch": 3}}, ("schedule",), "schedule.embedded.epoch: unknown key"),
         ({"rule": "fixed"}, ("nms",), "a threshold belongs to the rule fixed"),
         ({"rule": "none", "threshold": 0.5}, ("nms",), "a threshold belongs to the rule fixed"),
-        ({"charade": {"rule": "none"}}, ("nms_by_dataset",), "no dataset, .*: 'charade'"),
-        ({"embedded": {"taco": {}}}, ("by_dataset",), "no dataset, .*: 'taco'"),
+        (
+            {"charade": {"rule": "none"}},
+            ("nms_by_dataset",),
+            "no dataset, .*: 'charade'; did you mean 'charades'",
+        ),
+        (
+            {"embedded": {"taco": {}}},
+            ("by_dataset",),
+            "no dataset, .*: 'taco'; did you mean 'tacos'",
+        ),
     ],
 )
 def test_a_wrong_exception_of_a_method_is_named(

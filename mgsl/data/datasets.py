@@ -1,4 +1,4 @@
-"""The datasets: pairs of annotations and features. A new one is one more entry."""
+"""The datasets: pairs of annotations and features. CONTRIBUTING.md tells how to add one."""
 
 import functools
 import shutil
