@@ -6,7 +6,7 @@ from matplotlib.figure import SubFigure
 
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.prose import Register
+from mgsl.reporting.draw.tables import TextTable
 from mgsl.reporting.exhibits.audit import arithmetic, provenance
 from mgsl.reporting.exhibits.audit.arithmetic import OURS, title
 from mgsl.reporting.exhibits.audit.findings import Finding, records
@@ -14,7 +14,7 @@ from mgsl.reporting.read import published
 from mgsl.reporting.read.kept_studies import Studies
 from mgsl.reporting.read.published import BENCHMARKS
 
-COLUMNS = ("Subject", "Place", "Finding", "Evidence", "Results", "Checked")
+COLUMNS = ("Subject", "Place", "Finding", "Evidence", "Source", "Checked")
 # What sets a row of Table 1 apart, the weightiest first, and its colour.
 ASPECTS = {
     "test set": ("another test set", "#D55E00"),
@@ -44,7 +44,7 @@ def findings(studies: str) -> list[Finding]:
     ]
 
 
-def build(studies: str) -> Register:
+def build(studies: str) -> TextTable:
     """The findings as a table.
 
     Args:
@@ -59,7 +59,7 @@ def build(studies: str) -> Register:
         "as its last column says. A printed row that rests on other features or another test set "
         "is not wrong: it cannot be compared with its neighbours point by point."
     )
-    return Register(caption, COLUMNS, tuple(rows), widths=(1.1, 2.4, 2.7, 1.8, 1.0))
+    return TextTable(caption, COLUMNS, tuple(rows), widths=(1.1, 2.4, 2.7, 1.8, 1.0))
 
 
 def draw() -> Drawing:
