@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read import published
 from mgsl.reporting.read.results import Results, rule
@@ -79,9 +79,10 @@ def _draw_recall(source: Results, axes: Axes) -> None:
             if found is None:
                 continue
             low, value, high = (100 * found[key] for key in ("low", "value", "high"))
-            axes.plot([low, high], [height + offset] * 2, color=style.color(name), lw=1)
-            fill = style.color(name) if group == "rare" else "white"
-            axes.plot(value, height + offset, "o", ms=5, mec=style.color(name), mfc=fill)
+            marks.interval(
+                axes, value, (low, high), height + offset, style.color(name), width=1, size=5,
+                edge=1, filled=group == "rare",
+            )  # fmt: skip
             if row == 0:
                 axes.annotate(
                     group, (high, height + offset), (4, 0), textcoords="offset points",
@@ -101,10 +102,8 @@ def _draw_recall(source: Results, axes: Axes) -> None:
     axes.set_yticks([height for height, _ in rows], [text for _, text in rows])
     axes.set_ylim(-0.6, top + 0.8)
     axes.set_xlim(0, 100)
-    axes.grid(axis="x")
     axes.set_xlabel(f"{METRIC}, %")
-    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
-    axes.spines["left"].set_visible(False)
+    marks.rows(axes)
 
 
 def _mark(ink: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval, signed, spread
 from mgsl.reporting.exhibits.ablations import METRICS
@@ -161,9 +161,7 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
                     _draw_effect(axes, row, group, -place + _OFFSETS[group])
         axes.set_title(f"{metric}, difference in points", size=7, weight="normal", pad=13)
         axes.set_ylim(-len(names) + 0.4, 0.6)
-        axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=6.3)
-        axes.spines["left"].set_visible(False)
-        axes.grid(axis="x")
+        marks.rows(axes, size=6.3)
     panels[0].set_yticks([-place for place in range(len(names))], [_title(name) for name in names])
     for across, group in zip((0.0, 0.3, 0.65), ("rare", "all", "common"), strict=True):
         panels[0].annotate(
@@ -173,8 +171,8 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
 
 
 def _draw_effect(axes: Axes, row: pd.Series, group: str, height: float) -> None:
-    ink = INKS[group]
     ends = [row["difference_low"], row["difference_high"]]
-    axes.plot(ends, [height, height], color=ink, lw=1.3 if group == "all" else 0.8)
-    face = "white" if group == "common" else ink
-    axes.plot(row["difference"], height, "o", ms=_SIZES[group], mfc=face, mec=ink, mew=0.8)
+    marks.interval(
+        axes, row["difference"], ends, height, INKS[group], width=1.3 if group == "all" else 0.8,
+        size=_SIZES[group], edge=0.8, filled=group != "common",
+    )  # fmt: skip

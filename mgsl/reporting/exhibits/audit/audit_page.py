@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.tables import TextTable
 from mgsl.reporting.exhibits.audit import arithmetic, provenance
@@ -128,8 +128,10 @@ def _sizes(axes: Axes) -> None:
         axes.plot(row.printed, place, "|", ms=11, mew=1.6, color=style.INK, zorder=3)
         for kind, value, marker in (("millions", row.millions, "o"), ("MiB", row.mib, "s")):
             ink = style.SERIES[0] if kind == "MiB" else style.SERIES[1]
-            fill = ink if row.fits == kind else "white"
-            axes.plot(value, place, marker, ms=4.5, mec=ink, mfc=fill, mew=1.0, zorder=4)
+            marks.mark(
+                axes, value, place, ink, marker=marker, size=4.5, edge=1.0,
+                filled=row.fits == kind, zorder=4,
+            )  # fmt: skip
     names = [f"{title(row.method)}\n{row.configuration}" for row in records(table)]
     axes.set_yticks(range(len(table)), names, size=5.6, color=style.INK)
     axes.tick_params(axis="y", length=0)
