@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,22 @@ _SPLITS = {"train": style.FAINT, "val": style.MUTED, "test": style.SERIES[0]}
 Curve = Float[np.ndarray, " points"]
 
 
+class Interval(Protocol):
+    """A number between two ends, such as a `Measured`."""
+
+    @property
+    def value(self) -> float:
+        """The number."""
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+
+
 @dataclass(frozen=True)
 class Bar:
     """One span on a timeline, in seconds, with the words beside its row and on it."""
@@ -27,7 +43,7 @@ class Bar:
     row: str
     text: str
     color: str
-    alpha: float = 1.0
+    alpha: float | None = None  # solid where it is None
 
 
 def rows(axes: Axes, *, size: float | None = None) -> None:
@@ -53,23 +69,22 @@ def mark(
 
 
 def interval(
-    axes: Axes, value: float, ends: Sequence[float], place: float, ink: str, *,
-    width: float = 0.9, dashes: Any = "-", **look: Any,
+    axes: Axes, number: Interval, place: float, ink: str, *, width: float = 0.9,
+    dashes: Any = "-", **look: Any,
 ) -> None:  # fmt: skip
     """One number with its interval, in a row.
 
     Args:
         axes: where.
-        value: the number.
-        ends: of its interval.
+        number: what is drawn.
         place: the row.
         ink: a colour.
         width: of the line, in points.
         dashes: of the line, as matplotlib has them.
         look: of the mark (`mark`).
     """
-    axes.plot(ends, [place, place], color=ink, lw=width, ls=dashes)
-    mark(axes, value, place, ink, **look)
+    axes.plot([number.low, number.high], [place, place], color=ink, lw=width, ls=dashes)
+    mark(axes, number.value, place, ink, **look)
 
 
 def dumbbell(axes: Axes, place: int, ends: Sequence[float], ink: str, marker: str) -> None:

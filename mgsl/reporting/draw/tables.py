@@ -13,6 +13,7 @@ import pandas as pd
 from IPython.display import HTML, display
 from markupsafe import Markup
 
+from mgsl.evaluation.intervals import Measured
 from mgsl.files import atomic_path, write_text
 from mgsl.reporting.draw import latex
 from mgsl.reporting.draw.templating import fill
@@ -225,6 +226,12 @@ def to_html(table: AnyTable) -> str:
 def signed(points: float, digits: int = 2) -> str:
     """A difference as it is read: always with its sign."""
     return f"{points:+.{digits}f}".replace("-", "−")
+
+
+def measured(number: Measured[float], *, sign: bool = False) -> Cell:
+    """A number and its spread over trainings, with its interval; a difference with its signs."""
+    value = signed(number.value) if sign else f"{number.value:.2f}"
+    return Cell(f"{value}{spread(number.sd)}", interval(number.low, number.high, sign=sign))
 
 
 def spread(deviation: float | None) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
+from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read import published
@@ -78,14 +79,14 @@ def _draw_recall(source: Results, axes: Axes) -> None:
             found = source.result(name, group, METRIC)
             if found is None:
                 continue
-            low, value, high = (100 * found[key] for key in ("low", "value", "high"))
+            number = Measured.of(found, scale=100)
             marks.interval(
-                axes, value, (low, high), height + offset, style.color(name), width=1, size=5,
+                axes, number, height + offset, style.color(name), width=1, size=5,
                 edge=1, filled=group == "rare",
             )  # fmt: skip
             if row == 0:
                 axes.annotate(
-                    group, (high, height + offset), (4, 0), textcoords="offset points",
+                    group, (number.high, height + offset), (4, 0), textcoords="offset points",
                     va="center", size=6.5, color=style.color(name),
                 )  # fmt: skip
     for row, (method, (rare, common)) in enumerate(printed.items()):

@@ -8,6 +8,7 @@ from matplotlib.figure import SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from mgsl.errors import UserError
+from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read import inspections, published
@@ -89,11 +90,10 @@ def _draw_damage(axes: Axes, runs: list[Inspected], metric: str) -> None:
             mine = table[(table["probe"] == probe) & (table["metric"] == metric)]
             for group, offset in GROUPS.items():
                 one = mine[mine["group"] == group].iloc[0]
-                y, value = base + offset, 100 * one["difference"]
-                ends = [100 * one["difference_low"], 100 * one["difference_high"]]
+                number = Measured.of(one, scale=100, prefix="difference")
                 marks.interval(
-                    axes, value, ends, y, ink, marker="s" if group == "all" else "o", size=3.4,
-                    edge=0.8, filled=group != "common",
+                    axes, number, base + offset, ink, marker="s" if group == "all" else "o",
+                    size=3.4, edge=0.8, filled=group != "common",
                 )  # fmt: skip
     axes.axvline(0, color=style.MUTED, lw=0.7)
     middles = [-(row * step + (len(runs) - 1) / 2) for row in range(len(probes))]

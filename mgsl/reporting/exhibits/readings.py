@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
+from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval, signed, spread
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, measured
 from mgsl.reporting.exhibits.ablations import METRICS
 from mgsl.reporting.read import published
 from mgsl.reporting.read.kept_runs import BASE, GROUPS, INKS, RunStudy, heading
@@ -117,16 +118,13 @@ def _cells(study: RunStudy, dataset: str, name: str, metric: str) -> list[Cell]:
     found = study.row(dataset, name, "all", metric)
     if found is None:
         return [Cell(reason=f"{name} was not run on {dataset}")] * (1 + len(GROUPS))
-    value = f"{found['value']:.2f}{spread(found['sd'])}"
-    cells = [Cell(value, interval(found["low"], found["high"]))]
+    cells = [measured(Measured.of(found))]
     for group in GROUPS:
         row = study.row(dataset, name, group, metric)
         if name == BASE or row is None:
             cells.append(Cell(reason=f"{study.base} itself" if name == BASE else ""))
         else:
-            ends = interval(row["difference_low"], row["difference_high"], sign=True)
-            value = f"{signed(row['difference'])}{spread(row['difference_sd'])}"
-            cells.append(Cell(value, ends))
+            cells.append(measured(Measured.of(row, prefix="difference"), sign=True))
     return cells
 
 
@@ -171,8 +169,7 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
 
 
 def _draw_effect(axes: Axes, row: pd.Series, group: str, height: float) -> None:
-    ends = [row["difference_low"], row["difference_high"]]
     marks.interval(
-        axes, row["difference"], ends, height, INKS[group], width=1.3 if group == "all" else 0.8,
-        size=_SIZES[group], edge=0.8, filled=group != "common",
+        axes, Measured.of(row, prefix="difference"), height, INKS[group], size=_SIZES[group],
+        width=1.3 if group == "all" else 0.8, edge=0.8, filled=group != "common",
     )  # fmt: skip

@@ -139,10 +139,9 @@ def _draw_rows(axes: Axes, rows: dict[Claim, list[Verdict]], measure: str | None
             continue
         marker, ink, filled = _MARKS[mine.verdict.split(":")[0]]
         height = -place - (0.17 if value is not None else 0.0)
-        ends = [mine.effect.low, mine.effect.high]
         dashes = (0, (2, 1)) if mine.effect.trainings and not mine.effect.over_trainings else "-"
         look = _look(marker, filled=filled)
-        marks.interval(axes, mine.effect.value, ends, height, ink, width=1.1, dashes=dashes, **look)
+        marks.interval(axes, mine.effect, height, ink, width=1.1, dashes=dashes, **look)
 
 
 def _limits(rows: dict[Claim, list[Verdict]], *, log: bool) -> tuple[float, float]:
