@@ -29,8 +29,10 @@ nothing of another training.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float
 from scipy import stats
 
@@ -43,23 +45,38 @@ ByQuery = Float[np.ndarray, "_ columns"]  # a row for each query of a group
 ByTraining = Float[np.ndarray, "_ columns"]  # a row for each training of a set
 Scores = Float[np.ndarray, "_ _ columns"]  # by training and query
 Mask = Bool[np.ndarray, " queries"]
+Number = TypeVar("Number", float, np.ndarray)  # one, or one for each column
 Component = tuple[Columns, int]  # a variance and its degrees of freedom
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A number for each column, with its interval and what that rests on.
+class Measured(Generic[Number]):
+    """A number, or one for each column, with its interval and what that rests on.
 
     `sd` is the standard deviation of one training's number (n - 1), NaN for one training; of a
     difference of methods that of one training of each. `trainings` is the number of trainings, of
     two methods the smaller. Of 1, [low, high] is over queries alone.
     """
 
-    value: Columns
-    low: Columns
-    high: Columns
-    sd: Columns
+    value: Number
+    low: Number
+    high: Number
+    sd: Number
     trainings: int
+
+    @staticmethod
+    def of(row: pd.Series, *, scale: float = 1, prefix: str = "") -> "Measured[float]":
+        """The numbers of a row of a table.
+
+        Args:
+            row: has value, low, high, sd and trainings; or PREFIX, PREFIX_low, PREFIX_high,
+                PREFIX_sd and trainings.
+            scale: 100 for percent where the row holds fractions.
+            prefix: of the columns' names.
+        """
+        ends = [f"{prefix}_{end}" if prefix else end for end in ("low", "high", "sd")]
+        value, low, high, sd = (scale * float(row[key]) for key in (prefix or "value", *ends))
+        return Measured(value, low, high, sd, int(row["trainings"]))
 
 
 @dataclass(frozen=True)
@@ -97,7 +114,7 @@ class Estimate:
             self.both + other.both,
         )
 
-    def measured(self, params: EvaluationParams) -> Measured:
+    def measured(self, params: EvaluationParams) -> Measured[np.ndarray]:
         """The estimate with its interval.
 
         Args:

@@ -4,11 +4,12 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from mgsl.evaluation.bootstrap import interval, unpaired_difference
-from mgsl.evaluation.intervals import Estimate, better, estimate
+from mgsl.evaluation.intervals import Estimate, Measured, better, estimate
 from tests.evaluation.oracle import evaluation
 
 PARAMS = evaluation(resamples=200)
@@ -229,3 +230,10 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(trainings: int, sd: f
     assert np.mean(alone["difference"]) < 0.9
     if sd == 0.05:
         assert all(np.mean(parts) < 0.93 for parts in alone.values())
+
+
+def test_a_row_of_a_table_is_one_number_in_the_unit_that_is_wanted() -> None:
+    row = pd.Series({"value": 0.5, "low": 0.25, "high": 0.75, "sd": 0.125, "trainings": 3})
+    assert Measured.of(row, scale=100) == Measured(50.0, 25.0, 75.0, 12.5, 3)
+    other = {"value": "d", "low": "d_low", "high": "d_high", "sd": "d_sd"}
+    assert Measured.of(row.rename(other), prefix="d") == Measured(0.5, 0.25, 0.75, 0.125, 3)

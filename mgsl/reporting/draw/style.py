@@ -4,7 +4,7 @@ The colours are Okabe and Ito's and, where those are used up, Paul Tol's, which 
 colour vision tell apart.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -83,23 +83,3 @@ def bare(axes: Axes) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-
-
-def dumbbell(axes: Axes, place: int, ends: Sequence[float], ink: str, marker: str) -> None:
-    """Two numbers of one row, in percent: rare filled, common open, and both in words.
-
-    Args:
-        axes: where.
-        place: the row.
-        ends: of rare and of common queries.
-        ink: a colour.
-        marker: matplotlib's name of the mark.
-    """
-    rare, common = ends
-    axes.plot(ends, [place, place], color=ink, lw=0.9)
-    axes.plot(common, place, marker, ms=4, mfc="white", mec=ink, mew=0.9)
-    axes.plot(rare, place, marker, ms=4, mfc=ink, mec=ink, mew=0.9)
-    axes.annotate(
-        f"{rare:.1f} / {common:.1f}", (max(ends), place), (6, 0), textcoords="offset points",
-        va="center", size=5.8, color=ink,
-    )  # fmt: skip

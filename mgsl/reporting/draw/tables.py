@@ -1,28 +1,28 @@
 """A table of a report: its rows as data, and the four shapes it is read in.
 
 CSV holds one row for each number and everything that has to be known about it; Markdown, LaTeX and
-HTML show the same numbers side by side.
+HTML show the same numbers side by side. A table of sentences has the same four shapes.
 """
 
-import html
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, NamedTuple, final
 
 import pandas as pd
 from IPython.display import HTML, display
+from markupsafe import Markup
 
+from mgsl.evaluation.intervals import Measured
 from mgsl.files import atomic_path, write_text
+from mgsl.reporting.draw import latex
+from mgsl.reporting.draw.templating import fill
 
 DASH = "–"  # not printed, or not run: never a zero
 DITTO = "″"  # the printed number in the row above
 CHECK = "✓"
 
 _LONG = 40  # letters of a row's name above which its column is made wider
-_LATEX_ROWS = 50  # of all blocks that stand one below the other in one float
-_LATEX_COLUMNS = 13  # that a page of LaTeX can hold beside the names of the rows
-_WIDE = 60  # letters of a row's name that a page of LaTeX can hold on one line
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,29 @@ class Columns:
     names: tuple[str, ...]
     ours: bool
 
+    @property
+    def kind(self) -> str:
+        """Their class in HTML."""
+        return "ours" if self.ours else "printed"
 
+
+class Part(NamedTuple):
+    """Some blocks of a table, as wide as a page of LaTeX; each with its first and last column."""
+
+    blocks: list[tuple[Columns, int, int]]
+    rows: list[tuple[str, tuple[Cell, ...]]]
+
+
+@final
 @dataclass(frozen=True)
 class Table:
-    """What a table shows.
+    """A table of numbers.
 
     `rows` pairs the name of each row with its cells, in the order of all `columns`; `tidy` holds
     the same numbers one a row; `stub` heads the names of the rows.
     """
 
+    template: ClassVar = "table"
     caption: str
     columns: tuple[Columns, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
@@ -63,14 +77,117 @@ class Table:
             if len(cells) != width:
                 raise ValueError(f"row {name!r} has {len(cells)} cells for {width} columns")
 
+    @property
+    def lines(self) -> list[list[str]]:
+        """Headings, alignments and rows, as Markdown has them."""
+        heads = [f"{block.title}: {name}" for block in self.columns for name in block.names]
+        rows = [
+            [name, *(f"{c.text} ({c.note})" if c.note else c.text for c in cells)]
+            for name, cells in self.rows
+        ]
+        return [[self.stub, *heads], [":--", *["--:"] * len(heads)], *rows]
 
-def show(table: Table) -> None:
+    @property
+    def is_wide(self) -> bool:
+        """Whether the names of its rows need more room than most."""
+        return any(len(name) > _LONG for name, _ in self.rows)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The class of each column in HTML: whose numbers it has, and whether it opens a block."""
+        return [
+            f"{block.kind}{'' if place else ' first'}"
+            for block in self.columns
+            for place in range(len(block.names))
+        ]
+
+    @property
+    def floats(self) -> list[list[Part]]:
+        """Its parts in LaTeX: in one float if they fit a page together, else each in its own."""
+        parts = [self._part(*ends) for ends in latex.parts([len(b.names) for b in self.columns])]
+        if latex.fit_one_page(len(parts), len(self.rows)):
+            return [parts]
+        return [[part] for part in parts]
+
+    @property
+    def stub_column(self) -> Markup:
+        """The column of the rows' names in LaTeX."""
+        return latex.stub_column([name for name, _ in self.rows])
+
+    @property
+    def unnumbered(self) -> str:
+        """The caption for LaTeX, which numbers tables itself."""
+        return re.sub(r"^Table \d+\. ", "", self.caption)
+
+    def _part(self, first: int, last: int) -> Part:
+        counts = [len(block.names) for block in self.columns]
+        start, end = sum(counts[:first]), sum(counts[:last])
+        blocks, place = [], 2  # the first column holds the names of the rows
+        for block in self.columns[first:last]:
+            blocks.append((block, place, place + len(block.names) - 1))
+            place += len(block.names)
+        return Part(blocks, [(name, cells[start:end]) for name, cells in self.rows])
+
+
+@final
+@dataclass(frozen=True)
+class TextTable:
+    """A table of sentences.
+
+    Rows with the same first column are neighbours and stand under it as a heading. `widths` are the
+    shares of the other columns in LaTeX.
+    """
+
+    template: ClassVar = "text_table"
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    widths: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"row {row} has {len(row)} cells for {len(self.columns)} columns")
+        if len(self.widths) != len(self.columns) - 1:
+            raise ValueError(f"{len(self.widths)} widths for {len(self.columns) - 1} columns")
+
+    @property
+    def tidy(self) -> pd.DataFrame:
+        """The rows as they are."""
+        return pd.DataFrame(self.rows, columns=list(self.columns))
+
+    @property
+    def lines(self) -> list[list[str]]:
+        """Headings, alignments and rows, as Markdown has them."""
+        return [list(self.columns), [":--"] * len(self.columns), *map(list, self.rows)]
+
+    @property
+    def topics(self) -> dict[str, list[tuple[str, ...]]]:
+        """The rows under each heading, without it."""
+        topics = dict.fromkeys(row[0] for row in self.rows)
+        return {topic: [row[1:] for row in self.rows if row[0] == topic] for topic in topics}
+
+    @property
+    def floats(self) -> list[tuple[str, list[tuple[str, ...]]]]:
+        """A heading and as many of its rows as fit a page of LaTeX, one float after the other."""
+        return [(topic, page) for topic, rows in self.topics.items() for page in latex.pages(rows)]
+
+    @property
+    def shares(self) -> list[float]:
+        """The widths of its columns in LaTeX, as shares of the page's."""
+        return latex.shares(self.widths)
+
+
+AnyTable = Table | TextTable
+
+
+def show(table: AnyTable) -> None:
     """Show a table in a notebook."""
     display(HTML(to_html(table)))
 
 
-def save(table: Table, stem: str) -> None:
-    """Write STEM.csv, STEM.md, STEM.tex and STEM.html, each atomically.
+def save(table: AnyTable, stem: str) -> None:
+    """Write STEM.csv, STEM.md and STEM.tex, each atomically.
 
     Args:
         table: what is written.
@@ -78,121 +195,43 @@ def save(table: Table, stem: str) -> None:
     """
     with atomic_path(Path(f"{stem}.csv")) as path:
         table.tidy.to_csv(path, index=False, lineterminator="\n")
-    for suffix, render in (("md", to_markdown), ("tex", to_latex), ("fragment.html", to_html)):
-        write_text(Path(f"{stem}.{suffix}"), render(table))
+    write_text(Path(f"{stem}.md"), to_markdown(table))
+    write_text(Path(f"{stem}.tex"), to_latex(table))
 
 
-def to_markdown(table: Table) -> str:
+def to_markdown(table: AnyTable) -> str:
     """A pipe table with one heading for each column, under its caption."""
-    heads = [f"{block.title}: {name}" for block in table.columns for name in block.names]
-    lines = [[table.stub, *heads], [":--", *["--:"] * len(heads)]]
-    lines += [
-        [name, *(_join(cell, " ", str, "(%s)") for cell in cells)] for name, cells in table.rows
-    ]
-    text = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
-    return f"{table.caption}\n\n{text}\n"
+    lines = [" | ".join(cell.replace("|", "/") for cell in line) for line in table.lines]
+    return f"{table.caption}\n\n" + "".join(f"| {line} |\n" for line in lines)
 
 
-def to_latex(table: Table) -> str:
-    """A `table*` that needs the packages booktabs and graphicx.
+def to_latex(table: AnyTable) -> str:
+    """Some `table*` that need the packages booktabs and graphicx, each of which fits a page.
 
-    Blocks of columns that are too many for a page stand one below the other; where they are too
-    tall for one, each is a float of its own.
+    Blocks of columns that are too many for a page stand one below the other. Sentences have floats
+    of their own under each heading.
     """
-    caption = re.sub(r"^Table \d+\. ", "", table.caption)  # LaTeX numbers tables itself
-    parts = [_tabular(table, first, last) for first, last in _latex_parts(table.columns)]
-    told = rf"\caption{{{escape_tex(caption)}}}"
-    if len(parts) * len(table.rows) <= _LATEX_ROWS:
-        return _float(told, "\n\\\\[1.5ex]\n".join(parts))
-    again = "\\addtocounter{table}{-1}\n\\caption{(continued)}"
-    return "\n".join(_float(again if place else told, part) for place, part in enumerate(parts))
+    return fill(f"{table.template}.tex", table=table)
 
 
-def _float(caption: str, body: str) -> str:
-    return "\n".join([r"\begin{table*}", r"\centering", caption, body, r"\end{table*}", ""])
+def to_html(table: AnyTable) -> str:
+    """A `figure` that needs no style to be read.
 
-
-def _latex_parts(columns: Sequence[Columns]) -> list[tuple[int, int]]:
-    """First and last block of each part, so that no part of several blocks is too wide."""
-    parts, first, width = [], 0, 0
-    for place, block in enumerate(columns):
-        if width and width + len(block.names) > _LATEX_COLUMNS:
-            parts.append((first, place))
-            first, width = place, 0
-        width += len(block.names)
-    return [*parts, (first, len(columns))]
-
-
-def _tabular(table: Table, first: int, last: int) -> str:
-    """Some blocks of a table, as wide as the page."""
-    longest = max((len(name) for name, _ in table.rows), default=0)
-    stub = "l" if longest <= _WIDE else r"p{0.45\textwidth}"
-    blocks = table.columns[first:last]
-    start = sum(len(block.names) for block in table.columns[:first])
-    heads = [_tex_head(name) for block in blocks for name in block.names]
-    groups, rules, column = [], [], 2
-    for block in blocks:
-        end = column + len(block.names) - 1
-        groups.append(rf"\multicolumn{{{len(block.names)}}}{{c}}{{{escape_tex(block.title)}}}")
-        rules.append(rf"\cmidrule(lr){{{column}-{end}}}")
-        column = end + 1
-    body = [
-        [escape_tex(name)]
-        + [_join(cell, r"\,", escape_tex, r"{\tiny %s}") for cell in cells[start:][: len(heads)]]
-        for name, cells in table.rows
-    ]
-    return "\n".join(
-        [
-            r"\resizebox{\textwidth}{!}{%",
-            rf"\begin{{tabular}}{{{stub}{'r' * len(heads)}}}",
-            r"\toprule",
-            rf"{' & '.join(['', *groups])} \\",
-            " ".join(rules),
-            rf"{' & '.join([escape_tex(table.stub), *heads])} \\",
-            r"\midrule",
-            *(rf"{' & '.join(line)} \\" for line in body),
-            r"\bottomrule",
-            r"\end{tabular}}",
-        ]
-    )
-
-
-def _tex_head(name: str) -> str:
-    """The heading of a column, on two lines where HTML has two."""
-    lines = escape_tex(name).split(", IoU=")
-    return lines[0] if len(lines) == 1 else rf"\shortstack[r]{{{lines[0]}\\{lines[1]}}}"
-
-
-def to_html(table: Table) -> str:
-    """A `figure` with the table in a container that scrolls; it needs no style to be read."""
-    groups = "".join(
-        f'<th colspan="{len(block.names)}" scope="colgroup" class="{_kind(block)}">'
-        f"{html.escape(block.title)}</th>"
-        for block in table.columns
-    )
-    kinds = [_kind(b, place) for b in table.columns for place in range(len(b.names))]
-    names = [name for block in table.columns for name in block.names]
-    heads = "".join(map(_heading, kinds, names))
-    body = "\n".join(
-        f'<tr><th scope="row">{html.escape(name)}</th>'
-        + "".join(map(_html_cell, kinds, cells))
-        + "</tr>"
-        for name, cells in table.rows
-    )
-    stub = f'<th rowspan="2" scope="col">{html.escape(table.stub)}</th>'
-    wide = any(len(name) > _LONG for name, _ in table.rows)
-    return (
-        f'<figure class="table{" wide" * wide}">\n'
-        f"<figcaption>{html.escape(table.caption)}</figcaption>\n"
-        '<div class="scroll" tabindex="0" role="region" aria-label="Table, scrolls sideways">\n'
-        f"<table>\n<thead>\n<tr>{stub}{groups}</tr>\n"
-        f"<tr>{heads}</tr>\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>\n</figure>\n"
-    )
+    Numbers stand in a container that scrolls. Sentences wrap, and on a narrow screen each cell is a
+    paragraph.
+    """
+    return fill(f"{table.template}.html", table=table)
 
 
 def signed(points: float, digits: int = 2) -> str:
     """A difference as it is read: always with its sign."""
     return f"{points:+.{digits}f}".replace("-", "−")
+
+
+def measured(number: Measured[float], *, sign: bool = False) -> Cell:
+    """A number and its spread over trainings, with its interval; a difference with its signs."""
+    value = signed(number.value) if sign else f"{number.value:.2f}"
+    return Cell(f"{value}{spread(number.sd)}", interval(number.low, number.high, sign=sign))
 
 
 def spread(deviation: float | None) -> str:
@@ -203,45 +242,3 @@ def spread(deviation: float | None) -> str:
 def interval(low: float, high: float, *, sign: bool = False) -> str:
     """Two ends as they are read, those of a difference with their signs."""
     return f"[{signed(low, 1)}, {signed(high, 1)}]" if sign else f"{low:.1f}–{high:.1f}"
-
-
-def _kind(block: Columns, place: int = 0) -> str:
-    return ("ours" if block.ours else "printed") + ("" if place else " first")
-
-
-def _heading(kind: str, name: str) -> str:
-    text = html.escape(name).replace(", IoU=", "<br>")
-    return f'<th class="{kind}" scope="col">{text}</th>'
-
-
-def _html_cell(kind: str, cell: Cell) -> str:
-    note = f"<small>{html.escape(cell.note)}</small>" if cell.note else ""
-    reason = f' title="{html.escape(cell.reason)}"' if cell.reason else ""
-    return f'<td class="{kind}"{reason}>{html.escape(cell.text)}{note}</td>'
-
-
-def _join(cell: Cell, space: str, escape: Callable[[str], str], note: str) -> str:
-    return escape(cell.text) + (space + note % escape(cell.note) if cell.note else "")
-
-
-_TEX: Sequence[tuple[str, str]] = (
-    (r"([%&_#$])", r"\\\1"),
-    ("–", "--"),
-    ("×", r"$\\times$"),
-    ("Δ", r"$\\Delta$"),
-    ("β", r"$\\beta$"),
-    ("−", "$-$"),
-    ("±", r"$\\pm$"),
-    (">=", r"$\\geq$"),
-    (">", "$>$"),
-    ("<", "$<$"),
-    (DITTO, "''"),
-    (CHECK, r"$\\surd$"),
-)
-
-
-def escape_tex(text: str) -> str:
-    """Text as LaTeX reads it, with the signs that reports use."""
-    for pattern, replacement in _TEX:
-        text = re.sub(pattern, replacement, text)
-    return text

@@ -1,7 +1,6 @@
 """One query on its video: what the clips look like, what happens when, and what was answered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -9,23 +8,11 @@ from matplotlib.axes import Axes
 
 from mgsl.data.planted import Event
 from mgsl.queries import Query
-from mgsl.reporting.draw import style
+from mgsl.reporting.draw import marks, style
+from mgsl.reporting.draw.marks import Bar
 from mgsl.reporting.read import published
 from mgsl.reporting.read.results import Results
 from mgsl.spans import tiou
-
-BAR = 0.2  # inches of one bar on a timeline
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One span on a timeline, in seconds, with the words beside its row and on it."""
-
-    start_s: float
-    end_s: float
-    row: str
-    text: str
-    color: str
 
 
 def example(source: Results) -> Query:
@@ -95,37 +82,7 @@ def draw_clips(axes: Axes, source: Results, query: Query) -> None:
 
 def draw_bars(axes: Axes, bars: Sequence[Bar], query: Query) -> None:
     """Spans one below the other over the video's time; the queried moment as a pale band."""
-    draw_spans(axes, bars, (query.start_s, query.end_s), (0.0, query.duration_s))
-
-
-def draw_spans(
-    axes: Axes, bars: Sequence[Bar], moment: tuple[float, float], window: tuple[float, float]
-) -> None:
-    """Spans one below the other.
-
-    Args:
-        axes: where.
-        bars: the spans, the first on top.
-        moment: the queried one, a pale band, in seconds.
-        window: the time that is shown, in seconds.
-    """
-    axes.axvspan(*moment, color=style.MOMENT, alpha=0.13, lw=0)
-    turn = window[0] + 0.55 * (window[1] - window[0])
-    for place, bar in enumerate(reversed(bars)):
-        axes.barh(place, bar.end_s - bar.start_s, left=bar.start_s, height=0.62, color=bar.color)
-        right = (bar.start_s + bar.end_s) / 2 < turn
-        axes.annotate(
-            bar.text, (bar.end_s if right else bar.start_s, place), (3 if right else -3, 0),
-            textcoords="offset points", ha="left" if right else "right", va="center", size=6.5,
-        )  # fmt: skip
-    rows = [bar.row for bar in bars]
-    names = ["" if row in rows[:place] else row for place, row in enumerate(rows)]
-    axes.set_yticks(range(len(bars)), names[::-1])
-    axes.set_xlim(window)
-    axes.set_ylim(-0.6, len(bars) - 0.4)
-    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
-    axes.spines["left"].set_visible(False)
-    axes.set_xlabel("time in the video, s")
+    marks.spans(axes, bars, (query.start_s, query.end_s), (0.0, query.duration_s))
 
 
 def _bar(event: Event, row: str, color: str) -> Bar:

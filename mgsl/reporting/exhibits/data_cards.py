@@ -14,7 +14,7 @@ from mgsl.data import sources
 from mgsl.data.datasets import DATASETS, Dataset
 from mgsl.errors import UserError
 from mgsl.queries import SPLITS
-from mgsl.reporting.draw.prose import Register
+from mgsl.reporting.draw.tables import TextTable
 from mgsl.reporting.read import published
 from mgsl.reporting.read.kept_studies import Studies
 from mgsl.reporting.read.published import BENCHMARKS
@@ -28,7 +28,7 @@ TOLD = (
 _SECTION = re.compile(r"^## (.+)$", re.M)
 
 
-def build(datasets: Sequence[str], studies: str) -> Register:
+def build(datasets: Sequence[str], studies: str) -> TextTable:
     """Every dataset that the project knows, those first that this report shows.
 
     Args:
@@ -49,7 +49,7 @@ def build(datasets: Sequence[str], studies: str) -> Register:
         "Data cards. Pairs are counted here, beside the paper’s counts where it gives some. "
         "Only on real features may a number be set against a printed one."
     )
-    return Register(caption, ("Dataset", "Point", "What is known"), tuple(rows), widths=(1.0, 6.0))
+    return TextTable(caption, ("Dataset", "Point", "What is known"), tuple(rows), widths=(1.0, 6.0))
 
 
 def prose(path: Path) -> dict[str, list[tuple[str, str]]]:

@@ -9,9 +9,9 @@ from matplotlib.figure import SubFigure
 from matplotlib.ticker import NullFormatter
 
 from mgsl.queries import SPLITS
-from mgsl.reporting.draw import figures, style, timeline
+from mgsl.reporting.draw import figures, marks, style, timeline
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.timeline import BAR
+from mgsl.reporting.draw.marks import BAR, Bar
 from mgsl.reporting.read.results import Results
 
 _TAIL, _CLIPS, _HEAD = 2.2, 0.9, 1.0  # inches
@@ -50,25 +50,17 @@ def _draw_tail(source: Results, part: SubFigure) -> None:
 
 
 def _draw_shares(source: Results, axes: Axes) -> None:
-    bins = source.summary["bins"]
-    splits = [split for split in SPLITS if split in source.summary["shares"]]
-    height = 0.8 / len(splits)
-    inks = dict(zip(SPLITS, (style.FAINT, style.MUTED, style.SERIES[0]), strict=True))
-    for row, split in enumerate(splits):
-        places = np.arange(len(bins))[::-1] + (len(splits) / 2 - row - 0.5) * height
-        values = [100 * source.summary["shares"][split][label] for label in bins]
-        axes.barh(places, values, height=0.86 * height, color=inks[split])
-        for index, (place, value) in enumerate(zip(places, values, strict=True)):
-            text = f"{split} {value:.1f}" if index == 0 else f"{value:.1f}"
-            axes.annotate(
-                text, (value, place), (3, 0), textcoords="offset points",
-                va="center", size=6, color=style.MUTED,
-            )  # fmt: skip
-    axes.set_yticks(np.arange(len(bins))[::-1], bins)
-    axes.set_xlabel("share of pairs, %")
+    shares = source.summary["shares"]
+    marks.bins(
+        axes,
+        {
+            split: {label: 100 * shares[split][label] for label in source.summary["bins"]}
+            for split in SPLITS
+            if split in shares
+        },
+    )
     axes.set_ylabel("training frequency")
     axes.margins(x=0.12)
-    axes.tick_params(axis="y", length=0)
     axes.set_title("Four bins of rarity", size=7.5)
 
 
@@ -93,7 +85,7 @@ def _draw_ranks(source: Results, axes: Axes) -> None:
     axes.grid()
 
 
-def _draw_video(source: Results, bars: list[timeline.Bar], part: SubFigure) -> None:
+def _draw_video(source: Results, bars: list[Bar], part: SubFigure) -> None:
     query = timeline.example(source)
     ratios = [_CLIPS, BAR * len(bars)]
     clips, spans = part.subplots(2, 1, height_ratios=ratios, sharex=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import mgsl
 from mgsl import numerics
-from mgsl.reporting.draw.prose import Register
+from mgsl.reporting.draw.tables import TextTable
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.site import pages, stamps
 from mgsl.tools import promise
@@ -20,7 +20,7 @@ from mgsl.tools import promise
 _ABSENT = "not installed"
 
 
-def build(datasets: Sequence[str]) -> Register:
+def build(datasets: Sequence[str]) -> TextTable:
     """Code, platform, numerics and packages, and the resolved parameters of every run.
 
     Args:
@@ -37,7 +37,7 @@ def build(datasets: Sequence[str]) -> Register:
         "differ; what numbers were computed with, and which variables are set for it; "
         "and the parameters of every run as they were resolved from params.yaml."
     )
-    return Register(caption, ("Part", "Name", "Value"), tuple(rows), widths=(1.0, 4.0))
+    return TextTable(caption, ("Part", "Name", "Value"), tuple(rows), widths=(1.0, 4.0))
 
 
 def packages() -> Iterator[tuple[str, str]]:

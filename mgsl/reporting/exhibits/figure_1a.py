@@ -7,7 +7,7 @@ from matplotlib.figure import SubFigure
 
 from mgsl.reporting.draw import figures, style, timeline
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.timeline import BAR
+from mgsl.reporting.draw.marks import BAR, Bar
 from mgsl.reporting.read.results import Results
 
 _CLIPS, _HEAD = 0.8, 1.0  # inches
@@ -38,7 +38,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
     return Drawing(figure, "Figure 1a. A query with a rare word, and its moment", caption)
 
 
-def _part(source: Results, bars: list[timeline.Bar], part: SubFigure) -> None:
+def _part(source: Results, bars: list[Bar], part: SubFigure) -> None:
     query = timeline.example(source)
     ratios = [_CLIPS, BAR * len(bars)]
     clips, spans = part.subplots(2, 1, height_ratios=ratios, sharex=True)

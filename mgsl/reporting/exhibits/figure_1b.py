@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.reporting.draw import figures, style
+from mgsl.evaluation.intervals import Measured
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read import published
 from mgsl.reporting.read.results import Results, rule
@@ -78,13 +79,14 @@ def _draw_recall(source: Results, axes: Axes) -> None:
             found = source.result(name, group, METRIC)
             if found is None:
                 continue
-            low, value, high = (100 * found[key] for key in ("low", "value", "high"))
-            axes.plot([low, high], [height + offset] * 2, color=style.color(name), lw=1)
-            fill = style.color(name) if group == "rare" else "white"
-            axes.plot(value, height + offset, "o", ms=5, mec=style.color(name), mfc=fill)
+            number = Measured.of(found, scale=100)
+            marks.interval(
+                axes, number, height + offset, style.color(name), width=1, size=5,
+                edge=1, filled=group == "rare",
+            )  # fmt: skip
             if row == 0:
                 axes.annotate(
-                    group, (high, height + offset), (4, 0), textcoords="offset points",
+                    group, (number.high, height + offset), (4, 0), textcoords="offset points",
                     va="center", size=6.5, color=style.color(name),
                 )  # fmt: skip
     for row, (method, (rare, common)) in enumerate(printed.items()):
@@ -101,10 +103,8 @@ def _draw_recall(source: Results, axes: Axes) -> None:
     axes.set_yticks([height for height, _ in rows], [text for _, text in rows])
     axes.set_ylim(-0.6, top + 0.8)
     axes.set_xlim(0, 100)
-    axes.grid(axis="x")
     axes.set_xlabel(f"{METRIC}, %")
-    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
-    axes.spines["left"].set_visible(False)
+    marks.rows(axes)
 
 
 def _mark(ink: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from mgsl.queries import Query
-from mgsl.reporting.draw import figures, style, timeline
+from mgsl.reporting.draw import figures, marks, style, timeline
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.timeline import BAR, Bar
+from mgsl.reporting.draw.marks import BAR, Bar
 from mgsl.reporting.read import published
 from mgsl.reporting.read.results import Results
 
@@ -106,7 +106,7 @@ def _panel(
     axes: Axes, sentence: str, note: str, found: list[Bar], moment: tuple[float, float],
     window: tuple[float, float], *, first: bool,
 ) -> None:  # fmt: skip
-    timeline.draw_spans(axes, found, moment, window)
+    marks.spans(axes, found, moment, window)
     if not first:
         axes.tick_params(labelleft=False)
     axes.set_title(textwrap.fill(f"“{sentence}”", _LETTERS), size=7.5, pad=14)

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.tables import DASH
 from mgsl.reporting.exhibits.no_video import BLIND, means, value
@@ -25,7 +25,6 @@ from mgsl.reporting.read.results import Results
 
 METRIC = "R@1, IoU=0.5"
 SPLITS = ("train", "val", "test")
-_INKS = dict(zip(SPLITS, (style.FAINT, style.MUTED, style.SERIES[0]), strict=True))
 _PRINTED = {"2DTAN": "2D-TAN", "DRN": "DRN", "MGSL-Net": "MGSL-Net"}
 _SHARES, _ROW, _HEAD = 2.3, 0.24, 0.8  # inches
 
@@ -91,30 +90,18 @@ def _distributions(studies: Studies, part: SubFigure) -> None:
 
 
 def _draw_distribution(axes: Axes, rows: pd.DataFrame) -> None:
-    splits = [split for split in SPLITS if split in set(rows["split"])]
-    labels = list(dict.fromkeys(rows["bin"]))
-    places = np.arange(len(labels))[::-1]
-    height = 0.8 / len(splits)
-    for number, split in enumerate(splits):
-        shares = 100 * rows.loc[rows["split"] == split, "share"].to_numpy()
-        heights = places + (len(splits) / 2 - number - 0.5) * height
-        axes.barh(heights, shares, height=0.88 * height, color=_INKS[split])
-        for index, (place, share) in enumerate(zip(heights, shares, strict=True)):
-            name = f" {split}" if index == 0 else ""
-            axes.annotate(
-                f"{share:.1f}{name}", (share, place), (2, 0), textcoords="offset points",
-                va="center", size=5.8, color=style.INK if split == "test" else style.MUTED,
-            )  # fmt: skip
-    axes.set_yticks(places, labels)
+    shares = {
+        split: (100 * rows[rows["split"] == split].set_index("bin")["share"]).to_dict()
+        for split in SPLITS
+        if split in set(rows["split"])
+    }
+    marks.bins(axes, shares)
     axes.set_xlim(0, 76)
-    axes.set_xlabel("share of pairs, %")
-    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
 
 
 def _draw_printed(axes: Axes) -> None:
     printed = published.bin_shares()
-    for index, share in enumerate(printed):
-        place = len(printed) - 1 - index
+    for place, share in enumerate(printed):
         axes.plot([share, share], [place - 0.42, place + 0.42], color=style.MOMENT, lw=2)
         axes.text(
             75, place, f"printed\n{share:.2f}", va="center", ha="right", size=6,
@@ -146,9 +133,7 @@ def _recalls(
         axes.set_ylim(-len(rows) + 0.4, 0.6)
         axes.set_xlim(0, 125)  # room for the numbers
         axes.set_xticks(range(0, 101, 25))
-        axes.grid(axis="x")
-        axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=6.3)
-        axes.spines["left"].set_visible(False)
+        marks.rows(axes, size=6.3)
     panels[0].set_yticks(-np.arange(len(rows)), [row.title for row in rows])
 
 
@@ -174,7 +159,7 @@ def _draw_ends(axes: Axes, place: int, ends: Sequence[float] | None, ink: str, m
     if ends is None:
         axes.text(2, place, DASH, va="center", size=7, color=style.MUTED)
         return
-    style.dumbbell(axes, place, ends, ink, marker)
+    marks.dumbbell(axes, place, ends, ink, marker)
 
 
 def _printed(_: pd.DataFrame, benchmark: str, name: str) -> tuple[float, float] | None:

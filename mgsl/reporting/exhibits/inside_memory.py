@@ -8,7 +8,8 @@ from matplotlib.figure import SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from mgsl.errors import UserError
-from mgsl.reporting.draw import figures, style
+from mgsl.evaluation.intervals import Measured
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read import inspections, published
 from mgsl.reporting.read.inspections import Inspected
@@ -89,18 +90,15 @@ def _draw_damage(axes: Axes, runs: list[Inspected], metric: str) -> None:
             mine = table[(table["probe"] == probe) & (table["metric"] == metric)]
             for group, offset in GROUPS.items():
                 one = mine[mine["group"] == group].iloc[0]
-                y, value = base + offset, 100 * one["difference"]
-                ends = [100 * one["difference_low"], 100 * one["difference_high"]]
-                axes.plot(ends, [y, y], color=ink, lw=0.9)
-                fill = "white" if group == "common" else ink
-                axes.plot(value, y, "s" if group == "all" else "o", ms=3.4, mec=ink, mfc=fill,
-                          mew=0.8)  # fmt: skip
+                number = Measured.of(one, scale=100, prefix="difference")
+                marks.interval(
+                    axes, number, base + offset, ink, marker="s" if group == "all" else "o",
+                    size=3.4, edge=0.8, filled=group != "common",
+                )  # fmt: skip
     axes.axvline(0, color=style.MUTED, lw=0.7)
     middles = [-(row * step + (len(runs) - 1) / 2) for row in range(len(probes))]
     axes.set_yticks(middles, [_PROBES[probe] for probe in probes], size=6.5)
-    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
+    marks.rows(axes)
     axes.set_title(metric)
     axes.text(1, 1.03, "■ all   ● rare   ○ common", transform=axes.transAxes, ha="right", size=6.5,
               color=style.MUTED)  # fmt: skip

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import seaborn as sns
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
@@ -19,8 +20,9 @@ from matplotlib.figure import SubFigure
 from mgsl.evaluation.bootstrap import resampled_means
 from mgsl.evaluation.intervals import half_width
 from mgsl.params import EvaluationParams
-from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.marks import Curve
 from mgsl.reporting.read import published
 from mgsl.reporting.read.comparisons import Comparisons
 from mgsl.reporting.read.results import Results
@@ -34,8 +36,6 @@ _MEMORY, _METHODS, _HEAD = 2.5, 1.45, 0.3  # inches
 _ACROSS = 4  # small multiples beside one another
 _TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
 _FEW_TICKS = (0, 10, 100, 1000, 10_000)
-
-Curve = Float[np.ndarray, " points"]
 
 
 def smooth(
@@ -171,7 +171,7 @@ def _memory(runs: Comparisons, part: SubFigure) -> None:
     ends = {}
     for name in names:
         at, fit, low, high = _curve(runs, name)
-        _band(levels, at, fit, low, high, _ink(name))
+        marks.band(levels, at, fit, low, high, _ink(name))
         ends[name] = fit[-1]
     _label_ends(levels, at, ends)
     _axis(levels, runs)
@@ -186,7 +186,7 @@ def _memory(runs: Comparisons, part: SubFigure) -> None:
         gains.text(0.5, 0.5, f"“{lacking}” was not run", ha="center", va="center",
                    transform=gains.transAxes, color=style.MUTED)  # fmt: skip
         return
-    _band(gains, *_curve(runs, WITH, WITHOUT), _ink(WITH))
+    marks.band(gains, *_curve(runs, WITH, WITHOUT), _ink(WITH))
     gains.axhline(0, color=style.MUTED, lw=0.8)
     _axis(gains, runs)
     gains.set_ylabel("difference, points")
@@ -203,7 +203,7 @@ def _methods(runs: Comparisons, shown: list[str], part: SubFigure) -> None:
         if reference:
             axes.plot(reference[0], reference[1], color=style.FAINT, lw=1.1)
         at, fit, low, high = _curve(runs, name)
-        _band(axes, at, fit, low, high, style.color(name))
+        marks.band(axes, at, fit, low, high, style.color(name))
         highest = max(highest, high.max(), reference[1].max() if reference else 0.0)
         title = published.title(name).partition(":")[0]
         axes.set_title(title, size=7, color=style.color(name))
@@ -217,11 +217,6 @@ def _methods(runs: Comparisons, shown: list[str], part: SubFigure) -> None:
 
 def _ink(name: str) -> str:
     return _INKS.get(name, style.color(name))
-
-
-def _band(axes: Axes, at: Curve, fit: Curve, low: Curve, high: Curve, ink: str) -> None:
-    axes.fill_between(at, low, high, color=ink, alpha=0.16, lw=0)
-    axes.plot(at, fit, color=ink)
 
 
 def _label_ends(axes: Axes, at: Curve, ends: dict[str, float]) -> None:
@@ -253,7 +248,6 @@ def _axis(axes: Axes, runs: Comparisons, *, label: bool = True, sparse: bool = F
 def _rug(axes: Axes, runs: Comparisons) -> None:
     """A mark for every query, the darker the more of them."""
     x, _, _ = _places(runs)
-    axes.plot(
-        x, np.full(len(x), 0.02), "|", ms=4, mew=0.4, alpha=0.15, color=style.INK,
-        transform=axes.get_xaxis_transform(),
-    )  # fmt: skip
+    sns.rugplot(
+        x=x, ax=axes, height=0.04, expand_margins=False, color=style.INK, lw=0.4, alpha=0.15
+    )

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from mgsl import paths
-from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read import published
 from mgsl.reporting.read.kept_runs import BASE, heading, of_memories
@@ -127,13 +127,10 @@ def _draw_recall(axes: Axes, table: pd.DataFrame, metric: str) -> None:
         ends = [run[f"low, {metric}"], run[f"high, {metric}"]]
         axes.plot(ends, [-row, -row], color=style.INK, lw=1)
         for damage, (marker, _) in _MARKS.items():
-            ink = _INKS[damage]
-            face = ink if damage == "intact" else "white"
-            axes.plot(run[f"{damage}, {metric}"], -row, marker, ms=5, mec=ink, mfc=face, mew=0.9)
+            value, filled = run[f"{damage}, {metric}"], damage == "intact"
+            marks.mark(axes, value, -row, _INKS[damage], marker=marker, size=5, filled=filled)
     axes.set_title(f"{metric}, %")
-    axes.grid(axis="x")
-    axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=6.5)
-    axes.spines["left"].set_visible(False)
+    marks.rows(axes, size=6.5)
 
 
 def _write_held(axes: Axes, table: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from mgsl.evaluation import scoring
-from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read import published
 from mgsl.reporting.read.kept_studies import STAMP, Studies
@@ -91,7 +91,7 @@ def _draw_ranks(axes: Axes, rows: list[tuple[float, str, Any]]) -> None:
         ink = style.MUTED if found is None else _INKS[found["name"]]
         axes.plot([0, percent], [place, place], color=ink, lw=0.7)
         if found is None:
-            axes.plot(percent, place, "D", ms=3, mfc="white", mec=ink, mew=0.8)
+            marks.mark(axes, percent, place, ink, marker="D", size=3, edge=0.8, filled=False)
         else:
             axes.plot([found["low"], found["high"]], [place, place], color=ink, lw=2.2, alpha=0.4)
             axes.plot(percent, place, "o", ms=4, color=ink, mew=0)
@@ -123,17 +123,15 @@ def _rare(table: pd.DataFrame, part: SubFigure) -> None:
             ends = [value(table, benchmark, name, g, metric) for g in ("rare", "common")]
             if any(end is None for end in ends):
                 continue
-            style.dumbbell(axes, len(labels), [end["value"] for end in ends], _INKS[name], "o")
+            marks.dumbbell(axes, len(labels), [end["value"] for end in ends], _INKS[name], "o")
             labels.append((BLIND | PEOPLE)[name])
         for name, shares in printed.items() if benchmark == "activitynet" else ():
-            style.dumbbell(axes, len(labels), list(shares), style.MUTED, "D")
+            marks.dumbbell(axes, len(labels), list(shares), style.MUTED, "D")
             labels.append(_PRINTED_NAMES.get(name, name))
         axes.set_yticks(range(len(labels)), labels, size=6.3)
         axes.set_ylim(-0.7, 6.6)
         axes.set_xlim(0, 78)
-        axes.tick_params(axis="y", length=0, labelcolor=style.INK)
-        axes.spines["left"].set_visible(False)
-        axes.grid(axis="x")
+        marks.rows(axes)
 
 
 def _caption(studies: Studies, table: pd.DataFrame) -> str:

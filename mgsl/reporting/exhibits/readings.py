@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.reporting.draw import figures, style
+from mgsl.evaluation.intervals import Measured
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval, signed, spread
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, measured
 from mgsl.reporting.exhibits.ablations import METRICS
 from mgsl.reporting.read import published
 from mgsl.reporting.read.kept_runs import BASE, GROUPS, INKS, RunStudy, heading
@@ -117,16 +118,13 @@ def _cells(study: RunStudy, dataset: str, name: str, metric: str) -> list[Cell]:
     found = study.row(dataset, name, "all", metric)
     if found is None:
         return [Cell(reason=f"{name} was not run on {dataset}")] * (1 + len(GROUPS))
-    value = f"{found['value']:.2f}{spread(found['sd'])}"
-    cells = [Cell(value, interval(found["low"], found["high"]))]
+    cells = [measured(Measured.of(found))]
     for group in GROUPS:
         row = study.row(dataset, name, group, metric)
         if name == BASE or row is None:
             cells.append(Cell(reason=f"{study.base} itself" if name == BASE else ""))
         else:
-            ends = interval(row["difference_low"], row["difference_high"], sign=True)
-            value = f"{signed(row['difference'])}{spread(row['difference_sd'])}"
-            cells.append(Cell(value, ends))
+            cells.append(measured(Measured.of(row, prefix="difference"), sign=True))
     return cells
 
 
@@ -161,9 +159,7 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
                     _draw_effect(axes, row, group, -place + _OFFSETS[group])
         axes.set_title(f"{metric}, difference in points", size=7, weight="normal", pad=13)
         axes.set_ylim(-len(names) + 0.4, 0.6)
-        axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=6.3)
-        axes.spines["left"].set_visible(False)
-        axes.grid(axis="x")
+        marks.rows(axes, size=6.3)
     panels[0].set_yticks([-place for place in range(len(names))], [_title(name) for name in names])
     for across, group in zip((0.0, 0.3, 0.65), ("rare", "all", "common"), strict=True):
         panels[0].annotate(
@@ -173,8 +169,7 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
 
 
 def _draw_effect(axes: Axes, row: pd.Series, group: str, height: float) -> None:
-    ink = INKS[group]
-    ends = [row["difference_low"], row["difference_high"]]
-    axes.plot(ends, [height, height], color=ink, lw=1.3 if group == "all" else 0.8)
-    face = "white" if group == "common" else ink
-    axes.plot(row["difference"], height, "o", ms=_SIZES[group], mfc=face, mec=ink, mew=0.8)
+    marks.interval(
+        axes, Measured.of(row, prefix="difference"), height, INKS[group], size=_SIZES[group],
+        width=1.3 if group == "all" else 0.8, edge=0.8, filled=group != "common",
+    )  # fmt: skip

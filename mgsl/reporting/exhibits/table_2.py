@@ -9,7 +9,8 @@ import pandas as pd
 
 from mgsl import paths
 from mgsl.errors import UserError
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
+from mgsl.evaluation.intervals import Measured
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval
 from mgsl.reporting.read import published
 from mgsl.reporting.read.lengths import mark
 from mgsl.reporting.read.results import Results
@@ -173,8 +174,8 @@ def _number(method: published.Method, setting: str, dataset: str, quantity: str)
 def _recall(found: "pd.Series | None") -> Cell:
     if found is None:
         return Cell(reason="not run")
-    value, low, high = (100 * found[key] for key in ("value", "low", "high"))
-    return Cell(f"{value:.2f}", f"{low:.1f}–{high:.1f}")
+    number = Measured.of(found, scale=100)
+    return Cell(f"{number.value:.2f}", interval(number.low, number.high))
 
 
 def _ms(milliseconds: float) -> str:

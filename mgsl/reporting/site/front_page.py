@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from mgsl import paths
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
+from mgsl.evaluation.intervals import Measured
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval
 from mgsl.reporting.exhibits.claims.statements import (
     CONTRADICTED,
     NOT_REAL,
@@ -106,5 +107,5 @@ def _count(table: pd.DataFrame, column: str) -> list[tuple[str, int]]:
 def _cell(found: "pd.Series | None") -> Cell:
     if found is None:
         return Cell()
-    value, low, high = (100 * found[key] for key in ("value", "low", "high"))
-    return Cell(f"{value:.1f}", f"{low:.1f}–{high:.1f}")
+    number = Measured.of(found, scale=100)
+    return Cell(f"{number.value:.1f}", interval(number.low, number.high))

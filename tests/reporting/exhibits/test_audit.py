@@ -140,8 +140,8 @@ def test_examples_are_found_by_their_words_or_by_their_moment() -> None:
 
 
 def test_the_table_and_the_figure_hold_every_finding() -> None:
-    register = audit_page.build(STUDIES)
-    assert len(register.rows) == len(audit_page.findings(STUDIES))
+    table = audit_page.build(STUDIES)
+    assert len(table.rows) == len(audit_page.findings(STUDIES))
     assert figures.render(audit_page.draw(), "svg").startswith(b"<?xml")
 
 

@@ -16,7 +16,6 @@ pytestmark = pytest.mark.skipif(
 )
 REPORTS = ROOT / paths.REPORTS
 PAGES = sorted(REPORTS.rglob("*.html"))
-PAGES = [path for path in PAGES if not path.name.endswith(".fragment.html")]
 SIZES = """[...document.querySelectorAll("%s")]
     .map(e => e.getBoundingClientRect()).map(box => [box.width, box.height])"""
 LINKS = '[...document.querySelectorAll("a[href]")].map(a => a.href)'

@@ -4,9 +4,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.prose import Register
+from mgsl.reporting.draw.tables import TextTable
 from mgsl.reporting.exhibits.audit import arithmetic, provenance
 from mgsl.reporting.exhibits.audit.arithmetic import OURS, title
 from mgsl.reporting.exhibits.audit.findings import Finding, records
@@ -14,7 +14,7 @@ from mgsl.reporting.read import published
 from mgsl.reporting.read.kept_studies import Studies
 from mgsl.reporting.read.published import BENCHMARKS
 
-COLUMNS = ("Subject", "Place", "Finding", "Evidence", "Results", "Checked")
+COLUMNS = ("Subject", "Place", "Finding", "Evidence", "Source", "Checked")
 # What sets a row of Table 1 apart, the weightiest first, and its colour.
 ASPECTS = {
     "test set": ("another test set", "#D55E00"),
@@ -44,7 +44,7 @@ def findings(studies: str) -> list[Finding]:
     ]
 
 
-def build(studies: str) -> Register:
+def build(studies: str) -> TextTable:
     """The findings as a table.
 
     Args:
@@ -59,7 +59,7 @@ def build(studies: str) -> Register:
         "as its last column says. A printed row that rests on other features or another test set "
         "is not wrong: it cannot be compared with its neighbours point by point."
     )
-    return Register(caption, COLUMNS, tuple(rows), widths=(1.1, 2.4, 2.7, 1.8, 1.0))
+    return TextTable(caption, COLUMNS, tuple(rows), widths=(1.1, 2.4, 2.7, 1.8, 1.0))
 
 
 def draw() -> Drawing:
@@ -128,8 +128,10 @@ def _sizes(axes: Axes) -> None:
         axes.plot(row.printed, place, "|", ms=11, mew=1.6, color=style.INK, zorder=3)
         for kind, value, marker in (("millions", row.millions, "o"), ("MiB", row.mib, "s")):
             ink = style.SERIES[0] if kind == "MiB" else style.SERIES[1]
-            fill = ink if row.fits == kind else "white"
-            axes.plot(value, place, marker, ms=4.5, mec=ink, mfc=fill, mew=1.0, zorder=4)
+            marks.mark(
+                axes, value, place, ink, marker=marker, size=4.5, edge=1.0,
+                filled=row.fits == kind, zorder=4,
+            )  # fmt: skip
     names = [f"{title(row.method)}\n{row.configuration}" for row in records(table)]
     axes.set_yticks(range(len(table)), names, size=5.6, color=style.INK)
     axes.tick_params(axis="y", length=0)

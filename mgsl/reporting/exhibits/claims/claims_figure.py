@@ -3,11 +3,12 @@
 import textwrap
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.exhibits.ablations import METRICS
 from mgsl.reporting.exhibits.claims import statements
@@ -71,7 +72,7 @@ def _draw_key(source: Results, part: SubFigure) -> None:
     for place, (text, (marker, ink, filled)) in zip((0.43, 0.53, 0.65, 0.8), keys, strict=True):
         if text != "printed":
             axes.plot([place - 0.012, place + 0.012], [0.5, 0.5], color=ink, lw=1)
-        _mark(axes, place, 0.5, marker, ink, filled=filled)
+        marks.mark(axes, place, 0.5, ink, **_look(marker, filled=filled))
         axes.text(place + 0.017, 0.5, text, va="center", size=7, color=ink)
 
 
@@ -128,7 +129,8 @@ def _draw_rows(axes: Axes, rows: dict[Claim, list[Verdict]], measure: str | None
             left, right = null - claim.margin, null + claim.margin
             axes.fill_betweenx([-place - 0.42, -place + 0.42], left, right, color=style.GRID, lw=0)
         if (value := statements.printed(claim, mine.measure)) is not None:
-            _mark(axes, value, (0.17 if mine.effect else 0.0) - place, "D", style.INK, filled=False)
+            height = (0.17 if mine.effect else 0.0) - place
+            marks.mark(axes, value, height, style.INK, **_look("D", filled=False))
         if mine.effect is None:
             axes.annotate(
                 "not run", (1, -place), (-2, 0), xycoords=axes.get_yaxis_transform(),
@@ -137,10 +139,9 @@ def _draw_rows(axes: Axes, rows: dict[Claim, list[Verdict]], measure: str | None
             continue
         marker, ink, filled = _MARKS[mine.verdict.split(":")[0]]
         height = -place - (0.17 if value is not None else 0.0)
-        ends = [mine.effect.low, mine.effect.high]
         dashes = (0, (2, 1)) if mine.effect.trainings and not mine.effect.over_trainings else "-"
-        axes.plot(ends, [height, height], color=ink, lw=1.1, ls=dashes)
-        _mark(axes, mine.effect.value, height, marker, ink, filled=filled)
+        look = _look(marker, filled=filled)
+        marks.interval(axes, mine.effect, height, ink, width=1.1, dashes=dashes, **look)
 
 
 def _limits(rows: dict[Claim, list[Verdict]], *, log: bool) -> tuple[float, float]:
@@ -159,7 +160,6 @@ def _limits(rows: dict[Claim, list[Verdict]], *, log: bool) -> tuple[float, floa
     return low - edge, high + edge + words
 
 
-def _mark(axes: Axes, x: float, y: float, marker: str, ink: str, *, filled: bool) -> None:
+def _look(marker: str, *, filled: bool) -> dict[str, Any]:
     size = 3.6 if marker == "D" else 4.2
-    face = ink if filled else "white"
-    axes.plot(x, y, marker, ms=size, mec=ink, mfc=face, mew=0.9, zorder=3, ls="none")
+    return {"marker": marker, "size": size, "filled": filled, "zorder": 3}

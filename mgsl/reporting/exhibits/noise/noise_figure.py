@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from mgsl.evaluation.pairs import METRICS, VISIBLE
-from mgsl.reporting.draw import figures, style
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.exhibits.noise import visibility
 from mgsl.reporting.read import published
 from mgsl.reporting.read.comparisons import Comparisons
 
 _ROW, _HEAD, _BELOW = 0.2, 0.75, 3.1  # inches
-_OFFSETS = {"all": 0.17, "rare": -0.17}
 _INKS = {"all": style.INK, "rare": style.SERIES[1]}
 _PLACES = {
     "Table 1": style.MUTED,
@@ -55,19 +57,17 @@ def draw(runs: Sequence[Comparisons]) -> Drawing:
 def _dots(runs: Comparisons, part: SubFigure) -> None:
     part.suptitle(runs.source.heading, x=0.01, ha="left", size=9, weight="bold")
     names = list(runs.source.config.names)
-    found = {name: visibility.trainings(runs, name) for name in names}
+    table = pd.concat(
+        [visibility.trainings(runs, name).assign(name=name) for name in names], ignore_index=True
+    )
+    table["percent"] = 100 * table["value"]
     panels = part.subplots(1, len(METRICS), sharey=True)
     for axes, metric in zip(panels, METRICS, strict=True):
-        for place, name in enumerate(names):
-            for group in visibility.GROUPS:
-                rows = found[name].query("group == @group and metric == @metric")
-                _draw_trainings(axes, 100 * rows["value"].to_numpy(), group, -place)
+        _draw_trainings(axes, table[table["metric"] == metric], names)
         axes.set_title(f"{metric}, %")
-        axes.set_ylim(-len(names) + 0.4, 0.7)
-        axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=6.3)
-        axes.spines["left"].set_visible(False)
-        axes.grid(axis="x")
-    panels[0].set_yticks([-place for place in range(len(names))], map(published.title, names))
+        axes.set_ylim(len(names) - 0.4, -0.7)
+        marks.rows(axes, size=6.3)
+    panels[0].set_yticks(range(len(names)), map(published.title, names))
     for across, group in ((0.76, "all"), (0.88, "rare")):
         panels[-1].annotate(
             f"● {group}", (across, 1), (0, 3), xycoords="axes fraction",
@@ -75,11 +75,15 @@ def _dots(runs: Comparisons, part: SubFigure) -> None:
         )  # fmt: skip
 
 
-def _draw_trainings(axes: Axes, values: np.ndarray, group: str, place: int) -> None:
-    ink, height = _INKS[group], place + _OFFSETS[group]
-    axes.plot(values, np.full(len(values), height), "o", ms=2.8, mew=0, color=ink, alpha=0.55)
-    if len(values) and not np.isnan(values).any():
-        axes.plot([values.mean()] * 2, [height - 0.16, height + 0.16], color=ink, lw=1.4)
+def _draw_trainings(axes: Axes, table: pd.DataFrame, names: Sequence[str]) -> None:
+    """Every training as a dot and the mean of each run as a bar, all above rare."""
+    rows: dict[str, Any] = {
+        "data": table, "x": "percent", "y": "name", "order": names, "orient": "h", "ax": axes,
+        "hue": "group", "hue_order": visibility.GROUPS, "palette": _INKS, "legend": False,
+    }  # fmt: skip
+    sns.stripplot(**rows, dodge=True, jitter=False, size=2.8, alpha=0.55)
+    sns.pointplot(**rows, dodge=0.4, errorbar=None, linestyle="none", marker="|", ms=6, mew=1.4)
+    axes.set(xlabel="", ylabel="")
 
 
 def _limits(runs: Comparisons, part: SubFigure) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.pairs import METRICS, VISIBLE
 from mgsl.reporting.draw import tables
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval, spread
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval
 from mgsl.reporting.exhibits.claims import claims_table
 from mgsl.reporting.exhibits.noise import visibility
 from mgsl.reporting.exhibits.noise.visibility import GROUPS, PrintedEffect
@@ -74,7 +75,7 @@ def save(methods: Table, effects: Table, stem: str) -> None:
 
 
 def _cells(row: pd.Series) -> list[Cell]:
-    mean = Cell(f"{row['mean']:.2f}{spread(row['sd'])}", interval(row["low"], row["high"]))
+    mean = tables.measured(Measured.of(row.rename({"mean": "value"})))
     if row["trainings"] == 1:
         return [mean, *[Cell(reason="one training")] * 3]
     shares = [Cell(f"{100 * row[key]:.0f}") for key in ("of_queries", "of_trainings")]

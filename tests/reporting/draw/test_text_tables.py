@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mgsl.reporting.draw import prose
-from mgsl.reporting.draw.prose import Register
+from mgsl.reporting.draw import tables
+from mgsl.reporting.draw.tables import TextTable
 
-REGISTER = Register(
+TABLE = TextTable(
     "A caption with 5 %.",
     ("Subject", "Finding", "Evidence"),
     (("One", "a < b & c", "x_1 | 7 %"), ("Two", "d", "e"), ("One", "f", "g")),
@@ -16,7 +16,7 @@ REGISTER = Register(
 
 
 def test_html_groups_rows_by_subject_and_escapes() -> None:
-    text = prose.to_html(REGISTER)
+    text = tables.to_html(TABLE)
     assert text.count("<tbody>") == 2
     assert '<th colspan="2" scope="rowgroup">One</th>' in text
     assert '<td data-name="Finding">a &lt; b &amp; c</td>' in text
@@ -24,14 +24,14 @@ def test_html_groups_rows_by_subject_and_escapes() -> None:
 
 
 def test_markdown_has_a_line_for_each_row_and_no_broken_pipe() -> None:
-    lines = prose.to_markdown(REGISTER).splitlines()
+    lines = tables.to_markdown(TABLE).splitlines()
     assert lines[2] == "| Subject | Finding | Evidence |"
     assert lines[4] == "| One | a < b & c | x_1 / 7 % |"
     assert len(lines) == 7
 
 
 def test_latex_escapes_and_shares_the_width() -> None:
-    text = prose.to_latex(REGISTER)
+    text = tables.to_latex(TABLE)
     assert (
         r"\raggedright a $<$ b \& c\par & \raggedright x\_\allowbreak{}1 | 7 \%\par \tabularnewline"
         in text
@@ -42,15 +42,15 @@ def test_latex_escapes_and_shares_the_width() -> None:
     assert r"\caption{Two. Continued.}" in text
 
 
-def test_saving_writes_four_files(tmp_path: Path) -> None:
-    prose.save(REGISTER, str(tmp_path / "r"))
+def test_saving_writes_three_files(tmp_path: Path) -> None:
+    tables.save(TABLE, str(tmp_path / "r"))
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"r.csv", "r.md", "r.tex", "r.fragment.html"}
+    assert names == {"r.csv", "r.md", "r.tex"}
     assert (tmp_path / "r.csv").read_text().splitlines()[2] == "Two,d,e"
 
 
 def test_a_row_or_a_width_too_many_is_refused() -> None:
     with pytest.raises(ValueError, match="has 2 cells for 3 columns"):
-        Register("", ("a", "b", "c"), (("1", "2"),), widths=(1.0, 1.0))
+        TextTable("", ("a", "b", "c"), (("1", "2"),), widths=(1.0, 1.0))
     with pytest.raises(ValueError, match="3 widths for 1 columns"):
-        Register("", ("a", "b"), (), widths=(1.0, 1.0, 1.0))
+        TextTable("", ("a", "b"), (), widths=(1.0, 1.0, 1.0))

@@ -1,0 +1,48 @@
+"""Filling the templates of tables: whatever is filled in is escaped as its format wants it."""
+
+import functools
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from mgsl.reporting.draw import latex
+
+
+def fill(name: str, **values: Any) -> str:
+    """A template of this folder, filled.
+
+    Args:
+        name: of the file: .html, or .tex, where tags are <% %> and values << >>.
+        values: what it is filled with.
+    """
+    return _environment(Path(name).suffix).get_template(name).render(values)
+
+
+@functools.cache
+def _environment(suffix: str) -> jinja2.Environment:
+    tags = {}
+    if suffix == ".tex":  # whose own braces would be read as tags
+        tags = {
+            **{"block_start_string": "<%", "block_end_string": "%>"},
+            **{"variable_start_string": "<<", "variable_end_string": ">>"},
+            **{"comment_start_string": "<#", "comment_end_string": "#>"},
+        }
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        finalize=_escape_by(latex.escape if suffix == ".tex" else html.escape),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        **tags,
+    )
+    environment.filters |= {"breakable": latex.breakable, "heading": latex.heading}
+    return environment
+
+
+def _escape_by(escape: Callable[[str], str]) -> Callable[[Any], str]:
+    """What is no Markup yet is text."""
+    return lambda value: value if isinstance(value, Markup) else escape(str(value))

@@ -1,0 +1,42 @@
+"""Marks say what they are given, in the same places each time."""
+
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mgsl.evaluation.intervals import Measured
+from mgsl.reporting.draw import marks
+from mgsl.reporting.draw.marks import Bar
+
+
+@pytest.fixture
+def axes() -> Axes:
+    return Figure().subplots()
+
+
+def test_an_interval_is_a_line_with_its_number_on_it(axes: Axes) -> None:
+    marks.interval(axes, Measured(2.0, 1.0, 4.0, 0.5, 3), 7, "#0072B2", filled=False)
+    line, number = axes.lines
+    assert list(line.get_xdata()) == [1.0, 4.0]
+    assert list(line.get_ydata()) == [7, 7]
+    assert (list(number.get_xdata()), list(number.get_ydata())) == ([2.0], [7])
+    assert number.get_markerfacecolor() == "white"
+
+
+def test_bars_of_bins_have_the_rarest_on_top_and_a_bar_for_each_split(axes: Axes) -> None:
+    marks.bins(axes, {"train": {"<10": 20.0, ">=10": 80.0}, "test": {"<10": 25.0, ">=10": 75.0}})
+    assert [text.get_text() for text in axes.texts] == [
+        "20.0 train", "80.0", "25.0 test", "75.0"
+    ]  # fmt: skip
+    bars = [(bar.get_width(), round(bar.get_y() + bar.get_height() / 2, 2)) for bar in axes.patches]
+    assert bars == [(20.0, -0.2), (80.0, 0.8), (25.0, 0.2), (75.0, 1.2)]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
+
+
+def test_spans_stand_below_one_another_and_a_repeated_row_is_named_once(axes: Axes) -> None:
+    bars = [Bar(0, 2, "a", "first", "red"), Bar(6, 9, "b", "", "red"), Bar(3, 4, "b", "", "red")]
+    marks.spans(axes, bars, None, (0, 10))
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["", "b", "a"]
+    assert [patch.get_x() for patch in axes.patches] == [3, 6, 0]
+    marks.spans(axes, bars, (1, 2), (0, 10))
+    assert len(axes.patches) == 3 + 1 + 3
