@@ -17,7 +17,7 @@ from mgsl.evaluation.metrics import groups, metrics_table, per_query, targets
 from mgsl.evaluation.predictions import Predictions, read_predictions, write_predictions
 from mgsl.paths import PARAMS
 from mgsl.queries import Query
-from tests import evaluation_oracle as oracle
+from tests.evaluation import oracle
 
 QUERIES, PROPOSALS, SAMPLE = 17_031, 64, 500
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from mgsl.records import Batch
 from mgsl.resolving import resolve
 from mgsl.training.devices import choose_device
 from mgsl.training.loop import predict, train_one_epoch
+from mgsl.training.progress import Training
 from mgsl.training.seeding import seed_everything
 
 STEPS, WARM_UP, VIDEOS, VOCABULARY = 20, 3, 500, 1000
@@ -78,16 +80,13 @@ def measure(config: RunConfig, split: Split, device: torch.device) -> None:
     seed_everything(0)
     model = build(config)
     assert isinstance(model, GroundingModel)
-    model.to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    scaler = torch.amp.GradScaler(device.type, enabled=config.training.precision == "float16")
-    rest = (optimizer, scaler, config.training, device)
-    train_one_epoch(model, steps(0, WARM_UP), *rest)
+    training, rates = Training(model.to(device), config, device), repeat(config.learning_rate)
+    train_one_epoch(training, steps(0, WARM_UP), rates)
     built_s: list[float] = []
     list(timed(steps(WARM_UP, STEPS), built_s))
     waits_s: list[float] = []
     start = time.perf_counter()
-    train_one_epoch(model, timed(ahead(steps(WARM_UP, STEPS)), waits_s), *rest)
+    train_one_epoch(training, timed(ahead(steps(WARM_UP, STEPS)), waits_s), rates)
     step_s = (time.perf_counter() - start) / STEPS
     start = time.perf_counter()
     predict(model, split, config, device)

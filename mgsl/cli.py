@@ -229,7 +229,7 @@ def describe(
         text = describe.as_text(described)
     else:
         from mgsl.reporting.read import published
-        from mgsl.studies import pair_counts
+        from mgsl.tools import pair_counts
 
         preparation = params.load(paths.PARAMS).preparation
         described = pair_counts.count(preparation, published.pairs(), paths.STUDIED)

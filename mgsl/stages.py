@@ -119,10 +119,10 @@ def trace() -> None:
 
     chosen = params.load(paths.PARAMS)
     for dataset in chosen.datasets:
-        prepare = params.read(PrepareConfig, paths.config(dataset, "prepare"))
+        prepared = params.read(PrepareConfig, paths.config(dataset, "prepare"))
         for name in chosen.names():
             config = params.read(RunConfig, paths.config(dataset, name))
-            lengths = parameter_counts.lengths(config, prepare)
+            lengths = parameter_counts.lengths(config, prepared)
             if (traced := trace_model(config, lengths)) is not None:
                 write_json(paths.traced(dataset, name), traced)
     _write_csv(

@@ -13,10 +13,9 @@ from mgsl.configs import PrepareConfig
 from mgsl.data import feature_files, sources
 from mgsl.data.annotations import Annotation
 from mgsl.data.annotations.activitynet import read_activitynet
-from mgsl.data.annotations.charades import read_charades, read_charades_cd
+from mgsl.data.annotations.charades import action_timelines, read_charades, read_charades_cd
 from mgsl.data.annotations.tacos import read_tacos
 from mgsl.data.embedded import generate
-from mgsl.data.features import action_timelines
 from mgsl.data.planted import Event, events_of_sentences, plant
 from mgsl.data.text import Vectors, read_vectors, spelling_vector
 from mgsl.errors import UserError

@@ -5,6 +5,7 @@ Common   of some vectors: the share of their energy that is their mean, |mean|²
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from mgsl.params import Params
 from mgsl.records import Batch
 from mgsl.studies.rows import replace_rows
 from mgsl.training.loop import train_one_epoch
+from mgsl.training.progress import Training
 from mgsl.training.seeding import seed_everything
 
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)  # of the optimiser, after which one looks
@@ -114,8 +116,7 @@ def _watch(
     model: GroundingModel, split: Split, config: RunConfig, seed: int
 ) -> Iterator[dict[str, float | int | str]]:
     """Train for as many steps as are watched; a row for each memory whenever one looks."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
-    rest = (optimizer, torch.amp.GradScaler("cpu", enabled=False), config.training)
+    training = Training(model, config, torch.device("cpu"))
     sample = split.batch(np.arange(min(config.batch_size, len(split))))
     order = _order(len(split), STEPS[-1] * config.batch_size, seed)
     steps = batches(split, order, batch_size=config.batch_size, rank=0, world_size=1)
@@ -123,7 +124,7 @@ def _watch(
     for until in STEPS:
         some = [next(steps) for _ in range(until - done)]
         if some:
-            train_one_epoch(model, some, *rest, torch.device("cpu"))
+            train_one_epoch(training, some, repeat(config.learning_rate))
         done = until
         yield from ({"step": done, **row} for row in _look(model, sample))
 

@@ -22,7 +22,7 @@ def fit_blind(
     """
     method.fit(train.queries, seed=seed)
     spans, _ = method.answer(val.queries)
-    chosen = config.training.select_iou
-    figures = recalls(tiou(spans[:, 0], val.targets.astype("float64")), val, chosen)
-    say(f"validation R@1 IoU={chosen} {figures[f'val_R@1, IoU={chosen}']:.1%}")
+    iou = config.training.select_iou
+    figures = recalls(tiou(spans[:, 0], val.targets.astype("float64")), val, iou)
+    say(f"validation R@1 IoU={iou} {figures[f'val_R@1, IoU={iou}']:.1%}")
     return pd.DataFrame([{"epoch": 1, **figures}])

@@ -9,7 +9,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,11 +22,9 @@ from mgsl.data.loading import Split, ahead, batches
 from mgsl.distributed import average_gradients, broadcast_weights, gather, rank, total, world_size
 from mgsl.errors import UserError
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import TrainingParams
 from mgsl.records import Batch
 from mgsl.spans import tiou
-from mgsl.training.checkpoint import load_state, save_state
-from mgsl.training.seeding import random_state, restore_random_state
+from mgsl.training.progress import Training
 
 LOGGED_IOU = (0.3, 0.5, 0.7)  # shown in the training curve, whatever an epoch is chosen by
 PREDICT_FACTOR = 4  # batches are larger where no gradient is kept
@@ -65,148 +62,153 @@ def fit(
     Raises:
         UserError: a loss is not finite, or the state is damaged.
     """
-    settings = config.training
     model.to(device)
     model.before_training(torch.from_numpy(train.targets).to(device))
     broadcast_weights(model)
-    optimizer = fresh_optimizer(model, config)
-    scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "float16")
-    progress: dict[str, Any] = {"rows": [], "stage": 0, "best": -1.0, "best_weights": None}
-    if state := load_state(state_path):
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        scaler.load_state_dict(state["scaler"])
-        restore_random_state(state["random"][rank() % len(state["random"])])
-        progress = state["progress"]
-        say(f"{config.name}: resuming after epoch {len(progress['rows'])}")
-    started, first = time.monotonic(), len(progress["rows"])
+    training = Training(model, config, device)
+    if training.resume(state_path):
+        say(f"{config.name}: resuming after epoch {len(training.progress.rows)}")
+    started, first = time.monotonic(), len(training.progress.rows)
     for epoch in range(first, config.epochs):
-        stage = model.stage(epoch / config.epochs)
-        if stage != progress["stage"]:
-            model.load_state_dict(progress["best_weights"])
-            optimizer = fresh_optimizer(model, config)
-            progress |= {"stage": stage, "best": -1.0}
-        factor = model.enter(stage)
-        steps_per_epoch = -(-len(train) // config.batch_size)
-        order = np.random.default_rng([seed, epoch]).permutation(len(train))
-        steps = batches(
-            train, order, batch_size=config.batch_size, rank=rank(), world_size=world_size()
-        )
-        shown = with_progress(
-            paced(ahead(steps), optimizer, config, factor, epoch, steps_per_epoch),
-            total=steps_per_epoch,
-            title=f"{config.name}, epoch {epoch + 1}/{config.epochs}",
-        )
-        row = train_one_epoch(model, shown, optimizer, scaler, settings, device)
+        row = fit_epoch(training, train, epoch, seed)
         broadcast_weights(model)  # running statistics were each process's own
         row |= validate(model, val, config, device, last=epoch + 1 == config.epochs)
-        progress["rows"].append({"epoch": epoch + 1, **row})
-        chosen = row[f"val_R@1, IoU={settings.select_iou}"]
-        if chosen > progress["best"]:
-            progress["best"] = chosen
-            progress["best_weights"] = {k: v.cpu().clone() for k, v in model.state_dict().items()}
-        left = (time.monotonic() - started) / (epoch + 1 - first) * (config.epochs - epoch - 1)
+        recall = row[f"val_R@1, IoU={config.training.select_iou}"]
+        training.log(row, recall)
+        left_s = (time.monotonic() - started) / (epoch + 1 - first) * (config.epochs - epoch - 1)
         say(
             f"{config.name}: epoch {epoch + 1}/{config.epochs}  loss {row['loss']:.3f}  "
-            f"validation R@1 IoU={settings.select_iou} {chosen:.1%}  {left:.0f} s left"
+            f"validation R@1 IoU={config.training.select_iou} {recall:.1%}  {left_s:.0f} s left"
         )
-        randoms = gather(random_state())
-        if rank() == 0:
-            state = {
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "scaler": scaler.state_dict(),
-                "random": randoms,
-                "progress": progress,
-            }
-            save_state(state_path, state)
-    model.load_state_dict(progress["best_weights"])
-    return pd.DataFrame(progress["rows"])
+        training.save(state_path)
+    model.load_state_dict(training.progress.best_weights)
+    return pd.DataFrame(training.progress.rows)
 
 
-def fresh_optimizer(model: GroundingModel, config: RunConfig) -> torch.optim.Optimizer:
-    """Adam, which knows nothing yet."""
-    return torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+def fit_epoch(training: Training, split: Split, epoch: int, seed: int) -> dict[str, float]:
+    """Train on all queries once, in the epoch's own order and at the rates of its steps.
+
+    Args:
+        training: what is trained.
+        split: the training queries.
+        epoch: from 0.
+        seed: of the order, together with the epoch.
+    """
+    config = training.config
+    factor = training.enter(training.model.stage(epoch / config.epochs))
+    order = np.random.default_rng([seed, epoch]).permutation(len(split))
+    joint_batches = batches(
+        split, order, batch_size=config.batch_size, rank=rank(), world_size=world_size()
+    )
+    num_steps = -(-len(split) // config.batch_size)
+    shown = with_progress(
+        ahead(joint_batches),
+        total=num_steps,
+        title=f"{config.name}, epoch {epoch + 1}/{config.epochs}",
+    )
+    rates = [
+        factor * rate_at(step, config.epochs * num_steps, config)
+        for step in range(epoch * num_steps + 1, (epoch + 1) * num_steps + 1)
+    ]
+    return train_one_epoch(training, shown, rates)
 
 
 def train_one_epoch(
-    model: GroundingModel,
-    joint_batches: Iterable[Batch],
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    settings: TrainingParams,
-    device: torch.device,
+    training: Training, joint_batches: Iterable[Batch], rates: Iterable[float]
 ) -> dict[str, float]:
-    """Pass once over the data; return the mean of each loss term. Knows no model by name.
+    """Take a step for each batch; return the mean of each loss term. Knows no model by name.
+
+    Args:
+        training: what is trained.
+        joint_batches: this process's share of each.
+        rates: the learning rate of each step, for at least as many.
 
     Raises:
         UserError: a loss is not finite; names step and terms.
     """
     totals: dict[str, float] = defaultdict(float)
-    model.train()
+    training.model.train()
     step = 0
-    for step, batch in enumerate(joint_batches, start=1):
-        optimizer.zero_grad(set_to_none=True)
-        joint = total(torch.tensor(float(len(batch)))).item()
-        sums: dict[str, float] = defaultdict(float)
-        for part in batch.chunks(settings.micro_batches):
-            share = len(part) * world_size() / joint  # of the mean over the joint batch
-            with autocast(settings.precision, device):
-                terms = model.losses(part.to(device))
-            loss = torch.stack(list(terms.values())).sum()
-            scaler.scale(loss * share).backward()
-            for name, term in terms.items():
-                sums[name] += term.item() * share
-        means = mean_over_processes(sums)
+    for step, (batch, rate) in enumerate(zip(joint_batches, rates, strict=False), start=1):
+        means = backward(training, batch)
         if not np.isfinite(list(means.values())).all():
-            listed = ", ".join(f"{name} {value}" for name, value in means.items())
+            terms = ", ".join(f"{name} {value}" for name, value in means.items())
             raise UserError(
-                f"step {step}: the loss is not finite: {listed}. Lower learning_rate, or train in "
+                f"step {step}: the loss is not finite: {terms}. Lower learning_rate, or train in "
                 "float32; what the last epoch left is kept"
             )
-        average_gradients(model)
-        if settings.clip_norm:
-            scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
-        scaler.step(optimizer)
-        scaler.update()
-        model.after_step()
+        update(training, rate)
         for name, mean in means.items():
             totals[name] += mean
     terms_mean = {f"loss_{name}": value / step for name, value in totals.items()}
     return {"loss": sum(terms_mean.values()), **terms_mean}
 
 
+def backward(training: Training, batch: Batch) -> dict[str, float]:
+    """Leave the gradient of the mean over the joint batch; return its loss terms."""
+    settings, device = training.config.training, training.device
+    training.optimizer.zero_grad(set_to_none=True)
+    joint = total(torch.tensor(float(len(batch)))).item()
+    sums: dict[str, float] = defaultdict(float)
+    for part in batch.chunks(settings.micro_batches):
+        share = len(part) * world_size() / joint  # of the mean over the joint batch
+        with autocast(settings.precision, device):
+            terms = training.model.losses(part.to(device))
+        loss = torch.stack(list(terms.values())).sum()
+        training.scaler.scale(loss * share).backward()
+        for name, term in terms.items():
+            sums[name] += term.item() * share
+    return mean_over_processes(sums)
+
+
+def update(training: Training, rate: float) -> None:
+    """Move the weights along the gradient, which all processes average, at a learning rate."""
+    model, optimizer, scaler = training.model, training.optimizer, training.scaler
+    average_gradients(model)
+    if clip_norm := training.config.training.clip_norm:
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    scaler.step(optimizer)
+    scaler.update()
+    model.after_step()
+
+
 def validate(
     model: GroundingModel, val: Split, config: RunConfig, device: torch.device, *, last: bool
 ) -> dict[str, float]:
     """R@1 on validation, all and rare and common; diagnostics; `last`, what each probe costs."""
-    chosen = config.training.select_iou
-    figures = recalls(first_tiou(model, val, config, device), val, chosen)
+    iou = config.training.select_iou
+    figures = recalls(first_tiou(model, val, config, device), val, iou)
     for name, damage in model.probes() if last else ():
         with damage:
             first = first_tiou(model, val, config, device)
-        figures[f"val_{name}_R@1, IoU={chosen}"] = float((first >= chosen).mean())
+        figures[f"val_{name}_R@1, IoU={iou}"] = float((first >= iou).mean())
     model.eval()
     sample = val.batch(np.arange(min(config.batch_size, len(val)))).to(device)
     return figures | model.diagnostics(sample)
 
 
-def recalls(first: Float[np.ndarray, " queries"], val: Split, chosen: float) -> dict[str, float]:
-    """R@1 on validation at each IoU that is logged, and at the chosen one of rare and common.
+def recalls(
+    first: Float[np.ndarray, " queries"], val: Split, select_iou: float
+) -> dict[str, float]:
+    """R@1 on validation at each IoU that is logged, and at `select_iou` of rare and common.
 
     Args:
         first: how well the best-ranked moment of each query overlaps its target.
         val: the queries.
-        chosen: the IoU that an epoch is chosen by.
+        select_iou: the IoU that an epoch is chosen by.
     """
     figures = {
-        f"val_R@1, IoU={iou}": float((first >= iou).mean()) for iou in sorted({*LOGGED_IOU, chosen})
+        f"val_R@1, IoU={iou}": float((first >= iou).mean())
+        for iou in sorted({*LOGGED_IOU, select_iou})
     }
     rare = np.array([query.rare for query in val.queries])
     for group, members in (("rare", rare), ("common", ~rare)):
         if members.any():
-            figures[f"val_{group}_R@1, IoU={chosen}"] = float((first[members] >= chosen).mean())
+            recall = float((first[members] >= select_iou).mean())
+            figures[f"val_{group}_R@1, IoU={select_iou}"] = recall
     return figures
 
 
@@ -233,10 +235,10 @@ def predict(
     model.eval()
     rows = np.array_split(np.arange(len(split)), world_size())[rank()]
     size = PREDICT_FACTOR * config.batch_size
-    mine = batches(split, rows, batch_size=size, rank=0, world_size=1)
+    own = batches(split, rows, batch_size=size, rank=0, world_size=1)
     spans, scores = [], []
     with torch.inference_mode():
-        for batch in ahead(mine):
+        for batch in ahead(own):
             with autocast(config.training.precision, device):
                 moments = model(batch.to(device))
             spans.append(moments.spans[:, :keep].double().cpu().numpy())
@@ -256,31 +258,6 @@ def mean_over_processes(values: dict[str, float]) -> dict[str, float]:
         return dict(values)
     summed = total(torch.tensor(list(values.values()), dtype=torch.float64))
     return dict(zip(values, (summed / world_size()).tolist(), strict=True))
-
-
-def paced(
-    batches_of_epoch: Iterable[Batch],
-    optimizer: torch.optim.Optimizer,
-    config: RunConfig,
-    factor: float,
-    epoch: int,
-    steps_per_epoch: int,
-) -> Iterator[Batch]:
-    """The same batches, with the learning rate set before each.
-
-    Args:
-        batches_of_epoch: one for each step.
-        optimizer: whose rate it is.
-        config: the schedule.
-        factor: of the method's stage on the rate.
-        epoch: from 0.
-        steps_per_epoch: as many as there are batches.
-    """
-    steps = config.epochs * steps_per_epoch
-    for step, batch in enumerate(batches_of_epoch, start=epoch * steps_per_epoch + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = factor * rate_at(step, steps, config)
-        yield batch
 
 
 def rate_at(step: int, steps: int, config: RunConfig) -> float:

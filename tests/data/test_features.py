@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mgsl.data.features import action_timelines, open_features, store_features
+from mgsl.data.annotations.charades import action_timelines
+from mgsl.data.features import open_features, store_features
 from mgsl.errors import UserError
 from tests.published import CHARADES, write_charades
 

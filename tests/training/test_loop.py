@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.records import Batch, Moments
 from mgsl.training import loop
+from mgsl.training.progress import Training
 from mgsl.training.seeding import seed_everything
 from tests import joint, tiny
 
@@ -148,18 +148,18 @@ def test_a_stage_starts_from_the_best_of_the_one_before_and_the_last_is_kept(
 def test_a_stage_freezes_and_scales_the_learning_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    steps = []
+    update = loop.update
 
-    def train_one_epoch(
-        model: InSteps, steps: Iterator[Batch], optimizer: torch.optim.Optimizer, *_: object
-    ) -> dict[str, float]:
-        next(steps)
-        seen.append((optimizer.param_groups[0]["lr"], model.bias.requires_grad))
-        return {"loss": 0.0}
+    def watched(training: Training, rate: float) -> None:
+        update(training, rate)
+        assert isinstance(training.model, InSteps)
+        used = training.optimizer.param_groups[0]["lr"]
+        steps.append((used, training.model.bias.requires_grad))
 
-    monkeypatch.setattr(loop, "train_one_epoch", train_one_epoch)
+    monkeypatch.setattr(loop, "update", watched)
     train_in_steps(tmp_path / "s.pt")
-    assert seen == [(0.05, False)] * 3 + [(pytest.approx(0.005), True)] * 3
+    assert steps == [(0.05, False)] * 9 + [(pytest.approx(0.005), True)] * 9
 
 
 @pytest.mark.parametrize("epoch", [2, 3, 4])
@@ -196,12 +196,12 @@ def test_a_rate_rises_then_does_as_it_is_told() -> None:
     assert rates(4, warmup_steps=4, decay="linear") == pytest.approx([0.1, 0.6 / 7, 0.5 / 7])
 
 
-def test_a_killed_training_goes_on_with_the_rate_of_its_step() -> None:
+def test_an_epoch_has_the_rates_of_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny.run_config(epochs=2, learning_rate=0.1, warmup_steps=0, decay="linear")
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=9.0)
-    steps = loop.paced([tiny.batch()] * 3, optimizer, config, 0.5, 1, 3)
-    rates = [optimizer.param_groups[0]["lr"] for _ in steps]
-    assert rates == pytest.approx([0.05 * left / 7 for left in (3, 2, 1)])
+    training, rates = Training(build(config), config, CPU), []
+    monkeypatch.setattr(loop, "update", lambda _, rate: rates.append(rate))
+    loop.fit_epoch(training, tiny.split(24), epoch=1, seed=0)
+    assert rates == pytest.approx([0.1 * left / 7 for left in (3, 2, 1)])
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_terms(tmp_path: Path) -> None:
@@ -220,15 +220,15 @@ def test_a_damaged_state_is_named(tmp_path: Path) -> None:
 def test_micro_batches_give_the_gradient_of_the_whole(tmp_path: Path) -> None:
     def gradients(parts: int) -> list[torch.Tensor]:
         config = tiny.run_config()
-        settings = config.training.model_copy(update={"micro_batches": parts, "clip_norm": 0.0})
+        config = config.model_copy(
+            update={"training": config.training.model_copy(update={"micro_batches": parts})}
+        )
         seed_everything(0)
         changes = {"dropout": 0.0, "head_norm": False}  # no statistics of a part alone
         model = build(config.model_copy(update={"model": config.model | changes}))
         for memory in model.memories():
             memory.write = lambda *_, slots=memory.slots: slots  # type: ignore[assignment]
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-        scaler = torch.amp.GradScaler("cpu", enabled=False)
-        loop.train_one_epoch(model, iter([tiny.batch(5)]), optimizer, scaler, settings, CPU)
+        loop.backward(Training(model, config, CPU), tiny.batch(5))
         return [p.grad for p in model.parameters() if p.grad is not None]
 
     for whole, parts in zip(gradients(1), gradients(3), strict=False):

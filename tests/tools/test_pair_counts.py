@@ -8,7 +8,7 @@ import pytest
 from mgsl.data.datasets import Dataset, find
 from mgsl.errors import UserError
 from mgsl.reporting.read import published
-from mgsl.studies import pair_counts
+from mgsl.tools import pair_counts
 from tests.published import prepare_config, write_captions, write_charades, write_tacos
 
 AT_HAND = {"activitynet_planted", "tacos_planted", "charades_actions"}

@@ -1,0 +1,211 @@
+"""The house: imports go down the list, never in circles, and DVC knows what each stage imports."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from mgsl import params, paths
+from mgsl.tools import lock
+
+STAGES = "mgsl.stages"
+LAYERS = (  # each may import itself and what stands after it; all may import the plain modules
+    "mgsl.__main__",
+    "mgsl.cli",
+    STAGES,
+    "mgsl.reporting.site",
+    "mgsl.reporting.exhibits",
+    "mgsl.reporting.draw",
+    "mgsl.reporting.read",
+    "mgsl.tools",
+    "mgsl.studies",
+    "mgsl.inspection",
+    "mgsl.training",
+    "mgsl.models",
+    "mgsl.data",
+    "mgsl.evaluation",
+)
+UPWARD = {  # still to be mended: reporting within itself
+    ("mgsl.reporting.exhibits.environment", "mgsl.reporting.site.pages"),
+    ("mgsl.reporting.exhibits.environment", "mgsl.reporting.site.stamps"),
+    ("mgsl.reporting.read.kept_runs", "mgsl.reporting.draw.figures"),
+    ("mgsl.reporting.read.kept_runs", "mgsl.reporting.draw.style"),
+    ("mgsl.reporting.read.lengths", "mgsl.reporting.draw.tables"),
+}
+PLUMBING = {  # of every stage: what it is told stands in its configuration, which is a dependency
+    "mgsl": "the version",
+    STAGES: "reads, calls, writes",
+    "mgsl.paths": "where files lie",
+    "mgsl.errors": "messages",
+    "mgsl.files": "writes whole files or none",
+    "mgsl.params": "the types of the configuration",
+}
+NOT_RUN = {  # imported by a stage for what another one does: not followed
+    "download": [  # a dataset is one entry, and `prepare` reads what `download` brings
+        "mgsl.data.annotations",
+        "mgsl.data.embedded",
+        "mgsl.data.planted",
+        "mgsl.data.text",
+        "mgsl.numerics",
+        "mgsl.rarity",
+    ],
+    "train": ["mgsl.models"],  # looks up the one method
+    "ablate": ["mgsl.models"],
+    "report": ["mgsl.tools.ground"],  # answers to a person, whom no exhibit has
+}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name; a folder's is its __init__."""
+    return {
+        ".".join(path.with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sorted(Path("mgsl").rglob("*.py"))
+    }
+
+
+def imports(tree: ast.AST) -> dict[str, str]:
+    """What is imported anywhere in a piece of code: its name there, and the module it is of."""
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                module = whole if whole in modules() else node.module
+                names[alias.asname or alias.name] = module
+        elif isinstance(node, ast.Import):
+            names |= {alias.asname or alias.name: alias.name for alias in node.names}
+    return {name: module for name, module in names.items() if module in modules()}
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """What each module imports, of the package."""
+    return {
+        name: set(imports(ast.parse(path.read_text())).values()) for name, path in modules().items()
+    }
+
+
+def inside(module: str, places: Iterable[str]) -> bool:
+    return any(f"{module}.".startswith(f"{place}.") for place in places)
+
+
+def closure(roots: Iterable[str], cut: Iterable[str] = ()) -> set[str]:
+    """What is loaded for some modules, folders' __init__ among it, without what is cut off."""
+    loaded: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        module = waiting.pop()
+        if module not in loaded and module not in cut:
+            loaded.add(module)
+            waiting += graph()[module]
+            waiting += [module.rpartition(".")[0]] if "." in module else []
+    return loaded
+
+
+@cache
+def stage_functions() -> dict[str, ast.FunctionDef]:
+    tree = ast.parse(modules()[STAGES].read_text())
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def imported_by_stage(name: str) -> set[str]:
+    """What the function of a stage imports, or uses of what `mgsl.stages` imports at its top."""
+    tree = ast.parse(modules()[STAGES].read_text())
+    top = imports(ast.Module([node for node in tree.body if not is_function(node)], []))
+    functions, used = [name], set()
+    for function in functions:  # grows
+        node = stage_functions()[function]
+        names = {leaf.id for leaf in ast.walk(node) if isinstance(leaf, ast.Name)}
+        used |= {top[name] for name in names & top.keys()} | set(imports(node).values())
+        functions += sorted(names & stage_functions().keys() - set(functions))
+    return used
+
+
+def is_function(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef)
+
+
+def needed_by_stage(title: str, method: str) -> set[str]:
+    """The modules that decide what a stage writes, for one method where it is of one."""
+    roots = imported_by_stage(title)
+    if title == "report":  # notebooks import exhibits
+        roots |= {module for module in modules() if inside(module, ["mgsl.reporting"])}
+    cut = {module for module in modules() if inside(module, NOT_RUN.get(title, []))}
+    if title in ("train", "ablate"):
+        roots.add(f"mgsl.models.{method}")
+        cut = {"mgsl.models"}
+    return {
+        module
+        for module in closure(roots, cut) - PLUMBING.keys()
+        if len(ast.parse(modules()[module].read_text()).body) > 1  # more than a docstring
+    }
+
+
+def covered(module: str, deps: Iterable[str]) -> bool:
+    path = modules()[module].as_posix()
+    return any(path == dep or path.startswith(f"{dep}/") for dep in deps)
+
+
+def cells() -> list[tuple[str, str, frozenset[str]]]:
+    """Every stage: its title, the method that it is of, and what it depends on."""
+    methods = params.load(paths.PARAMS).methods
+    rows = []
+    for name, stage in lock.expanded().items():
+        title, _, cell = name.partition("@")
+        last = cell.rpartition("-")[2]
+        rows.append((title, last if last in methods else "mgsl_net", stage.dependencies))
+    return rows
+
+
+@pytest.mark.parametrize(("title", "method", "deps"), cells(), ids=[*lock.expanded()])
+def test_a_stage_depends_on_all_code_that_decides_what_it_writes(
+    title: str, method: str, deps: frozenset[str]
+) -> None:
+    needed = needed_by_stage(title, method)
+    assert not sorted(module for module in needed if not covered(module, deps))
+
+
+def test_no_stage_depends_on_a_file_that_it_does_not_import() -> None:
+    needed: Mapping[str, set[str]] = defaultdict(set)
+    listed: Mapping[str, set[str]] = defaultdict(set)
+    for title, method, deps in cells():
+        needed[title] |= {modules()[module].as_posix() for module in needed_by_stage(title, method)}
+        listed[title] |= {dep for dep in deps if re.match(r"mgsl/.*\.py$", dep)}
+    for title, files in listed.items():
+        plumbing = {modules()[module].as_posix() for module in PLUMBING}
+        assert not files - needed[title] - plumbing, title
+
+
+def test_imports_go_down_the_list() -> None:
+    def layer(module: str) -> int:
+        places = [place for place, name in enumerate(LAYERS) if inside(module, [name])]
+        return places[0] if places else len(LAYERS)
+
+    upward = {
+        (module, imported)
+        for module, names in graph().items()
+        for imported in names
+        if layer(imported) < layer(module)
+    }
+    assert upward == UPWARD
+
+
+def test_imports_go_in_no_circle() -> None:
+    list(TopologicalSorter(graph()).static_order())  # raises CycleError, which names the circle
+
+
+def test_no_two_modules_have_one_name_and_no_two_classes() -> None:
+    places: Mapping[str, set[str]] = defaultdict(set)
+    for module, path in modules().items():
+        if path.name != "__init__.py":
+            places[path.stem].add(module)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places[f"class {node.name}"].add(module)
+    assert not {name: found for name, found in places.items() if len(found) > 1}
