@@ -150,7 +150,7 @@ def efficiency(*, rounds: int, seconds: float) -> None:
 
 
 def report(*, exhibit: str | None = None) -> None:
-    """Run the notebooks of all exhibits and write the front page; or run one notebook alone."""
+    """Run all notebooks, write the front page and README's numbers; or run one notebook alone."""
     from mgsl.reporting.site.build import build
     from mgsl.reporting.site.notebooks import run_exhibit
 
@@ -162,11 +162,11 @@ def report(*, exhibit: str | None = None) -> None:
 
 
 def index() -> None:
-    """Write the front page of the reports."""
-    from mgsl.reporting.site.pages import build_index
+    """Write the front page of the reports, and the numbers of README.md."""
+    from mgsl.reporting.site.build import write_front
 
     chosen = params.load(paths.PARAMS)
-    build_index(list(chosen.exhibits), list(chosen.datasets))
+    write_front(list(chosen.exhibits), list(chosen.datasets))
 
 
 def study(*, subject: str) -> None:
