@@ -146,7 +146,7 @@ def report(
 
 @app.command(rich_help_panel=TOOLS)
 def index() -> None:
-    """Write the front page alone, from the pages that stand."""
+    """Write the front page and the numbers of README.md alone, from the pages that stand."""
     stages.index()
 
 

@@ -146,7 +146,7 @@ def efficiency(*, rounds: int, seconds: float) -> None:
 
 
 def report(*, exhibit: str | None = None) -> None:
-    """Run the notebooks of all exhibits and write the front page; or run one notebook alone."""
+    """Run all notebooks, write the front page and README's numbers; or run one notebook alone."""
     from mgsl.reporting.site.build import build
     from mgsl.reporting.site.notebooks import run_exhibit
 
@@ -158,11 +158,11 @@ def report(*, exhibit: str | None = None) -> None:
 
 
 def index() -> None:
-    """Write the front page of the reports."""
-    from mgsl.reporting.site.pages import build_index
+    """Write the front page of the reports, and the numbers of README.md."""
+    from mgsl.reporting.site.build import write_front
 
     chosen = params.load(paths.PARAMS)
-    build_index(chosen.exhibits, chosen.datasets)
+    write_front(chosen.exhibits, chosen.datasets)
 
 
 def study(*, subject: str) -> None:

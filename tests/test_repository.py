@@ -28,7 +28,7 @@ PAGES = [
     Path("README.md"),
     Path("CONTRIBUTING.md"),
     Path("CHANGELOG.md"),
-    *Path("docs").glob("*.md"),
+    *sorted(Path("docs").glob("*.md")),
 ]
 PARAMS = params.load(paths.PARAMS)
 NUM_EQUATIONS = 14

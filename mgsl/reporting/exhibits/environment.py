@@ -13,8 +13,8 @@ from typing import Any
 import mgsl
 from mgsl import numerics
 from mgsl.reporting.draw.tables import TextTable
+from mgsl.reporting.read import stamps
 from mgsl.reporting.read.results import Results
-from mgsl.reporting.site import pages, stamps
 from mgsl.tools import promise
 
 _ABSENT = "not installed"
@@ -62,7 +62,7 @@ def flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def _platform() -> Iterator[tuple[str, str]]:
     yield "Version", mgsl.__version__
-    yield "Commit", pages.commit()
+    yield "Commit", stamps.commit()
     version = ".".join(platform.python_version_tuple()[:2])  # a patch changes no number
     yield "Python", f"{version}, {platform.python_implementation()}"
     yield "System", f"{platform.system()}, {platform.machine()}"

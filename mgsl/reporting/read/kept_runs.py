@@ -115,13 +115,18 @@ class RunStudy:
             figures.compose(0.8, [say], width=style.WIDTH), self.title, self.not_run(asked)
         )
 
-    def _since(self, dataset: str) -> str:
-        """What the recommended reading had otherwise when the runs were made, in a sentence."""
+    def earlier(self, dataset: str) -> str:
+        """What the recommended reading had otherwise when the runs were made; empty if nothing."""
         bases = [told["base"] for told in self._told(dataset) if "base" in told]
         now = params.load(paths.PARAMS).models[BASE].choices if bases else {}
-        earlier = {k: base[k] for base in bases for k in now if base.get(k, now[k]) != now[k]}
-        told = f" Compared with the recommended reading of before ({_written(earlier)})."
-        return told if earlier else ""
+        return _written(
+            {k: base[k] for base in bases for k in now if base.get(k, now[k]) != now[k]}
+        )
+
+    def _since(self, dataset: str) -> str:
+        """What the recommended reading had otherwise, in a sentence."""
+        earlier = self.earlier(dataset)
+        return f" Compared with the recommended reading of before ({earlier})." if earlier else ""
 
     def _told(self, dataset: str) -> list[dict[str, Any]]:
         """How the runs on one dataset were made."""

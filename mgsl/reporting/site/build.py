@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mgsl import paths
 from mgsl.errors import UserError
-from mgsl.reporting.site import pages
+from mgsl.reporting.site import contents, pages, readme
 from mgsl.reporting.site.notebooks import run_exhibit
 
 
@@ -30,15 +30,31 @@ def build(
     """
     names = [name for section in exhibits.values() for name in section]
     for name in names:
-        pages.outline(name)  # a misspelt name stops before any work
+        contents.outline(name)  # a misspelt name stops before any work
     failures = _run(names, datasets, say)
     if failures:
         count = f"{len(failures)} of {len(names)} exhibits failed"
         raise UserError("\n".join([f"{count}:", *failures]))
-    for left in stale(names):
-        left.unlink()
-        say(f"removed {left}: params.yaml lists no such exhibit")
+    for path in stale(names):
+        path.unlink()
+        say(f"removed {path}: params.yaml lists no such exhibit")
+    write_front(exhibits, datasets, say)
+
+
+def write_front(
+    exhibits: Mapping[str, Sequence[str]],
+    datasets: Sequence[str],
+    say: Callable[[str], None] = print,
+) -> None:
+    """Write the front page of the reports, then the numbers of README.md.
+
+    Args:
+        exhibits: names by section, in the order of the front page; their pages must stand.
+        datasets: what they show.
+        say: tells the person who waits what is done.
+    """
     pages.build_index(exhibits, datasets)
+    readme.update(say)
 
 
 def stale(exhibits: Sequence[str]) -> list[Path]:
@@ -56,8 +72,8 @@ def workers(jobs: int) -> int:
 
 def _run(exhibits: Sequence[str], datasets: Sequence[str], say: Callable[[str], None]) -> list[str]:
     """Run all notebooks; return the errors, in the order of the exhibits."""
-    fresh = multiprocessing.get_context("spawn")  # the same on every system, and safe with threads
-    pool = ProcessPoolExecutor(workers(len(exhibits)), mp_context=fresh)
+    spawn = multiprocessing.get_context("spawn")  # the same on every system, and safe with threads
+    pool = ProcessPoolExecutor(workers(len(exhibits)), mp_context=spawn)
     try:
         jobs = {pool.submit(_timed, name, list(datasets)): name for name in exhibits}
         for done, job in enumerate(as_completed(jobs), start=1):

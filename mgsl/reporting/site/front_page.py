@@ -47,10 +47,10 @@ def build(datasets: Sequence[str]) -> Table:
         cells = []
         for source in sources:
             for group in GROUPS:
-                found = source.result(name, group, METRIC)
-                cells.append(_cell(found))
-                if found is not None:
-                    numbers.append({"title": published.title(name), **found.to_dict()})
+                result = source.result(name, group, METRIC)
+                cells.append(_cell(result))
+                if result is not None:
+                    numbers.append({"title": published.title(name), **result.to_dict()})
         rows.append((sources[0].title(name), tuple(cells)))
     caption = " ".join(
         [
@@ -67,12 +67,12 @@ def build(datasets: Sequence[str]) -> Table:
 
 def scope(datasets: Sequence[str]) -> str:
     """How much of the paper was run: methods of Table 1, and configurations of Tables 3 to 5."""
-    run = {name for dataset in datasets for name in Results(dataset).config.names}
+    names = {name for dataset in datasets for name in Results(dataset).config.names}
     printed = {method.printed for method in published.methods() if method.printed}
-    done = {method.printed for method in published.methods() if method.name in run} - {""}
+    run = {method.printed for method in published.methods() if method.name in names} - {""}
     rows = {str(name) for number in (3, 4, 5) for name in published.ablations(number).index}
     return (
-        f"{len(done)} of the {len(printed)} methods of Table 1 and {len(rows & run)} of the "
+        f"{len(run)} of the {len(printed)} methods of Table 1 and {len(rows & names)} of the "
         f"{len(rows)} configurations of Tables 3 to 5 were trained and scored anew"
     )
 
@@ -94,18 +94,18 @@ def count_verdicts(path: Path) -> list[tuple[str, list[tuple[str, int]]]]:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     simulated = table["simulated"].map({"True": " (simulated)", "False": ""})
     datasets = table.groupby(table["dataset"] + simulated, sort=False)
-    counted = [(f"On {name}", _count(rows, "verdict_here")) for name, rows in datasets]
-    return [*counted, ("Of the paper itself", _count(table, "verdict"))]
+    here = [(f"On {name}", _count(rows, "verdict_here")) for name, rows in datasets]
+    return [*here, ("Of the paper itself", _count(table, "verdict"))]
 
 
 def _count(table: pd.DataFrame, column: str) -> list[tuple[str, int]]:
-    each = table.groupby("claim", sort=False)[column].unique()
-    counts = Counter(v[0] if len(v) == 1 else MIXED for v in each)
+    by_claim = table.groupby("claim", sort=False)[column].unique()
+    counts = Counter(verdicts[0] if len(verdicts) == 1 else MIXED for verdicts in by_claim)
     return sorted(counts.items(), key=lambda item: (_ORDER.index(item[0]), item[0]))
 
 
-def _cell(found: "pd.Series | None") -> Cell:
-    if found is None:
+def _cell(result: "pd.Series | None") -> Cell:
+    if result is None:
         return Cell()
-    number = Measured.of(found, scale=100)
+    number = Measured.of(result, scale=100)
     return Cell(f"{number.value:.1f}", interval(number.low, number.high))

@@ -20,8 +20,10 @@ from traitlets import default
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_text
+from mgsl.reporting.read import stamps
 from mgsl.reporting.read.results import Results
-from mgsl.reporting.site import pages
+from mgsl.reporting.site import contents, pages
+from mgsl.reporting.site.templating import FORMULA
 
 if TYPE_CHECKING:
     from papermill import PapermillExecutionError
@@ -53,18 +55,18 @@ def run_exhibit(name: str, datasets: list[str]) -> None:
         UserError: there is no such notebook, an artefact that it reads is missing, or a cell of it
             failed.
     """
-    pages.outline(name)
+    contents.outline(name)
     notebook = paths.NOTEBOOKS / f"{name}.ipynb"
     known = parameter_names(nbformat.read(notebook, as_version=4))
     values = {"datasets": datasets, "output": (paths.EXHIBITS / name).as_posix()}
-    given = {key: value for key, value in values.items() if key in known}
-    executed = execute(notebook, given)
+    executed = execute(notebook, {key: value for key, value in values.items() if key in known})
     write_text(paths.REPORTS / "executed" / f"{name}.ipynb", nbformat.writes(executed) + "\n")
+    sources = [Results(dataset) for dataset in datasets] if "datasets" in known else []
     studies = "studies" in known
-    asked = datasets if "datasets" in known else []
-    shown = [name for name in asked if not studies or Results(name).benchmark]
-    made_from = pages.stamps(shown, studies=studies)
-    pages.write_page(name, to_html(executed), _code(executed), shown, made_from)
+    if studies:  # they are of the paper's benchmarks
+        sources = [source for source in sources if source.benchmark]
+    made_from = stamps.of_page(sources, studies=studies)
+    pages.write_page(name, to_html(executed), _code(executed), sources, made_from)
 
 
 def execute(notebook: Path, parameters: Mapping[str, Any]) -> NotebookNode:
@@ -132,15 +134,15 @@ def to_html(notebook: NotebookNode) -> str:
         formulas.append(convert(match[1]))
         return f"FORMULA{len(formulas) - 1}END"
 
-    shown = nbformat.from_dict(notebook)
-    for cell in shown.cells:
+    copy = nbformat.from_dict(notebook)
+    for cell in copy.cells:
         if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\$([^$\n]+)\$", keep, cell.source)
+            cell.source = FORMULA.sub(keep, cell.source)
     exporter = HTMLExporter(
         template_name="basic", exclude_input=True, exclude_output_prompt=True,
         exclude_anchor_links=True,
     )  # fmt: skip
-    fragment, _ = exporter.from_notebook_node(shown)
+    fragment, _ = exporter.from_notebook_node(copy)
     return re.sub(r"FORMULA(\d+)END", lambda match: formulas[int(match[1])], fragment)
 
 

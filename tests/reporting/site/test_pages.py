@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlparse
@@ -11,8 +10,9 @@ import pytest
 
 from mgsl import paths
 from mgsl.errors import UserError
-from mgsl.reporting.site import front_page, pages
+from mgsl.reporting.site import contents, front_page, pages
 from mgsl.reporting.site.notebooks import run_exhibit
+from mgsl.reporting.site.templating import formulas, plain
 from tests.reporting import report_workspace
 
 EXHIBITS = ["table_1", "figure_1b"]
@@ -121,32 +121,12 @@ def test_a_notebook_without_a_claim_is_refused(root: Path) -> None:
     cells = [{"cell_type": "markdown", "source": ["# Only a heading"]}]
     (root / "notebooks/bare.ipynb").write_text(json.dumps({"cells": cells}))
     with pytest.raises(UserError, match="must open with a heading"):
-        pages.outline("bare")
-
-
-def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    assert pages.commit() == "unknown"
-
-
-def test_the_stamp_is_of_the_last_commit_that_changed_what_reports_are_made_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    subprocess.run(["git", "init", "-q"], check=True)
-    assert pages.commit() == "unknown"
-    for date, name in (("2001-02-03", "params.yaml"), ("2004-05-06", "reports.html")):
-        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{date}T04:05:06Z")
-        Path(name).touch()
-        subprocess.run(["git", "add", name], check=True)
-        author = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        subprocess.run(["git", *author, "commit", "-q", "-m", "x"], check=True)
-    assert re.fullmatch(r"[0-9a-f]{10}, 2001-02-03", pages.commit())
+        contents.outline("bare")
 
 
 def test_sections_are_those_of_params_in_their_order() -> None:
     listed = {"data": ["figure_1b"], "none": [], "paper": ["table_1"], "further_tests": ["audit"]}
-    sections = pages.arrange(listed)
+    sections = contents.arrange(listed)
     assert [(section.anchor, section.title) for section in sections] == [
         ("data", "Data and environment"),
         ("paper", "The paper"),
@@ -185,3 +165,15 @@ def test_the_front_page_says_how_much_was_run_and_what_the_numbers_rest_on(root:
     assert text.index("What came out") < text.index('id="paper"')
     for name in EXHIBITS:
         assert f'href="exhibits/{name}.html"' in text
+
+
+def test_markdown_shows_text_letter_by_letter() -> None:
+    assert plain("a_b of `c`, *d* [e] <10 _f_ | $g$") == (
+        r"a_b of \`c\`, \*d\* \[e\] \<10 \_f\_ \| \$g\$"
+    )
+
+
+def test_formulas_of_a_claim_are_drawn_and_the_rest_is_escaped() -> None:
+    html = formulas("a < b, $D = 1$")
+    assert html.startswith("a &lt; b, <math")
+    assert "$" not in html

@@ -1,6 +1,8 @@
 """A stamp tells the schedule of each method, the slots, and the numerics, in few words."""
 
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,8 @@ from typing import Any
 import pytest
 
 from mgsl import numerics, paths
+from mgsl.reporting.read import stamps
 from mgsl.reporting.read.results import Results
-from mgsl.reporting.site import stamps
 from tests.reporting import report_workspace
 
 NAMES = ("prior", "tgn", "mgsl_net", "printed", "baseline", "memory_only", "memory_v")
@@ -79,3 +81,23 @@ def test_a_page_drawn_without_the_promise_says_so(monkeypatch: pytest.MonkeyPatc
     numerics.current.cache_clear()
     (line,) = stamps.unpromised([stamps.of_process()])
     assert line.startswith("of this page: NOT reproducible to the byte: MGSL_NUMERICS=native")
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert stamps.commit() == "unknown"
+
+
+def test_the_stamp_is_of_the_last_commit_that_changed_what_reports_are_made_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    assert stamps.commit() == "unknown"
+    for date, name in (("2001-02-03", "params.yaml"), ("2004-05-06", "reports.html")):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{date}T04:05:06Z")
+        Path(name).touch()
+        subprocess.run(["git", "add", name], check=True)
+        author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *author, "commit", "-q", "-m", "x"], check=True)
+    assert re.fullmatch(r"[0-9a-f]{10}, 2001-02-03", stamps.commit())

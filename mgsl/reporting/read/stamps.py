@@ -1,17 +1,19 @@
-"""What a page says of the runs it shows: how each was trained, its slots, and its numerics."""
+"""What a page says of what it was made from: data, schedules, slots, numerics, and the commit."""
 
+import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from mgsl import numerics
+from mgsl import numerics, paths
 from mgsl.configs import RunConfig
 from mgsl.reporting.read import published
+from mgsl.reporting.read.kept_studies import Studies
 from mgsl.reporting.read.results import Results, rule
 
 Stamp = list[tuple[str, str]]
 
 NUMERICS = "Numerics"
-SCHEDULE = {  # keys of a run and how they are told; what is 0, null or none is not
+SCHEDULE = {  # keys of a run and how they are written; what is 0, null or none is left out
     "epochs": "{} epochs",
     "batch_size": "batch {}",
     "learning_rate": "learning rate {:g}",
@@ -20,6 +22,18 @@ SCHEDULE = {  # keys of a run and how they are told; what is 0, null or none is 
 }
 FITTED = "fitted once, no schedule"
 _LISTED = 3  # so many ablations are named beside their method; more are counted
+_MADE_FROM = ("mgsl", "notebooks", "params.yaml", "dvc.yaml", "data.dvc", "requirements.txt")
+
+
+def of_page(sources: Sequence[Results], *, studies: bool = False) -> list[Stamp]:
+    """What a page was made from: a stamp for each dataset, for the studies, and for the commit.
+
+    Args:
+        sources: the datasets that it shows.
+        studies: whether it shows what annotations alone tell.
+    """
+    studied = [Studies(str(paths.STUDIES)).stamp()] if studies else []
+    return [*map(of_source, sources), *studied, [("Commit", commit()), *of_process()]]
 
 
 def of_source(source: Results) -> Stamp:
@@ -38,7 +52,7 @@ def of_source(source: Results) -> Stamp:
         ("Runs", ", ".join(config.names)),
         ("Lengths", f"{prepared.num_clips} clips, {prepared.max_words} words"),
         ("Schedule", _by_run(source, schedule)),
-        *([("Slots", told)] if (told := _by_run(source, slots)) else []),
+        *([("Slots", text)] if (text := _by_run(source, slots)) else []),
         (NUMERICS, numerics_of(source)),
         (
             "Rare",
@@ -51,8 +65,22 @@ def of_source(source: Results) -> Stamp:
 
 def of_process() -> Stamp:
     """What is to be said of the process that draws a page: nothing where it keeps the promise."""
-    met = numerics.current()
-    return [] if met.reproducible else [(NUMERICS, f"of this page: {met.label}")]
+    current = numerics.current()
+    return [] if current.reproducible else [(NUMERICS, f"of this page: {current.label}")]
+
+
+def commit() -> str:
+    """Id and date of the last commit that changed what the reports are made from.
+
+    A commit of the reports themselves is none, so that building them again gives the same bytes.
+    "unknown" without git.
+    """
+    command = ["git", "log", "-1", "--abbrev=10", "--format=%h, %cs", "--", *_MADE_FROM]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip() or "unknown"
 
 
 def unpromised(stamps: Iterable[Stamp]) -> list[str]:
@@ -66,8 +94,11 @@ def schedule(run: RunConfig) -> str:
     if run.method in {method.name for method in published.methods() if method.group == "blind"}:
         return FITTED
     values = {key: getattr(run, key) for key in SCHEDULE}
-    told = {key: value for key, value in values.items() if value not in (0, None, "none")}
-    return ", ".join(SCHEDULE[key].format(value) for key, value in told.items())
+    return ", ".join(
+        SCHEDULE[key].format(value)
+        for key, value in values.items()
+        if value not in (0, None, "none")
+    )
 
 
 def slots(run: RunConfig) -> str:
@@ -78,27 +109,27 @@ def slots(run: RunConfig) -> str:
 
 def numerics_of(source: Results) -> str:
     """The numerics that a dataset's runs were trained with, as their checkpoints tell them."""
-    told = {
+    labels = {
         f"{name}, seed {seed}": numerics.recorded(source.folder(name, seed) / numerics.CHECKPOINT)
         for name in source.config.names
         for seed in source.config.seeds
     }
-    most, *others = sorted(_groups(told).items(), key=lambda item: -len(item[1]))
+    most, *others = sorted(_groups(labels).items(), key=lambda item: -len(item[1]))
     return "; ".join([most[0], *(f"but {', '.join(runs)}: {label}" for label, runs in others)])
 
 
-def _by_run(source: Results, tell: Callable[[RunConfig], str]) -> str:
-    """What is told of each run, those together of which the same is told."""
+def _by_run(source: Results, describe: Callable[[RunConfig], str]) -> str:
+    """What each run is described by; runs of the same description stand together."""
     runs = [source.run(name) for name in source.config.names]
-    groups = _groups({run.name: tell(run) for run in runs})
+    groups = _groups({run.name: describe(run) for run in runs})
     methods = {run.name for run in runs if run.name == run.method}
     return "; ".join(f"{_listing(names, methods)}: {text}" for text, names in groups.items())
 
 
-def _groups(told: dict[str, str]) -> dict[str, list[str]]:
-    """Names by what is told of them; those of which nothing is told are left out."""
+def _groups(texts: dict[str, str]) -> dict[str, list[str]]:
+    """Names by their text; those without a text are left out."""
     groups: dict[str, list[str]] = {}
-    for name, text in told.items():
+    for name, text in texts.items():
         if text:
             groups.setdefault(text, []).append(name)
     return groups

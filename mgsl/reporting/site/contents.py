@@ -1,0 +1,92 @@
+"""What the front page lists: exhibits, section by section, each with its claim and its files."""
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mgsl import paths
+from mgsl.errors import UserError
+
+DOWNLOADS = {
+    "csv": "CSV", "tex": "LaTeX", "md": "Markdown", "svg": "SVG", "pdf": "PDF", "png": "PNG"
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """What the front page says of one exhibit; `image` is None where it is a table."""
+
+    name: str
+    title: str
+    claim: str
+    files: tuple[str, ...]
+    image: str | None
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the front page, which links to its anchor."""
+
+    anchor: str
+    title: str
+    exhibits: tuple[Exhibit, ...]
+
+
+TITLES = {"paper": "The paper", "data": "Data and environment"}  # of sections; else their names
+
+
+def arrange(exhibits: Mapping[str, Sequence[str]]) -> list[Section]:
+    """The sections of the front page, in the order given; none of them is empty.
+
+    Args:
+        exhibits: names by section, as params.yaml lists them.
+    """
+    return [
+        Section(
+            section,
+            TITLES.get(section, section.replace("_", " ").capitalize()),
+            tuple(describe(name) for name in names),
+        )
+        for section, names in exhibits.items()
+        if names
+    ]
+
+
+def describe(name: str) -> Exhibit:
+    """What an exhibit is, from its notebook's first cell and the files it left.
+
+    Raises:
+        UserError: there is no such notebook, or it does not open with a heading and a claim.
+    """
+    title, claim = outline(name)
+    names = [f"{name}.{suffix}" for suffix in DOWNLOADS]
+    files = tuple(file for file in names if (paths.EXHIBITS / file).is_file())
+    image = f"{name}.svg" if f"{name}.svg" in files else None
+    caption = _caption(paths.EXHIBITS / image) if image else ""
+    return Exhibit(name, title, claim, files, image, caption)
+
+
+def outline(name: str) -> tuple[str, str]:
+    """The heading of a notebook, which is plain text, and the claim below it, in Markdown.
+
+    Raises:
+        UserError: there is no such notebook, or it does not open with a heading and a claim.
+    """
+    path = paths.NOTEBOOKS / f"{name}.ipynb"
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: an exhibit has the name of its notebook") from None
+    lines = "".join(cells[0]["source"]).split("\n\n", maxsplit=1)
+    if len(lines) < 2 or not lines[0].startswith("# "):
+        raise UserError(f"{path} must open with a heading, an empty line and a claim")
+    return lines[0].removeprefix("# "), lines[1].split("\n\n")[0].replace("\n", " ")
+
+
+def _caption(svg: Path) -> str:
+    """The caption that `figures.save` put into an SVG."""
+    name = "{http://purl.org/dc/elements/1.1/}description"
+    return ET.parse(svg).getroot().findtext(f".//{name}") or ""

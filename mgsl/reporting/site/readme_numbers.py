@@ -1,0 +1,206 @@
+"""What README.md says in numbers: rows of the files that reports/ keeps, about one dataset."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mgsl import paths
+from mgsl.data import datasets
+from mgsl.data.datasets import Dataset
+from mgsl.reporting.draw.tables import DASH, signed
+from mgsl.reporting.read import kept_runs, lengths, published
+from mgsl.reporting.site import front_page
+
+DATASET = "embedded"  # what README speaks of
+RUNS, CLAIMS, EFFECTS = (
+    paths.EXHIBITS / f"{name}.csv" for name in ("noise", "claims", "noise.effects")
+)
+WITHOUT_MEMORY = "attention_only"  # the network of MGSL-Net without its memories
+_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+Row = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class ReadmeRow:
+    """A method in README's table: what it scores on all and on rare queries."""
+
+    title: str
+    all: Row
+    rare: Row
+
+
+@dataclass(frozen=True)
+class RealQueries:
+    """A dataset of real queries in the study of methods.
+
+    `earlier` is what the recommended reading had otherwise at that time, `recall` the R@1 of each
+    method at IoU 0.5 and 0.7 in percent, best first.
+    """
+
+    dataset: str
+    about: Dataset
+    queries: int
+    trainings: int
+    earlier: str
+    recall: list[tuple[str, float, float]]
+
+
+class ReadmeNumbers:
+    """The numbers, read as they are asked for."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the reports show the dataset, its trainings and its claims."""
+        return all(path.is_file() for path in (RUNS, CLAIMS, EFFECTS)) and bool(self.table)
+
+    def run(self, name: str, group: str = "all", iou: float = 0.5) -> Row:
+        """What the trainings of a run score together (exhibit `noise`), in percent.
+
+        Args:
+            name: of a method or an ablation.
+            group: all or rare.
+            iou: of R@1.
+
+        Returns:
+            A row of the exhibit's CSV; empty if there is none.
+        """
+        rows = self._runs.query("name == @name and group == @group")
+        return _first(rows[rows["metric"] == _metric(iou)])
+
+    def claim(self, name: str, iou: float = 0.5) -> Row:
+        """A claim with its verdict (exhibit `claims`), in points; empty if there is none."""
+        rows = self._claims[self._claims["claim"] == name]
+        recall = rows["measure"].str.startswith("R@")
+        return _first(rows[~recall | (rows["measure"] == _metric(iou))])
+
+    def visible(self, claim: str, iou: float = 0.5) -> Row:
+        """The smallest differences that trainings let one see of a claim (exhibit `noise`)."""
+        rows = _of_dataset(EFFECTS).query("claim == @claim").dropna(subset="visible_3")
+        return _first(rows[rows["metric"] == _metric(iou)])
+
+    @cached_property
+    def table(self) -> list[ReadmeRow]:
+        """The methods, and MGSL-Net without its memories, best first."""
+        titles = {method.name: method.title for method in published.methods()}
+        ours = titles["mgsl_net"]
+        titles[WITHOUT_MEMORY] = f"{ours}, without its memories"
+        titles["mgsl_net"] = f"**{ours}**"
+        rows = [
+            ReadmeRow(
+                titles[name] + lengths.mark(name, [DATASET]),
+                self.run(name),
+                self.run(name, "rare"),
+            )
+            for name in self._runs["name"].unique()
+            if name in titles
+        ]
+        return sorted(rows, key=lambda row: -row.all["mean"])
+
+    @property
+    def trainings(self) -> list[int]:
+        """The numbers of trainings that the methods of the table have, fewest first."""
+        return sorted({int(row.all["trainings"]) for row in self.table})
+
+    @property
+    def rivals(self) -> list[str]:
+        """The methods of the paper's Table 1 that were run beside its own."""
+        run = set(self._runs["name"])
+        methods = [m for m in published.methods() if m.printed and m.group != "proposed"]
+        return [method.title for method in methods if method.name in run]
+
+    @property
+    def lead(self) -> dict[str, list[str]]:
+        """Which of those MGSL-Net beats on all queries, by verdict."""
+        rows = self._claims.query("kind == 'difference' and a == 'mgsl_net' and group == 'all'")
+        rows = rows[(rows["place"] == "Table 1") & (rows["measure"] == _metric(0.5))]
+        rows = rows[(rows["benchmark"] == "activitynet") & rows["value"].notna()]
+        by_verdict = rows.groupby("verdict_here", sort=False)["b"]
+        return {str(verdict): [published.title(b) for b in names] for verdict, names in by_verdict}
+
+    @property
+    def verdicts(self) -> list[tuple[str, list[tuple[str, int]]]]:
+        """How the claims came out: of each dataset, and of the paper."""
+        return front_page.count_verdicts(CLAIMS)
+
+    @property
+    def lengths_known(self) -> bool:
+        """Whether it was measured which trainings are finished."""
+        return (paths.STUDIES / "lengths.csv").is_file()
+
+    @property
+    def unfinished(self) -> list[str]:
+        """The runs that are not trained to their end, each with what twice the length adds."""
+        added = lengths.unfinished(DATASET)
+        return [f"{published.title(name)} {signed(gain, 1)}" for name, gain in added.items()]
+
+    @property
+    def real_queries(self) -> Iterator[RealQueries]:
+        """What the methods reach on each dataset of which nothing is simulated."""
+        study = kept_runs.of_methods()
+        for dataset in study.datasets([]):
+            if datasets.find(dataset).simulated:
+                continue
+            rows = study.rows.query("dataset == @dataset and group == 'all'")
+            recall = rows.pivot_table(index="name", columns="metric", values="value")
+            recall = recall[[_metric(0.5), _metric(0.7)]].sort_values(_metric(0.5), ascending=False)
+            yield RealQueries(
+                dataset=dataset,
+                about=datasets.find(dataset),
+                queries=int(rows["queries"].max()),
+                trainings=int(rows["trainings"].min()),
+                earlier=study.earlier(dataset),
+                recall=[(published.title(str(name)), *row) for name, *row in recall.itertuples()],
+            )
+
+    @cached_property
+    def _runs(self) -> pd.DataFrame:
+        return _of_dataset(RUNS)
+
+    @cached_property
+    def _claims(self) -> pd.DataFrame:
+        return _of_dataset(CLAIMS)
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A number as it is read; a dash where there is none."""
+    return DASH if value is None or pd.isna(value) else f"{value:.{digits}f}"
+
+
+def points(value: float) -> str:
+    """A difference with its sign; a dash where there is none."""
+    return DASH if value is None or pd.isna(value) else signed(value, 1)
+
+
+def ends(row: Row) -> str:
+    """The interval of a difference: two ends with their signs."""
+    return f"{points(row['low'])} to {points(row['high'])}"
+
+
+def in_words(number: float | int) -> str:
+    """A small number as a word."""
+    return _WORDS[int(number)] if number < len(_WORDS) else f"{number:.0f}"
+
+
+def listed(items: Iterable[str]) -> str:
+    """A, B and C."""
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _metric(iou: float) -> str:
+    return f"R@1, IoU={iou:g}"
+
+
+def _of_dataset(path: Path) -> pd.DataFrame:
+    rows = pd.read_csv(path)
+    return rows[rows["dataset"] == DATASET] if "dataset" in rows else rows[:0]
+
+
+def _first(rows: pd.DataFrame) -> Row:
+    records: list[Row] = rows.to_dict("records")
+    return records[0] if records else {}

@@ -1,0 +1,130 @@
+"""README says what the committed reports say, and only the pipeline writes its numbers."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from mgsl import paths
+from mgsl.errors import UserError
+from mgsl.reporting.site import readme
+from mgsl.reporting.site.readme import README
+from mgsl.reporting.site.readme_numbers import CLAIMS, RUNS, ReadmeNumbers, in_words, listed
+from tests import ROOT
+
+TEMPLATES = Path(readme.__file__).parent / "templates" / "readme"
+TABLES_3_TO_5 = ["mgsl_net", "attention_only", "printed"]
+LENGTHS = """dataset,name,times,epochs,seed,kept,"val_R@1, IoU=0.5"
+embedded,tan_2d,1,10,0,9,0.25
+embedded,tan_2d,2,20,0,19,0.30
+embedded,drn,1,10,0,9,0.60
+embedded,drn,2,20,0,19,0.60
+"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """README and what it is made from, to be changed; the working folder."""
+    shutil.copy(ROOT / README, tmp_path)
+    shutil.copy(ROOT / paths.PARAMS, tmp_path)
+    for folder in (paths.EXHIBITS, paths.STUDIES):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def change(path: Path, rows: str, **values: object) -> None:
+    """Set columns of those rows of a CSV that an expression picks."""
+    table = pd.read_csv(path)
+    table.loc[table.eval(rows), list(values)] = list(values.values())
+    table.to_csv(path, index=False)
+
+
+def test_readme_is_what_the_committed_reports_give() -> None:
+    text = (ROOT / README).read_text()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        assert readme.fill(text, ReadmeNumbers()) == text, "run `python -m mgsl index`"
+
+
+def test_readme_is_read_in_three_minutes_and_has_a_block_for_each_template() -> None:
+    text = (ROOT / README).read_text()
+    assert len(text.splitlines()) <= 120
+    names = re.findall(r"<!-- mgsl:(\w+) -->", text)
+    assert sorted(names) == sorted(path.stem for path in TEMPLATES.iterdir())
+    assert re.findall(r"<!-- /mgsl:(\w+) -->", text) == names
+
+
+def test_readme_is_no_output_that_dvc_would_remove() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert not any(str(README) in stage.get("outs", []) for stage in stages.values())
+
+
+def test_only_what_stands_between_markers_is_written_and_only_if_it_differs(copy: Path) -> None:
+    readme.update()
+    before, written = README.read_text(), README.stat()
+    readme.update()
+    assert README.stat().st_ino == written.st_ino
+    README.write_text(f"Before.\n{before}After.\n".replace("| DRN | ", "| DRN | 99"))
+    readme.update()
+    assert README.read_text() == f"Before.\n{before}After.\n"
+
+
+def test_more_trainings_and_other_verdicts_read_well(copy: Path) -> None:
+    change(RUNS, f"name in {TABLES_3_TO_5}", trainings=10)
+    change(CLAIMS, "claim in ['memory_full', 'memory_rare']", trainings=10.0)
+    change(CLAIMS, "claim == 'memory_full'", low=0.4, high=6.0, verdict_here="supported")
+    (paths.STUDIES / "lengths.csv").write_text(LENGTHS)
+    readme.update()
+    text = README.read_text()
+    assert "(+0.4 to +6.0) on all queries" in text
+    assert "over ten trainings of each. Verdict: **supported** for all queries, **und" in text
+    assert re.search(r"^\| \*\*MGSL-Net \(recommended reading\)\*\* .* \| 10 \|$", text, re.M)
+    assert re.search(r"^\| 2D-TAN † .* \| 3 \|$", text, re.M)
+    assert "twice the length adds on validation: 2D-TAN +5.0 (" in text
+
+
+def test_trainings_that_are_all_finished_are_said_to_be(copy: Path) -> None:
+    (paths.STUDIES / "lengths.csv").write_text(LENGTHS.replace("0.30", "0.25"))
+    readme.update()
+    assert "\nOn validation, twice the length adds no more than a point" in README.read_text()
+    assert "†" not in README.read_text()
+
+
+def test_what_was_not_run_is_not_spoken_of(copy: Path) -> None:
+    runs, claims = pd.read_csv(RUNS), pd.read_csv(CLAIMS)
+    runs[runs["name"] == "drn"].to_csv(RUNS, index=False)
+    columns = ["value", "low", "high", "trainings", "verdict_here"]
+    claims.assign(**{**dict.fromkeys(columns), "verdict_here": "not run"}).to_csv(CLAIMS)
+    readme.update()
+    text = README.read_text()
+    assert "| DRN | " in text
+    assert "Does the memory help" not in text
+    assert "As printed" not in text
+    assert "nan" not in text
+
+
+def test_reports_of_other_data_leave_it_as_it_is(copy: Path) -> None:
+    before, said = README.read_bytes(), []
+    change(RUNS, "dataset == 'embedded'", dataset="charades_actions")
+    readme.update(said.append)
+    RUNS.unlink()
+    readme.update(said.append)
+    assert (
+        said == ["README.md keeps its numbers: of embedded there is no noise.csv or claims.csv"] * 2
+    )
+    assert README.read_bytes() == before
+
+
+def test_a_marker_without_a_template_is_named() -> None:
+    text = "<!-- mgsl:resluts -->\n<!-- /mgsl:resluts -->\n"
+    with pytest.raises(UserError, match=r"README.md: mgsl:resluts has no template"):
+        readme.fill(text, ReadmeNumbers())
+
+
+def test_lists_and_small_numbers_are_read_as_words() -> None:
+    assert [listed("A"), listed("AB"), listed("ABC")] == ["A", "A and B", "A, B and C"]
+    assert [in_words(3.0), in_words(10), in_words(11)] == ["three", "ten", "11"]
