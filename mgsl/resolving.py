@@ -7,6 +7,7 @@ of params.yaml reruns exactly the stages whose part it changes.
 from typing import Any
 
 from mgsl.errors import UserError
+from mgsl.nested import merge
 from mgsl.params import (
     EvaluateConfig,
     Frozen,
@@ -66,7 +67,7 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
     slots = params.memory.slots
     given = {
         "num_clips": setting.num_clips,
-        "dim": setting.width,
+        "dim": setting.dim,
         "video_dim": data.video_dim,
         "word_dim": params.preparation.word_dim,
         "video_slots": slots or setting.video_slots,
@@ -81,10 +82,10 @@ def resolve(params: Params, dataset: str, configs: dict[str, type[Frozen]]) -> d
         if unknown := set(overrides) - known:
             raise UserError(f"{where} overrides what {method} does not have: {sorted(unknown)}")
         document = {key: value for key, value in given.items() if key in kind.model_fields}
-        document |= block.sizes[params.scale] | block.choices
+        document |= merge(block.sizes[params.scale], block.choices)
         differing = for_dataset(block.by_dataset.get(params.scale, {}), dataset) or {}
         own = {key: overrides[key] for key in overrides if key not in (*RUN_KEYS, *TRAINING_KEYS)}
-        model = parse(kind, document | differing | own, where=where)
+        model = parse(kind, merge(merge(document, differing), own), where=where)
         told = {key: getattr(setting, key) for key in RUN_KEYS}
         if schedule := block.schedule.get(params.scale):
             told |= schedule.model_dump(exclude_none=True)

@@ -61,7 +61,11 @@ def test_the_order_of_the_contexts_matters() -> None:
 @torch.no_grad()
 def test_the_head_sees_both_sides_and_their_outer_product() -> None:
     torch.manual_seed(0)
-    head, video, query = AlignmentHead(6, pool=2, hidden_dim=5), torch.randn(3, 4, 6), torch.randn(3, 6)
+    head, video, query = (
+        AlignmentHead(6, pool=2, hidden_dim=5),
+        torch.randn(3, 4, 6),
+        torch.randn(3, 6),
+    )
     torch.nn.init.normal_(head.first.weight)
     outputs = head(video, query)
     for b in range(3):

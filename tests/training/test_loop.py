@@ -13,6 +13,7 @@ from mgsl.data.loading import Split
 from mgsl.errors import UserError
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
+from mgsl.nested import merge
 from mgsl.params import RunConfig
 from mgsl.records import Batch, Moments
 from mgsl.training import loop
@@ -222,8 +223,8 @@ def test_micro_batches_give_the_gradient_of_the_whole(tmp_path: Path) -> None:
         config = tiny.run_config()
         settings = config.training.model_copy(update={"micro_batches": parts, "clip_norm": 0.0})
         seed_everything(0)
-        changes = {"dropout": 0.0, "head_norm": False}  # no statistics of a part alone
-        model = build(config.model_copy(update={"model": config.model | changes}))
+        plain = {"encoder": {"dropout": 0.0}, "heads": {"norm": False}}  # no statistics of a part
+        model = build(config.model_copy(update={"model": merge(config.model, plain)}))
         for memory in model.memories():
             memory.write = lambda *_, slots=memory.slots: slots  # type: ignore[assignment]
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
