@@ -11,8 +11,10 @@ def merge(tree: Tree, changes: Tree) -> dict[str, Any]:
     merged = dict(tree)
     for key, value in changes.items():
         branch = merged.get(key)
-        both = isinstance(branch, Mapping) and isinstance(value, Mapping)
-        merged[key] = merge(branch, value) if both else value
+        if isinstance(branch, Mapping) and isinstance(value, Mapping):
+            merged[key] = merge(branch, value)
+        else:
+            merged[key] = value
     return merged
 
 

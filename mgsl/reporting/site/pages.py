@@ -60,7 +60,7 @@ class Section:
 
 
 SECTIONS = (
-    Section("paper", "The paper", ("table_", "figure")),
+    Section("paper", "The paper", ("method", "table_", "figure")),
     Section("evidence", "Evidence", ()),
     Section("data", "Data and environment", ("data", "embedded", "environment")),
 )

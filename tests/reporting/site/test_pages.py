@@ -148,10 +148,10 @@ def test_exhibits_stand_in_the_section_of_their_name() -> None:
     def exhibit(name: str) -> pages.Exhibit:
         return pages.Exhibit(name, name, "", (), None, "")
 
-    names = ["audit", "table_2", "environment", "figures_4_5", "claims", "data_cards"]
+    names = ["audit", "method", "table_2", "environment", "figures_4_5", "claims", "data_cards"]
     sections = pages.arrange([exhibit(name) for name in names])
     assert {section.anchor: [e.name for e in section.exhibits] for section in sections} == {
-        "paper": ["table_2", "figures_4_5"],
+        "paper": ["method", "table_2", "figures_4_5"],
         "evidence": ["audit", "claims"],
         "data": ["environment", "data_cards"],
     }
