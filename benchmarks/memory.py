@@ -26,7 +26,7 @@ from mgsl.records import Batch
 from mgsl.resolving import resolve
 from mgsl.training.devices import choose_device
 
-STEPS, SLOTS, WIDTH, SAMPLES = 200, 1024, 512, 16  # of the write that is timed
+STEPS, SLOTS, DIM, SAMPLES = 200, 1024, 512, 16  # of the write that is timed
 PART = 10  # of the steps of the slowest write one in so many is timed
 SIDE = 1024  # of the square matrices whose product is the machine's peak
 KINDS = {  # operations by the part of their name that tells
@@ -59,18 +59,18 @@ def writing(device: torch.device) -> None:
 
     record = Record(
         weights=(100 * random(SAMPLES, STEPS, SLOTS)).softmax(-1).to(device),
-        erase=random(SAMPLES, STEPS, WIDTH).to(device),
-        value=random(SAMPLES, STEPS, WIDTH).to(device),
+        erase=random(SAMPLES, STEPS, DIM).to(device),
+        value=random(SAMPLES, STEPS, DIM).to(device),
         mask=torch.ones(SAMPLES, STEPS, dtype=torch.bool, device=device),
     )
-    slots = random(SLOTS, WIDTH).to(device)
+    slots = random(SLOTS, DIM).to(device)
     with torch.inference_mode():
         closed = min(seconds(lambda: sum_write(slots, record, "mean"), device) for _ in range(5))
         loop = seconds(lambda: sequential_write(slots, record, "mean"), device)
         few = Record(*(tensor[:, : STEPS // PART] for tensor in record))
         own = PART * seconds(lambda: per_sample_write(slots, few), device)
     print(
-        f"write of {STEPS} steps, {SLOTS} slots of width {WIDTH}, {SAMPLES} samples:\n"
+        f"write of {STEPS} steps, {SLOTS} slots of dim {DIM}, {SAMPLES} samples:\n"
         f"  closed {1e3 * closed:.1f} ms; the recurrence over steps, pooled at each: "
         f"{loop / closed:.1f} times as long; with a memory of its own for each sample: "
         f"{own / closed:.0f} times"

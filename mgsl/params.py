@@ -38,7 +38,7 @@ class SettingParams(Frozen):
 
     num_clips: Positive
     max_words: Positive
-    width: Positive
+    dim: Positive
     video_slots: Positive
     query_slots: Positive
     epochs: Positive

@@ -8,6 +8,7 @@ ARTIFACTS = Path("artifacts")
 TRACED = ARTIFACTS / "traced"  # what models are made of; SIZES: how large they are
 SIZES = TRACED / "sizes.csv"
 COSTS = TRACED / "costs.csv"  # what an answer of each method costs, counted
+EXAMPLES = TRACED / "examples.json"  # equations worked out for a few numbers
 REPORTS = Path("reports")
 EXHIBITS = REPORTS / "exhibits"  # pages, tables and figures: all of it is built
 METRICS = REPORTS / "metrics"

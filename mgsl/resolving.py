@@ -11,6 +11,7 @@ from typing import Any
 from mgsl.configs import EvaluateConfig, GroupConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.errors import UserError
 from mgsl.families import for_dataset
+from mgsl.nested import merge
 from mgsl.params import Frozen, NmsParams, Params, ScheduleParams, TrainingParams
 from mgsl.parsing import parse
 
@@ -125,8 +126,8 @@ def _run(params: Params, dataset: str, name: str, configs: Configs) -> RunConfig
     block = params.models[method]
     where = f"params.yaml: models.{method}" + (f".ablations.{name}" if changes else "")
     lengths = _lengths(params, dataset)
-    sizes = block.sizes.get(params.scale, {}) | block.choices
-    sizes |= for_dataset(block.by_dataset.get(params.scale, {}), dataset) or {}
+    sizes = merge(block.sizes.get(params.scale, {}), block.choices)
+    sizes = merge(sizes, for_dataset(block.by_dataset.get(params.scale, {}), dataset) or {})
     known = {*lengths, *sizes, *RUN_KEYS, *TRAINING_KEYS}
     if unknown := set(changes) - known:
         raise UserError(f"{where} overrides what {method} does not have: {sorted(unknown)}")
@@ -134,9 +135,9 @@ def _run(params: Params, dataset: str, name: str, configs: Configs) -> RunConfig
     if own_schedule := block.schedule.get(params.scale):
         schedule |= own_schedule.model_dump(exclude_none=True)
     training = params.training.model_dump(mode="json")
-    for key, value in changes.items():
-        part = schedule if key in schedule else training if key in training else sizes
-        part[key] = value
+    schedule |= {key: changes[key] for key in schedule if key in changes}
+    training |= {key: changes[key] for key in training if key in changes}
+    sizes = merge(sizes, {k: changes[k] for k in changes if k not in schedule | training})
     fields = configs[method].model_fields
     model = {key: value for key, value in lengths.items() if key in fields} | sizes
     if missing := [key for key in fields if fields[key].is_required() and key not in model]:
@@ -161,7 +162,7 @@ def _lengths(params: Params, dataset: str) -> dict[str, int]:
     setting, slots = params.setting(dataset), params.memory.slots
     return {
         "num_clips": setting.num_clips,
-        "dim": setting.width,
+        "dim": setting.dim,
         "video_dim": params.data[dataset].video_dim,
         "word_dim": params.preparation.word_dim,
         "video_slots": slots or setting.video_slots,

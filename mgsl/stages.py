@@ -112,8 +112,8 @@ def inspect(*, dataset: str, device: str) -> None:
 
 
 def trace() -> None:
-    """Tell what every model that is run is made of, and how large MGSL-Net is at the paper's."""
-    from mgsl.inspection import costs, parameter_counts
+    """Tell what every model is made of and costs, and work the equations of MGSL-Net out."""
+    from mgsl.inspection import costs, parameter_counts, worked_examples
     from mgsl.inspection.tracing import trace as trace_model
     from mgsl.models import MODELS
 
@@ -130,6 +130,7 @@ def trace() -> None:
         paths.SIZES,
     )
     _write_csv(costs.count(chosen), paths.COSTS)
+    write_json(paths.EXAMPLES, worked_examples.compute())
 
 
 def efficiency(*, rounds: int, seconds: float) -> None:

@@ -7,6 +7,7 @@ import torch
 
 from mgsl.distributed import process_group, rank, world_size
 from mgsl.models import build
+from mgsl.nested import merge
 from mgsl.training import loop
 from mgsl.training.seeding import seed_everything
 from tests import tiny
@@ -20,9 +21,9 @@ def main(folder: Path) -> None:
     with process_group(torch.device("cpu")):
         for name in NAMES:
             config = tiny.run_config(name, epochs=5 if name == "drn" else 2)  # all of its steps
-            plain = {"dropout": 0.0, "head_norm": False}  # alike for one process and for two
-            plain = {key: value for key, value in plain.items() if key in config.model}
-            config = config.model_copy(update={"model": config.model | plain})
+            if name in JOINT:  # alike for one process and for two
+                plain = {"encoder": {"dropout": 0.0}, "heads": {"norm": False}}
+                config = config.model_copy(update={"model": merge(config.model, plain)})
             seed_everything(rank())  # whatever a process starts from, it trains what process 0 has
             model = build(config)
             curve = loop.fit(

@@ -16,6 +16,7 @@ from mgsl.configs import RunConfig
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.models import MODELS
+from mgsl.nested import merge
 from mgsl.params import Params
 
 DOCUMENT = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
@@ -268,7 +269,7 @@ def test_the_one_number_of_slots_changes_both_memories_and_nothing_else() -> Non
         (("data", "embedded", "planted", "noise"), 0.1, {"prepare"}),
         (("training", "clip_norm"), 0.5, RUNS),
         (
-            ("models", "mgsl_net", "ablations", "printed", "beta"),
+            ("models", "mgsl_net", "ablations", "printed", "memory", "beta"),
             2.0,
             {"printed", "groups/tables"},
         ),
@@ -287,16 +288,17 @@ def test_an_ablation_overrides_what_its_method_chose() -> None:
     parts = resolve(DOCUMENT)
     overrides = DOCUMENT["models"]["mgsl_net"]["ablations"]["printed"]
     assert parts["printed"]["method"] == "mgsl_net"
-    assert parts["printed"]["model"] == parts["mgsl_net"]["model"] | overrides
+    assert parts["printed"]["model"] == merge(parts["mgsl_net"]["model"], overrides)
 
 
 def test_an_ablation_may_change_the_training_and_the_schedule() -> None:
-    overrides = {"clip_norm": 0.0, "max_words": 3, "epochs": 5, "beta": 50.0}
+    memory = {"beta": 50.0}
+    overrides = {"clip_norm": 0.0, "max_words": 3, "epochs": 5, "memory": memory}
     parts = resolve(changed(overrides, "models", "mgsl_net", "ablations", "printed"))
     base, run = parts["mgsl_net"], parts["printed"]
     assert run["training"] == base["training"] | {"clip_norm": 0.0}
     assert (run["max_words"], run["epochs"]) == (3, 5)
-    assert run["model"] == base["model"] | {"beta": 50.0}
+    assert run["model"] == merge(base["model"], {"memory": memory})
 
 
 @pytest.mark.parametrize(("key", "value"), [("clip_norm", -1.0), ("max_words", 0), ("epochs", "5")])
@@ -315,15 +317,23 @@ def test_an_ablation_of_what_a_method_does_not_have_is_refused() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("beta", 0.5, r"beta: .*got 0\.5"),
-        ("beta", 1.0, "more than 1"),
-        ("dropout", 1.0, r"dropout: .*got 1\.0"),
-        ("residuals", True, "residuals: unknown key; did you mean 'residual'"),
+        ("memory.beta", 0.5, r"memory\.beta: .*got 0\.5"),
+        ("memory.beta", 1.0, "more than 1"),
+        ("encoder.dropout", 1.0, r"encoder\.dropout: .*got 1\.0"),
+        ("memory.residuals", True, r"memory\.residuals: unknown key; did you mean 'residual'"),
+        ("memories", {}, "memories: unknown key; did you mean 'memory'"),
+        ("heads", 3, "heads: .*got 3"),
     ],
 )
 def test_a_method_checks_its_own_block(key: str, value: Any, message: str) -> None:
     with pytest.raises(UserError, match=rf"models\.mgsl_net is not usable[\s\S]*{message}"):
-        resolve(changed(value, "models", "mgsl_net", "choices", key))
+        resolve(changed(value, "models", "mgsl_net", "choices", *key.split(".")))
+
+
+def test_an_ablation_of_a_choice_that_its_group_does_not_have_is_named() -> None:
+    document = changed({"memory": {"bata": 1.0}}, "models", "mgsl_net", "ablations", "printed")
+    with pytest.raises(UserError, match=r"printed is not usable[\s\S]*memory\.bata: .* 'beta'\?"):
+        resolve(document)
 
 
 def test_a_resolved_part_is_read_back_as_it_was(tmp_path: Path) -> None:
@@ -375,8 +385,9 @@ def test_a_method_may_change_the_schedule_of_one_scale() -> None:
 
 
 def test_sizes_and_nms_may_differ_by_dataset_and_the_longest_name_wins() -> None:
+    betas = {"charades": 2.0, "charades_cd": 3.0}
     document = changed(
-        {"embedded": {"charades": {"beta": 2.0}, "charades_cd": {"beta": 3.0}}},
+        {"embedded": {key: {"memory": {"beta": b}} for key, b in betas.items()}},
         *("models", "mgsl_net", "by_dataset"),
     )
     document["models"]["mgsl_net"]["nms"] = {"rule": "none"}
@@ -387,8 +398,9 @@ def test_sizes_and_nms_may_differ_by_dataset_and_the_longest_name_wins() -> None
         name: resolving.resolve(parse(document), name, CONFIGS)
         for name in ("embedded", "charades_actions", "charades_cd_ood_actions")
     }
-    betas = [parts.runs["mgsl_net"].model["beta"] for parts in resolved.values()]
-    assert betas == [DOCUMENT["models"]["mgsl_net"]["choices"]["beta"], 2.0, 3.0]
+    models = [parts.runs["mgsl_net"].model for parts in resolved.values()]
+    recommended = DOCUMENT["models"]["mgsl_net"]["choices"]["memory"]["beta"]
+    assert [model["memory"]["beta"] for model in models] == [recommended, *betas.values()]
     for name, rule, threshold in (("embedded", "none", 0.45), ("charades_actions", "fixed", 0.4)):
         evaluate = resolved[name].evaluate
         assert evaluate.scoring_of("prior") == evaluate.evaluation

@@ -31,7 +31,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _few_videos(folder / "data")
         told = yaml.safe_load((ROOT / "params.yaml").read_text())
         told["settings"]["embedded"]["embedded"] |= {
-            "epochs": 2, "width": 8, "video_slots": 80, "query_slots": 80
+            "epochs": 2, "dim": 8, "video_slots": 80, "query_slots": 80
         }  # fmt: skip
         told["seeds"] = [0]
         told["methods"], told["ablations"] = list(METHODS), ["printed", "table_5"]
@@ -148,8 +148,9 @@ def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
         assert found == pytest.approx(best[f"val_{log}R@1, IoU=0.5"], abs=1e-6)
     assert kept.loc["mgsl_net", "video_slot_rank"] == pytest.approx(best["video_slot_rank"])
     told = json.loads((paths.STUDIES / "table_5.json").read_text())["embedded"]
-    assert told["changes"]["no_calibration"] == {"calibration": "none"}
-    assert told["base"]["calibration"] == chosen.models["mgsl_net"].choices["calibration"]
+    assert told["changes"]["no_calibration"] == {"attention.calibration": "none"}
+    choices = chosen.models["mgsl_net"].choices
+    assert told["base"]["attention.calibration"] == choices["attention"]["calibration"]
     with pytest.raises(UserError, match="must list slots under ablations"):
         run_groups.run(chosen, "slots")
 

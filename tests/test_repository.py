@@ -35,8 +35,8 @@ NUM_EQUATIONS = 14
 LONGEST = 300  # lines of a file
 LONGER = {  # and why: each is one whole that is read from top to bottom
     "mgsl/cli.py": 340,  # every command, with its help
-    "mgsl/models/mgsl_net.py": 510,  # a method is complete in its file
-    "mgsl/models/memory.py": 400,  # the memory is read beside the paper
+    "mgsl/models/mgsl_net.py": 505,  # a method is complete in its file
+    "mgsl/models/memory.py": 390,  # the memory is read beside the paper
     "mgsl/models/drn.py": 330,  # a method is complete in its file
     "mgsl/data/embedded/generate.py": 310,  # a dataset is generated in its file
 }
@@ -116,7 +116,7 @@ def test_every_equation_has_its_line_and_its_test() -> None:
     written = set().union(*(equations(path.read_text()) for path in CODE))
     tested = {
         int(number)
-        for path in Path("tests").glob("test_*.py")
+        for path in Path("tests").rglob("test_*.py")
         for number in re.findall(r"^@pytest\.mark\.equation\((\d+)\)", path.read_text(), re.M)
     }
     assert written == tested == set(range(1, NUM_EQUATIONS + 1))

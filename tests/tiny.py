@@ -8,6 +8,7 @@ from mgsl.configs import RunConfig
 from mgsl.data.loading import Split
 from mgsl.models import MODELS
 from mgsl.models.parts.base import BlindMethod
+from mgsl.nested import merge
 from mgsl.params import Params
 from mgsl.queries import Query
 from mgsl.records import Batch
@@ -35,11 +36,9 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "word_dim": WORD_DIM,
         "video_slots": 40,
         "query_slots": 40,
-        "input_dim": 8,
-        "word_input_dim": 8,
         "dim": 16,
-        "heads": 2,
-        "head_channels": 16,
+        "encoder": {"input_dim": 8, "word_input_dim": 8, "attention_heads": 2},
+        "heads": {"channels": 16},
         "sentence_dim": 16,
         "common_dim": 16,
         "pool": 4,
@@ -50,7 +49,7 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "hidden_dim": 16,
     }
     small = {} if issubclass(MODELS[config.method], BlindMethod) else tiny  # nothing to shrink
-    model = config.model | {key: value for key, value in small.items() if key in config.model}
+    model = merge(config.model, {key: small[key] for key in small if key in config.model})
     base = {"epochs": 2, "batch_size": 8, "warmup_steps": 0, "decay": "none", "model": model}
     return config.model_copy(update=base | changes)
 

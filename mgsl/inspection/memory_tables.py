@@ -14,8 +14,8 @@ from mgsl.errors import UserError
 from mgsl.files import atomic_path, write_json
 from mgsl.inspection import probes, slot_contents
 from mgsl.inspection.use import Use, memories, watch
-from mgsl.models.memory import effective_rank
 from mgsl.models.parts.base import GroundingModel, Method
+from mgsl.models.parts.slot_state import effective_rank
 from mgsl.params import RareParams
 from mgsl.queries import Query
 from mgsl.rarity import frequencies

@@ -7,22 +7,24 @@ from torch import nn
 from mgsl.configs import PrepareConfig, RunConfig
 from mgsl.inspection.tracing import count
 from mgsl.models import build
+from mgsl.nested import merge
 from mgsl.params import Frozen, Params
 from mgsl.resolving import resolve
 
 METHOD, PRINTED = "mgsl_net", "printed"
 BYTES, MIB = 4, 2**20
 DATASETS = ("activitynet_c3d", "tacos_c3d", "charades_i3d")
+ONE, TWO = ({"encoder": {"attention_layers": count}} for count in (1, 2))
 READINGS: dict[str, dict[str, object]] = {  # what changes the number of parameters of `printed`
-    "D = 1024, two attention layers in each encoder, F = 3D": {"attention_layers": 2},
-    "D = 1024, one attention layer": {"attention_layers": 1},
+    "D = 1024, two attention layers in each encoder, F = 3D": {**TWO},
+    "D = 1024, one attention layer": {**ONE},
     "D = 1024, two attention layers, no calibration (F = 2D)": {
-        "attention_layers": 2, "calibration": "none",
+        **TWO, "attention": {"calibration": "none"},
     },
-    "D = 512, two attention layers, F = 3D": {"attention_layers": 2, "dim": 512},
-    "D = 512, one attention layer": {"attention_layers": 1, "dim": 512},
+    "D = 512, two attention layers, F = 3D": {**TWO, "dim": 512},
+    "D = 512, one attention layer": {**ONE, "dim": 512},
     "D = 1024, two attention layers, F = 3D, a step writes its key (G)": {
-        "attention_layers": 2, "values": "key",
+        **TWO, "memory": {"values": "key"},
     },
 }  # fmt: skip
 
@@ -56,7 +58,7 @@ def measure(chosen: Params, configs: dict[str, type[Frozen]]) -> pd.DataFrame:
         config = resolve(paper, dataset, configs).runs[PRINTED]
         for reading, changes in READINGS.items():
             with torch.device("meta"):
-                model = build(config.model_copy(update={"model": config.model | changes}))
+                model = build(config.model_copy(update={"model": merge(config.model, changes)}))
             assert isinstance(model, nn.Module)
             slots = sum(b.numel() for name, b in model.named_buffers() if name.endswith("slots"))
             learned = count(model)

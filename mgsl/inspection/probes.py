@@ -24,6 +24,7 @@ from mgsl.evaluation.metrics import groups, hits
 from mgsl.inspection.use import memories
 from mgsl.models.memory import PersistentMemory
 from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.slot_state import reading_weights
 from mgsl.params import EvaluationParams
 from mgsl.queries import Query
 from mgsl.training.loop import first_tiou
@@ -133,7 +134,7 @@ def _reading_from(model: GroundingModel, values: Values) -> Iterator[None]:
     """Address the slots, but read something else in their place."""
 
     def look(memory: PersistentMemory, inputs: tuple[Any, ...], _: object) -> list[Tensor]:
-        return [weights @ values(memory) for weights in memory.reading_weights(*inputs)]
+        return [weights @ values(memory) for weights in reading_weights(memory, *inputs)]
 
     handles = [memory.register_forward_hook(look) for memory in memories(model).values()]
     try:

@@ -22,6 +22,7 @@ from mgsl.data.loading import Split
 from mgsl.models.memory import Mask, PersistentMemory
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.per_clip import inside
+from mgsl.models.parts.slot_state import reading_weights
 from mgsl.queries import Query
 from mgsl.records import Batch
 
@@ -147,7 +148,7 @@ def _watching(model: GroundingModel) -> Iterator[dict[str, tuple[Weights, Mask]]
 
     def look(name: str, memory: PersistentMemory, inputs: tuple[Any, ...], _: object) -> None:
         features, masks = inputs
-        seen[name] = torch.stack(memory.reading_weights(features, masks)).mean(0), masks[0]
+        seen[name] = torch.stack(reading_weights(memory, features, masks)).mean(0), masks[0]
 
     handles = [
         memory.register_forward_hook(partial(look, name))

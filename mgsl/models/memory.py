@@ -1,19 +1,20 @@
-"""The persistent memory of one domain (the paper's Cross-modal Semantic Memory).
+"""The memories of one domain (the paper's Cross-modal Semantic Memory).
 
-Two streams share it: for the video memory the encoded clips V and their textual view, for the query
-memory the encoded words Q and their visual view. In training every batch records itself, then all
-of it is looked up; in evaluation the memory is only looked up.
+Two streams share a memory: for the video memory the encoded clips V and their textual view, for the
+query memory the encoded words Q and their visual view. In training every batch is written, then
+all of it is read; in evaluation the memory is only read.
 
 Notation   M    slots     slots dim           what is remembered
-           x_i  features  batch steps dim     one stream: what is recorded and looked up
+           x_i  features  batch steps dim     one stream: what is written and read
            k_i  key       batch steps dim     where: one map for reading, one for writing
            w_i  weights   batch steps slots   how much a feature belongs to a slot
            e_i  erase     batch steps dim     what a slot forgets, in (0, 1)
            u_i  value     batch steps dim     what a slot learns
            β    sharpness                     inverse temperature of the addressing; printed: 1
 
-Readings of what the paper leaves open are arguments: see Q2-Q9 and G in docs/open_questions.md.
-All of it runs in float32, whatever the precision around it.
+In the order of the paper: the maps of a stream, addressing, writing, reading; then which streams
+share a memory (Table 4). What the paper leaves open is a choice of `MemoryConfig`: see Q2-Q9 and G
+in docs/open_questions.md. All of it runs in float32, whatever the precision around it.
 """
 
 from functools import partial
@@ -21,7 +22,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -33,14 +34,19 @@ Mask = Bool[Tensor, "batch steps"]
 Slots = Float[Tensor, "slots dim"]
 Weights = Float[Tensor, "batch steps slots"]
 
+Streams = Literal["none", "own", "separate", "shared"]
+
 RUNNING = 0.1  # weight of a batch in a running mean
 SERIES_TERMS = 4  # of the logarithm in the product form: an erase of 1/2 is right to 1.3 percent
 
 
-class MemoryReadings(Frozen):
-    """How the memory is read: what the paper leaves open of Eqs. 3-10.
+class MemoryConfig(Frozen):
+    """Who remembers (Table 4), and what the paper leaves open of Eqs. 3-10.
 
     Attributes:
+        video: what clips remember in: `none`; `own`, a memory of V; `separate`, one of V and one of
+            the textual view; `shared`, one of both.
+        query: the same of words and their visual view.
         initial_slots: what slots hold before training (Q7); see `fresh_slots`.
         beta: sharpness of the addressing, at least 1; where it starts if it is learned (Q2).
         learn_beta: learn the sharpness of reading and of writing (Q2).
@@ -57,6 +63,8 @@ class MemoryReadings(Frozen):
         residual: what is read is added to the stream instead of replacing it (Q9).
     """
 
+    video: Streams
+    query: Streams
     initial_slots: Literal["normal", "uniform", "positive"]
     beta: Annotated[float, Field(ge=1)]
     learn_beta: bool
@@ -73,7 +81,7 @@ class MemoryReadings(Frozen):
     residual: bool
 
     @model_validator(mode="after")
-    def _possible(self) -> "MemoryReadings":
+    def _possible(self) -> "MemoryConfig":
         if self.learn_beta and self.beta <= 1:
             raise ValueError(
                 f"beta is softplus(b) + 1 if it is learned: more than 1, got {self.beta}"
@@ -87,23 +95,23 @@ class Stream(nn.Module):
     """The maps of one stream: read key, write key, erase and value; only the first never writes.
 
     Args:
-        dim: width of the stream.
-        readings: of them the sharpness, and whether and what the stream writes.
+        dim: of the stream.
+        config: of it the sharpness, and whether and what the stream writes.
     """
 
-    def __init__(self, *, dim: int, readings: MemoryReadings) -> None:
+    def __init__(self, *, dim: int, config: MemoryConfig) -> None:
         super().__init__()
-        key = partial(Key, dim, centered=readings.centered_keys)
+        key = partial(Key, dim, centered=config.centered_keys)
         self.read_key = key()
         count = 1
-        if not readings.learned_slots:
+        if not config.learned_slots:
             self.write_key = key()
             self.erase = nn.Linear(dim, dim)
-            if readings.values == "map":
+            if config.values == "map":
                 self.value = nn.Linear(dim, dim)
             count = 2
-        sharpness = inverse_softplus(torch.full((count,), readings.beta - 1))
-        self.sharpness = nn.Parameter(sharpness, requires_grad=readings.learn_beta)
+        sharpness = inverse_softplus(torch.full((count,), config.beta - 1))
+        self.sharpness = nn.Parameter(sharpness, requires_grad=config.learn_beta)
 
     def betas(self) -> Float[Tensor, " kinds"]:
         """Sharpness of reading, and of writing where the stream writes."""
@@ -137,161 +145,6 @@ class Key(nn.Linear):
         return key - mean
 
 
-class Record(NamedTuple):
-    """What one stream writes: weights w, erase e and value u of each step, and what is real."""
-
-    weights: Weights
-    erase: Steps
-    value: Steps
-    mask: Mask
-
-
-class PersistentMemory(nn.Module):
-    """Slots that outlive the batch, the streams that share them, and how they read and write.
-
-    Args:
-        num_slots: how many slots; printed: 512 or 1024.
-        dim: width of a slot.
-        num_streams: how many streams share the slots.
-        readings: of what the paper leaves open.
-    """
-
-    slots: Slots
-    initial: Slots
-
-    def __init__(
-        self, *, num_slots: int, dim: int, num_streams: int, readings: MemoryReadings
-    ) -> None:
-        super().__init__()
-        self.readings = readings
-        self.streams = nn.ModuleList(Stream(dim=dim, readings=readings) for _ in range(num_streams))
-        slots = self._settle(fresh_slots(readings.initial_slots, num_slots, dim))
-        self.register_buffer("initial", slots)
-        if readings.learned_slots:  # Q5
-            self.slots = nn.Parameter(slots.clone())
-        else:
-            self.register_buffer("slots", slots.clone())
-        self._written: list[Slots] = []
-
-    def forward(self, features: list[Steps], masks: list[Mask]) -> list[Steps]:
-        """Record every stream while training, in order; then look every stream up.
-
-        Args:
-            features: the streams, in the order in which they write.
-            masks: what is real of each.
-
-        Returns:
-            What is read for each step of each stream.
-        """
-        with torch.autocast(features[0].device.type, enabled=False):
-            features = [stream.float() for stream in features]
-            slots = self.slots
-            if self.training and not self.readings.learned_slots:
-                slots = self.write(features, masks)
-                self._written.append(slots.detach())
-            return [
-                self.read(stream, x, mask, slots)
-                for stream, x, mask in zip(self.all_streams(), features, masks, strict=True)
-            ]
-
-    def write(self, features: list[Steps], masks: list[Mask]) -> Slots:
-        """The memory after every stream has written; addressed as it was before (Q8)."""
-        before = after = self.slots
-        for stream, x, mask in zip(self.all_streams(), features, masks, strict=True):
-            addressed = after if self.readings.readdress else before
-            record = self.record(stream, x, mask, addressed)
-            after = self._settle(WRITES[self.readings.write](after, record, self.readings.pooling))
-        return after
-
-    def record(self, stream: Stream, features: Steps, mask: Mask, slots: Slots) -> Record:
-        """What one stream is about to write, addressed in `slots`."""
-        key = stream.write_key(features, mask)
-        value = key if self.readings.values == "key" else stream.value(features)
-        if self.readings.centered_values:
-            value = value - batch_mean(value, mask)
-        weights = address(key, slots, stream.betas()[1])
-        if self.readings.write_slots:
-            weights = nearest(weights, self.readings.write_slots)
-        return Record(weights, torch.sigmoid(stream.erase(features)), value, mask)
-
-    def reading_weights(self, features: list[Steps], masks: list[Mask]) -> list[Weights]:
-        """How much each step of each stream belongs to each slot when it is looked up."""
-        return [
-            self.look(stream, x.float(), mask, self.slots)
-            for stream, x, mask in zip(self.all_streams(), features, masks, strict=True)
-        ]
-
-    def look(self, stream: Stream, features: Steps, mask: Mask, slots: Slots) -> Weights:
-        """How much each step belongs to each slot when it is looked up."""
-        return address(stream.read_key(features, mask), slots, stream.betas()[0])
-
-    def read(self, stream: Stream, features: Steps, mask: Mask, slots: Slots) -> Steps:
-        """Rebuild each feature from the slots that resemble its read key."""
-        return self.look(stream, features, mask, slots) @ slots  # Eq. 9, 10
-
-    @torch.no_grad()
-    def commit(self) -> None:
-        """Keep what was written since the last call; the mean where several batches wrote (Q5)."""
-        if self._written:
-            written = torch.stack(self._written).mean(0)
-            self.slots.copy_(self._settle(written) if len(self._written) > 1 else written)
-            self._written.clear()
-
-    @torch.no_grad()
-    def diagnostics(self, features: list[Steps], masks: list[Mask]) -> dict[str, float]:
-        """How spread the slots are, and how selectively these streams use them (F)."""
-        unit, norms = F.normalize(self.slots, dim=-1), self.slots.norm(dim=-1)
-        count = len(unit)
-        figures = {
-            "slot_norm": norms.mean().item(),
-            "slot_norm_max": norms.max().item(),
-            "slot_cosine": ((unit.sum(0).square().sum() - count) / (count * (count - 1))).item(),
-            "slot_rank": effective_rank(self.slots).item(),
-        }
-        per_stream: dict[str, list[Tensor]] = {}
-        for stream, x, mask in zip(self.all_streams(), features, masks, strict=True):
-            reading = self.look(stream, x, mask, self.slots)
-            read = (reading @ self.slots)[mask]
-            seen = {
-                "read_entropy": entropy(reading)[mask].mean(),
-                "used_slots": (reading[mask].mean(0) > 2 / count).float().mean(),
-                "read_variation": read.std(dim=0).norm() / read.mean(dim=0).norm().clamp(min=1e-8),
-                "beta": stream.betas().mean(),
-            }
-            if not self.readings.learned_slots:
-                record = self.record(stream, x, mask, self.slots)
-                weights, erase, _ = real(record)
-                seen |= {
-                    "write_entropy": entropy(record.weights)[mask].mean(),
-                    "kept": (1 - weights.T @ erase / len(x)).abs().mean(),
-                }
-            for key, value in seen.items():
-                per_stream.setdefault(key, []).append(value)
-        return figures | {k: torch.stack(v).mean().item() for k, v in per_stream.items()}
-
-    def _settle(self, slots: Slots) -> Slots:
-        return F.normalize(slots, dim=-1) if self.readings.unit_slots else slots
-
-    def all_streams(self) -> list[Stream]:
-        """The streams that share the slots, in the order in which they write."""
-        return list(self.streams)  # type: ignore[arg-type]
-
-
-def fresh_slots(kind: str, num_slots: int, dim: int) -> Slots:
-    """What a memory holds before training (Q7); zeros would have no cosine.
-
-    Args:
-        kind: `normal`, of variance 1 / dim; `uniform` within 1 / √dim, as in MemAE; `positive`,
-            uniform in [0, 1) and brought to unit length, as in MNAD.
-        num_slots: how many.
-        dim: width of each.
-    """
-    if kind == "normal":
-        return torch.randn(num_slots, dim) / dim**0.5
-    slots = torch.rand(num_slots, dim)
-    return (2 * slots - 1) / dim**0.5 if kind == "uniform" else F.normalize(slots, dim=-1)
-
-
 def address(key: Steps, slots: Slots, beta: Float[Tensor, ""]) -> Weights:
     """Soft assignment of each key to the slots by cosine; sums to 1 over them."""
     cosine = F.normalize(key, dim=-1) @ F.normalize(slots, dim=-1).T
@@ -303,6 +156,15 @@ def nearest(weights: Weights, count: int) -> Weights:
     kept = weights.topk(min(count, weights.shape[-1]), dim=-1)
     chosen = torch.zeros_like(weights).scatter(-1, kept.indices, kept.values)
     return chosen / chosen.sum(dim=-1, keepdim=True)
+
+
+class Record(NamedTuple):
+    """What one stream writes: weights w, erase e and value u of each step, and what is real."""
+
+    weights: Weights
+    erase: Steps
+    value: Steps
+    mask: Mask
 
 
 def sum_write(slots: Slots, record: Record, pooling: str) -> Slots:
@@ -366,6 +228,147 @@ def _shares(
     return share, (total(weights.sum(0)) * share).clamp(min=1)[:, None]
 
 
+class PersistentMemory(nn.Module):
+    """Slots that outlive the batch, the streams that share them, and how they read and write.
+
+    Args:
+        num_slots: how many slots; printed: 512 or 1024.
+        dim: of a slot.
+        num_streams: how many streams share the slots.
+        config: of what the paper leaves open.
+    """
+
+    slots: Slots
+    initial: Slots
+
+    def __init__(self, *, num_slots: int, dim: int, num_streams: int, config: MemoryConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.streams = nn.ModuleList(Stream(dim=dim, config=config) for _ in range(num_streams))
+        slots = self._settle(fresh_slots(config.initial_slots, num_slots, dim))
+        self.register_buffer("initial", slots)
+        if config.learned_slots:  # Q5
+            self.slots = nn.Parameter(slots.clone())
+        else:
+            self.register_buffer("slots", slots.clone())
+        self._written: list[Slots] = []
+
+    def forward(self, features: list[Steps], masks: list[Mask]) -> list[Steps]:
+        """Record every stream while training, in order; then look every stream up.
+
+        Args:
+            features: the streams, in the order in which they write.
+            masks: what is real of each.
+
+        Returns:
+            What is read for each step of each stream.
+        """
+        with torch.autocast(features[0].device.type, enabled=False):
+            features = [stream.float() for stream in features]
+            slots = self.slots
+            if self.training and not self.config.learned_slots:
+                slots = self.write(features, masks)
+                self._written.append(slots.detach())
+            return [
+                self.read(stream, x, mask, slots)
+                for stream, x, mask in zip(self.all_streams(), features, masks, strict=True)
+            ]
+
+    def write(self, features: list[Steps], masks: list[Mask]) -> Slots:
+        """The memory after every stream has written; addressed as it was before (Q8)."""
+        before = after = self.slots
+        for stream, x, mask in zip(self.all_streams(), features, masks, strict=True):
+            addressed = after if self.config.readdress else before
+            record = self.record(stream, x, mask, addressed)
+            after = self._settle(WRITES[self.config.write](after, record, self.config.pooling))
+        return after
+
+    def record(self, stream: Stream, features: Steps, mask: Mask, slots: Slots) -> Record:
+        """What one stream is about to write, addressed in `slots`."""
+        key = stream.write_key(features, mask)
+        value = key if self.config.values == "key" else stream.value(features)
+        if self.config.centered_values:
+            value = value - batch_mean(value, mask)
+        weights = address(key, slots, stream.betas()[1])
+        if self.config.write_slots:
+            weights = nearest(weights, self.config.write_slots)
+        return Record(weights, torch.sigmoid(stream.erase(features)), value, mask)
+
+    def look(self, stream: Stream, features: Steps, mask: Mask, slots: Slots) -> Weights:
+        """How much each step belongs to each slot when it is looked up."""
+        return address(stream.read_key(features, mask), slots, stream.betas()[0])
+
+    def read(self, stream: Stream, features: Steps, mask: Mask, slots: Slots) -> Steps:
+        """Rebuild each feature from the slots that resemble its read key."""
+        return self.look(stream, features, mask, slots) @ slots  # Eq. 9, 10
+
+    @torch.no_grad()
+    def commit(self) -> None:
+        """Keep what was written since the last call; the mean where several batches wrote (Q5)."""
+        if self._written:
+            written = torch.stack(self._written).mean(0)
+            self.slots.copy_(self._settle(written) if len(self._written) > 1 else written)
+            self._written.clear()
+
+    def _settle(self, slots: Slots) -> Slots:
+        return F.normalize(slots, dim=-1) if self.config.unit_slots else slots
+
+    def all_streams(self) -> list[Stream]:
+        """The streams that share the slots, in the order in which they write."""
+        return list(self.streams)  # type: ignore[arg-type]
+
+
+class DomainMemory(nn.Module):
+    """What one domain remembers: its own stream and the other domain's view of it.
+
+    Args:
+        streams: which of the two remember, and whether they share the slots (`MemoryConfig`).
+        num_slots: of each memory.
+        dim: of the streams.
+        config: of what the paper leaves open.
+    """
+
+    def __init__(self, *, streams: Streams, num_slots: int, dim: int, config: MemoryConfig) -> None:
+        super().__init__()
+        order = [0, 1] if config.own_first else [1, 0]  # which stream writes first
+        self.members = {
+            "none": [], "own": [[0]], "separate": [[0], [1]], "shared": [order]
+        }[streams]  # fmt: skip
+        self.memories = nn.ModuleList(
+            PersistentMemory(num_slots=num_slots, dim=dim, num_streams=len(members), config=config)
+            for members in self.members
+        )
+        self.residual = config.residual
+
+    def forward(self, streams: list[Steps], mask: Mask) -> list[Steps]:
+        """Both streams, with what is remembered of them in their place or added (Q9)."""
+        enhanced = list(streams)  # a stream without a memory stays as it is (A4)
+        for members, memory in zip(self.members, self.memories, strict=True):
+            read = memory([streams[i] for i in members], [mask for _ in members])
+            for i, remembered in zip(members, read, strict=True):
+                enhanced[i] = streams[i] + remembered if self.residual else remembered
+        return enhanced
+
+    def all(self) -> list[PersistentMemory]:
+        """The memories, in order."""
+        return list(self.memories)  # type: ignore[arg-type]
+
+
+def fresh_slots(kind: str, num_slots: int, dim: int) -> Slots:
+    """What a memory holds before training (Q7); zeros would have no cosine.
+
+    Args:
+        kind: `normal`, of variance 1 / dim; `uniform` within 1 / √dim, as in MemAE; `positive`,
+            uniform in [0, 1) and brought to unit length, as in MNAD.
+        num_slots: how many.
+        dim: of each.
+    """
+    if kind == "normal":
+        return torch.randn(num_slots, dim) / dim**0.5
+    slots = torch.rand(num_slots, dim)
+    return (2 * slots - 1) / dim**0.5 if kind == "uniform" else F.normalize(slots, dim=-1)
+
+
 def batch_mean(x: Steps, mask: Mask) -> Float[Tensor, " dim"]:
     """Mean over the real steps of all samples on every process."""
     real = mask[..., None].to(x.dtype)
@@ -375,24 +378,3 @@ def batch_mean(x: Steps, mask: Mask) -> Float[Tensor, " dim"]:
 def inverse_softplus(y: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     """The x whose softplus is y >= 0; minus infinity, which softplus takes back to 0, for y = 0."""
     return y + torch.log(-torch.expm1(-y))
-
-
-def entropy(
-    weights: Float[Tensor, "batch steps choices"], count: Int[Tensor, " batch"] | None = None
-) -> Float[Tensor, "batch steps"]:
-    """Entropy of each distribution as a share of the largest: 0 one choice, 1 all alike.
-
-    Args:
-        weights: distributions over the last axis.
-        count: how many choices are real in each sample; by default all.
-    """
-    largest = torch.full((len(weights),), weights.shape[-1]) if count is None else count
-    largest = largest.to(weights).log().clamp(min=1e-8)
-    return torch.special.entr(weights).sum(-1) / largest[:, None]
-
-
-def effective_rank(slots: Slots) -> Float[Tensor, ""]:
-    """Participation ratio of the spectrum of the centred slots: 1 a line, at most slots - 1."""
-    centered = slots - slots.mean(0)
-    gram = centered.T @ centered if slots.shape[1] < len(slots) else centered @ centered.T
-    return gram.trace().square() / gram.square().sum().clamp(min=1e-20)

@@ -13,12 +13,15 @@ Notation    V, Q      video, query        batch clips dim, batch words dim   enc
             V̂         visual_view         batch words dim    the video as each word sees it
             Ṽ, Q̃      video_pair, query_pair   batch steps 2·dim   what the memories gave
             F         fused               batch clips 3·dim
-            d         distances           batch clips 2      to start and end, share of duration
+            d         distances           batch clips 2      to start and end, shares of duration
             c, i      confidence, iou     batch clips
+
+After the configuration and the network, its parts in the order of the paper: encoders, alignment
+(Eqs. 1, 2), memories (Eqs. 3-10: memory.py), heterogeneous attention, heads, losses (Eqs. 11-13).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import pairwise
 from typing import Annotated, Literal, NamedTuple, final
@@ -26,15 +29,17 @@ from typing import Annotated, Literal, NamedTuple, final
 import torch
 import torch.nn.functional as F
 from einops import einsum
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from mgsl.models.memory import Mask, MemoryReadings, PersistentMemory, Steps, entropy
+from mgsl.models.memory import DomainMemory, MemoryConfig, PersistentMemory
+from mgsl.models.parts import slot_state
 from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.convolution import ClipNorm, convolve
 from mgsl.models.parts.layers import BiLSTM, SelfAttention, attend, masked_softmax
 from mgsl.models.parts.per_clip import clip_centers, distance_iou, inside
-from mgsl.params import NonNegative, Positive, Probability
+from mgsl.params import Frozen, NonNegative, Positive, Probability
 from mgsl.records import Batch, Moments
 
 Clips = Float[Tensor, "batch clips dim"]
@@ -42,77 +47,129 @@ Words = Float[Tensor, "batch words dim"]
 ClipMask = Bool[Tensor, "batch clips"]
 WordMask = Bool[Tensor, "batch words"]
 PerClip = Float[Tensor, "batch clips"]
+PerQuery = Float[Tensor, " batch"]
+Count = Int[Tensor, " batch"]
+Distances = Float[Tensor, "batch clips 2"]  # to start and end
 
-MemoryOf = Literal["none", "own", "separate", "shared"]
 Calibration = Literal["none", "attention", "reverse", "gate"]
 
 LARGEST_EXPONENT = 5.0  # Q15: guards exp(·) against overflow
 
 
-class MGSLNetConfig(MemoryReadings):
-    """Sizes, the parts that Tables 3-5 take away, and the readings of what the paper leaves open.
+class EncoderConfig(Frozen):
+    """The encoders of clips and words.
 
     Attributes:
-        video_memory: what clips remember in: `none`; `own`, a memory of V; `separate`, one of V and
-            one of the textual view; `shared`, one of both (Table 4).
-        query_memory: the same of words and their visual view.
-        attention_window: how far a step sees in its encoder, to either side; 0: everywhere (Q12).
-        attention_norm: layer-normalise after the encoders' self-attention (Q12).
-        head_kernel: clips that a convolution of the heads sees, an odd number (Q15).
-        head_norm: batch-normalise what the heads' hidden layers return (Q15).
-        initial_distance: where the predicted distances start, a share of the duration (Q15).
+        input_dim: what clips are brought to first (Q13); a multiple of `attention_heads`.
+        word_input_dim: the same of words.
+        attention_heads: of the self-attention (Q12).
+        attention_layers: of it (Q12).
+        attention_window: how far a step sees, to either side; 0: everywhere (Q12).
+        attention_norm: layer-normalise after the self-attention (Q12).
+        dropout: of what goes into an encoder and comes out, in [0, 1) (Q12).
+    """
+
+    input_dim: Positive
+    word_input_dim: Positive
+    attention_heads: Positive
+    attention_layers: Positive
+    attention_window: NonNegative
+    attention_norm: bool
+    dropout: Probability
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "EncoderConfig":
+        for key in ("input_dim", "word_input_dim"):
+            if getattr(self, key) % self.attention_heads:
+                raise ValueError(
+                    f"{key} must be a multiple of attention_heads={self.attention_heads}"
+                )
+        return self
+
+
+class AlignmentConfig(Frozen):
+    """The cross-modal alignment.
+
+    Attributes:
+        normalized: clips and words are layer-normalised before they are compared (Q11).
+    """
+
+    normalized: bool
+
+
+class AttentionConfig(Frozen):
+    """The heterogeneous attention.
+
+    Attributes:
         self_attention: clips attend to clips, words to words (Table 5).
         calibration: `none` (Table 5); `attention`, V looks the memory's content up; `reverse`, that
             content looks V up; `gate`, V scales it (Q10).
-        normalized_alignment: clips and words are layer-normalised before they are compared (Q11).
+    """
+
+    self_attention: bool
+    calibration: Calibration
+
+
+class HeadsConfig(Frozen):
+    """The heads, and how the moments that they propose are ranked.
+
+    Attributes:
+        channels: of the hidden layers (Q15).
+        kernel: clips that a convolution sees, an odd number (Q15).
+        norm: batch-normalise what the hidden layers return (Q15).
+        initial_distance: where the predicted distances start, a share of the duration (Q15).
+        score: what moments are ranked by (Q19).
+    """
+
+    channels: Positive
+    kernel: Positive
+    norm: bool
+    initial_distance: Annotated[float, Field(gt=0)]
+    score: Literal["product", "confidence", "iou"]
+
+    @model_validator(mode="after")
+    def _odd(self) -> "HeadsConfig":
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd, got {self.kernel}")
+        return self
+
+
+class LossesConfig(Frozen):
+    """The three terms of the loss.
+
+    Attributes:
         distance_unit: of the L1 term of Eq. 11: share of the duration, or clips (Q16).
         confidence_norm: what Eq. 12 divides by: the positive clips, or all (Q17).
         iou_gradient: let the target of the IoU head learn too (Q18).
-        score: what moments are ranked by (Q19).
+    """
+
+    distance_unit: Literal["share", "clips"]
+    confidence_norm: Literal["positives", "clips"]
+    iou_gradient: bool
+
+
+class MGSLNetConfig(Frozen):
+    """Sizes, the parts that Tables 3-5 take away, and the readings of what the paper leaves open.
+
+    Attributes:
+        video_dim: of a clip's features.
+        word_dim: of a word's vector.
+        dim: of an encoded clip or word, and of a slot: the paper's D (Q1).
+        video_slots: how many slots a memory of clips has.
+        query_slots: how many a memory of words has.
     """
 
     video_dim: Positive
     word_dim: Positive
+    dim: Positive
     video_slots: Positive
     query_slots: Positive
-    input_dim: Positive
-    word_input_dim: Positive
-    dim: Positive
-    heads: Positive
-    attention_layers: Positive
-    attention_window: NonNegative
-    attention_norm: bool
-    head_channels: Positive
-    head_kernel: Positive
-    head_norm: bool
-    initial_distance: Annotated[float, Field(gt=0)]
-    dropout: Probability
-    video_memory: MemoryOf
-    query_memory: MemoryOf
-    self_attention: bool
-    normalized_alignment: bool
-    calibration: Calibration
-    distance_unit: Literal["share", "clips"]
-    confidence_norm: Literal["positives", "clips"]
-    iou_gradient: bool
-    score: Literal["product", "confidence", "iou"]
-
-    @model_validator(mode="after")
-    def _divisible(self) -> "MGSLNetConfig":
-        for key in ("input_dim", "word_input_dim"):
-            if getattr(self, key) % self.heads:
-                raise ValueError(f"{key} must be a multiple of heads={self.heads}")
-        if self.head_kernel % 2 == 0:
-            raise ValueError(f"head_kernel must be odd, got {self.head_kernel}")
-        return self
-
-
-class Predicted(NamedTuple):
-    """What the heads say of each clip."""
-
-    distances: Float[Tensor, "batch clips 2"]
-    confidence: PerClip  # before the sigmoid
-    iou: PerClip
+    memory: MemoryConfig
+    encoder: EncoderConfig
+    alignment: AlignmentConfig
+    attention: AttentionConfig
+    heads: HeadsConfig
+    losses: LossesConfig
 
 
 @final
@@ -127,27 +184,29 @@ class MGSLNet(GroundingModel):
         encoder = partial(
             Encoder,
             dim=dim,
-            heads=config.heads,
-            layers=config.attention_layers,
-            dropout=config.dropout,
-            window=config.attention_window,
-            normalized=config.attention_norm,
+            attention_heads=config.encoder.attention_heads,
+            layers=config.encoder.attention_layers,
+            dropout=config.encoder.dropout,
+            window=config.encoder.attention_window,
+            normalized=config.encoder.attention_norm,
         )
-        self.video_encoder = encoder(config.video_dim, input_dim=config.input_dim)
-        self.query_encoder = encoder(config.word_dim, input_dim=config.word_input_dim)
-        self.alignment = Alignment(dim, normalized=config.normalized_alignment)
-        memory = partial(DomainMemory, dim=dim, readings=config)
-        self.video_memory = memory(kind=config.video_memory, num_slots=config.video_slots)
-        self.query_memory = memory(kind=config.query_memory, num_slots=config.query_slots)
+        self.video_encoder = encoder(config.video_dim, input_dim=config.encoder.input_dim)
+        self.query_encoder = encoder(config.word_dim, input_dim=config.encoder.word_input_dim)
+        self.alignment = Alignment(dim, normalized=config.alignment.normalized)
+        memory = partial(DomainMemory, dim=dim, config=config.memory)
+        self.video_memory = memory(streams=config.memory.video, num_slots=config.video_slots)
+        self.query_memory = memory(streams=config.memory.query, num_slots=config.query_slots)
         self.attention = HeterogeneousAttention(
-            dim, self_attention=config.self_attention, calibration=config.calibration
+            dim,
+            self_attention=config.attention.self_attention,
+            calibration=config.attention.calibration,
         )
         self.heads = Heads(
             self.attention.fused_dim,
-            channels=config.head_channels,
-            kernel=config.head_kernel,
-            normalized=config.head_norm,
-            initial_distance=config.initial_distance,
+            channels=config.heads.channels,
+            kernel=config.heads.kernel,
+            normalized=config.heads.norm,
+            initial_distance=config.heads.initial_distance,
         )
         self.config = config
 
@@ -159,37 +218,26 @@ class MGSLNet(GroundingModel):
         spans = torch.stack([starts, ends], dim=-1).clamp(0, 1)
         parts = {"confidence": predicted.confidence.sigmoid(), "iou": predicted.iou}
         parts["product"] = parts["confidence"] * parts["iou"]
-        scores = parts[self.config.score] * batch.video_mask  # Q19
+        scores = parts[self.config.heads.score] * batch.video_mask  # Q19
         scores, order = scores.sort(dim=1, descending=True, stable=True)
         return Moments(spans.gather(1, order[..., None].expand_as(spans)), scores)
 
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """The three terms of Eq. 14, all of weight 1 as in the paper."""
-        predicted = self._predict(batch)
-        real = batch.video_mask
+        predicted, choices = self._predict(batch), self.config.losses
+        real, centers = batch.video_mask, clip_centers(batch.video_mask)
         positive = inside(batch.target, real)
-        num_positive = positive.sum(1)
-        centers = clip_centers(real)
         truth = torch.stack([centers - batch.target[:, :1], batch.target[:, 1:] - centers], dim=-1)
         iou = distance_iou(truth, predicted.distances)
-        unit = real.sum(1)[:, None, None] if self.config.distance_unit == "clips" else 1  # Q16
-        l1 = F.smooth_l1_loss(
-            unit * predicted.distances, unit * truth.clamp(min=0), reduction="none"
-        ).sum(-1)
-        log_iou = iou.clamp(min=1e-6).log()
-        boundary = ((l1 - log_iou) * positive).sum(1) / num_positive  # Eq. 11
-        confidence = F.binary_cross_entropy_with_logits(
-            predicted.confidence, positive.to(predicted.confidence.dtype), reduction="none"
-        )
-        count = num_positive if self.config.confidence_norm == "positives" else real.sum(1)  # Q17
-        confidence = (confidence * real).sum(1) / count  # Eq. 12
-        goal = iou if self.config.iou_gradient else iou.detach()  # Q18
-        error = F.smooth_l1_loss(predicted.iou, goal, reduction="none")
-        iou_loss = (error * real).sum(1) / real.sum(1)  # Eq. 13
+        unit = real.sum(1)[:, None, None] if choices.distance_unit == "clips" else 1  # Q16
+        divisor = positive if choices.confidence_norm == "positives" else real  # Q17
+        goal = iou if choices.iou_gradient else iou.detach()  # Q18
+        boundary = boundary_loss(unit * predicted.distances, unit * truth, iou, positive)
+        confidence = confidence_loss(predicted.confidence, positive, real, divisor.sum(1))
         return {  # Eq. 14
             "boundary": boundary.mean(),
             "confidence": confidence.mean(),
-            "iou": iou_loss.mean(),
+            "iou": iou_loss(predicted.iou, goal, real).mean(),
         }
 
     def memories(self) -> list[PersistentMemory]:
@@ -201,7 +249,7 @@ class MGSLNet(GroundingModel):
         for memory in self.memories():
             memory.commit()
 
-    def _predict(self, batch: Batch) -> Predicted:
+    def _predict(self, batch: Batch) -> "Predicted":
         video, query, views = self._align(batch)
         clips, words = batch.video_mask, batch.query_mask
         fused = self.attention(
@@ -223,82 +271,16 @@ class MGSLNet(GroundingModel):
         """How spread, how sharp and how selective alignment and memories are (F)."""
         video, query, views = self._align(batch)
         clips, words = batch.video_mask, batch.query_mask
-        figures = {
-            "over_words_entropy": entropy(views.over_words, words.sum(1))[clips].mean().item(),
-            "over_clips_entropy": entropy(views.over_clips, clips.sum(1))[words].mean().item(),
+        return {
+            "over_words_entropy": slot_state.mean_entropy(views.over_words, clips, words),
+            "over_clips_entropy": slot_state.mean_entropy(views.over_clips, words, clips),
+            **slot_state.of_domain("video", self.video_memory, [video, views.textual], clips),
+            **slot_state.of_domain("query", self.query_memory, [query, views.visual], words),
         }
-        for name, memory, features, mask in (
-            ("video", self.video_memory, [video, views.textual], clips),
-            ("query", self.query_memory, [query, views.visual], words),
-        ):
-            seen = memory.diagnostics(features, mask)
-            figures |= {f"{name}_{key}": value for key, value in seen.items()}
-        return figures
 
     def probes(self) -> Iterator[tuple[str, AbstractContextManager[None]]]:
         """What the memories are worth: read them as zeros, or as they were before training."""
-        if self.memories():
-            yield "memory_zeroed", self._reading(lambda memory: torch.zeros_like(memory.slots))
-            yield "memory_initial", self._reading(lambda memory: memory.initial)
-
-    @contextmanager
-    def _reading(self, replace: Callable[[PersistentMemory], Tensor]) -> Iterator[None]:
-        kept = [memory.slots.detach().clone() for memory in self.memories()]
-        try:
-            for memory in self.memories():
-                memory.slots.data.copy_(replace(memory))
-            yield
-        finally:
-            for memory, slots in zip(self.memories(), kept, strict=True):
-                memory.slots.data.copy_(slots)
-
-
-class DomainMemory(nn.Module):
-    """What one domain remembers: its own stream and the other domain's view of it.
-
-    Args:
-        kind: which of the streams remember, and whether they share the slots (`MGSLNetConfig`).
-        num_slots: of each memory.
-        dim: width of the streams.
-        readings: of what the paper leaves open.
-    """
-
-    def __init__(
-        self, *, kind: MemoryOf, num_slots: int, dim: int, readings: MemoryReadings
-    ) -> None:
-        super().__init__()
-        order = [0, 1] if readings.own_first else [1, 0]  # which stream writes first
-        self.members = {
-            "none": [], "own": [[0]], "separate": [[0], [1]], "shared": [order]
-        }[kind]  # fmt: skip
-        self.memories = nn.ModuleList(
-            PersistentMemory(
-                num_slots=num_slots, dim=dim, num_streams=len(members), readings=readings
-            )
-            for members in self.members
-        )
-        self.residual = readings.residual
-
-    def forward(self, streams: list[Steps], mask: Mask) -> list[Steps]:
-        """Both streams, with what is remembered of them in their place or added (Q9)."""
-        enhanced = list(streams)  # a stream without a memory stays as it is (A4)
-        for members, memory in zip(self.members, self.memories, strict=True):
-            read = memory([streams[i] for i in members], [mask for _ in members])
-            for i, remembered in zip(members, read, strict=True):
-                enhanced[i] = streams[i] + remembered if self.residual else remembered
-        return enhanced
-
-    def all(self) -> list[PersistentMemory]:
-        """The memories, in order."""
-        return list(self.memories)  # type: ignore[arg-type]
-
-    def diagnostics(self, streams: list[Steps], mask: Mask) -> dict[str, float]:
-        """Means over the memories of this domain (F)."""
-        seen = [
-            memory.diagnostics([streams[i] for i in members], [mask for _ in members])
-            for members, memory in zip(self.members, self.all(), strict=True)
-        ]
-        return {key: sum(one[key] for one in seen) / len(seen) for key in (seen or [{}])[0]}
+        return slot_state.damages(self.memories())
 
 
 class Encoder(nn.Module):
@@ -310,7 +292,7 @@ class Encoder(nn.Module):
         *,
         input_dim: int,
         dim: int,
-        heads: int,
+        attention_heads: int,
         layers: int,
         dropout: float,
         window: int,
@@ -321,7 +303,11 @@ class Encoder(nn.Module):
         self.project = nn.Identity() if same else nn.Linear(feature_dim, input_dim)
         self.attention = nn.ModuleList(
             SelfAttention(
-                dim=input_dim, heads=heads, dropout=dropout, window=window, normalized=normalized
+                dim=input_dim,
+                attention_heads=attention_heads,
+                dropout=dropout,
+                window=window,
+                normalized=normalized,
             )
             for _ in range(layers)
         )
@@ -378,6 +364,11 @@ class Alignment(nn.Module):
         )
 
 
+def layer_norm(x: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps dim"]:
+    """Each step with mean 0 and variance 1 over its numbers; nothing to learn."""
+    return F.layer_norm(x, x.shape[-1:])
+
+
 class HeterogeneousAttention(nn.Module):
     """Self, inter and calibrating attention; residual and layer normalisation in each (Q10).
 
@@ -392,7 +383,7 @@ class HeterogeneousAttention(nn.Module):
         self.self_attention, self.calibration = self_attention, calibration
         self.video = nn.Linear(2 * dim, dim)
         self.query = nn.Linear(2 * dim, dim)
-        names = ["inter"] + ["clips", "words"] * self_attention
+        names = ["inter", "clips", "words"] if self_attention else ["inter"]
         if calibration != "none":
             self.context = nn.Linear(dim, dim)
             names.append("calibration")
@@ -427,6 +418,14 @@ class HeterogeneousAttention(nn.Module):
         return context.sigmoid() * x
 
 
+class Predicted(NamedTuple):
+    """What the heads say of each clip."""
+
+    distances: Distances
+    confidence: PerClip  # before the sigmoid
+    iou: PerClip
+
+
 class Heads(nn.Module):
     """Boundary, confidence and IoU of the moment each clip proposes (Q15)."""
 
@@ -450,7 +449,7 @@ class Heads(nn.Module):
         self.confidence = convolutions(fused_dim, channels, 1)
         self.iou = convolutions(fused_dim, channels, channels, 1)
         hidden = sum(len(stack) - 1 for stack in (self.boundary, self.confidence, self.iou))
-        self.norms = nn.ModuleList(ClipNorm(channels) for _ in range(hidden * normalized))
+        self.norms = nn.ModuleList(ClipNorm(channels) for _ in range(hidden if normalized else 0))
         self.scale = nn.Parameter(torch.ones(()))
         self.initial_distance = initial_distance
 
@@ -473,36 +472,31 @@ class Heads(nn.Module):
         )
 
 
-class ClipNorm(nn.BatchNorm1d):
-    """Batch normalisation over the real clips of a batch."""
+def boundary_loss(
+    predicted: Distances, truth: Distances, iou: PerClip, positive: ClipMask
+) -> PerQuery:
+    """How far the distances of the positive clips are off, and how little their moments overlap.
 
-    def forward(  # type: ignore[override]
-        self, x: Float[Tensor, "batch clips channels"], real: Bool[Tensor, "batch clips 1"]
-    ) -> Float[Tensor, "batch clips channels"]:
-        """Every clip; while training, only the real ones count and change."""
-        if not self.training:
-            return super().forward(x.flatten(0, 1)).view_as(x)
-        return x.masked_scatter(real, super().forward(x[real.squeeze(-1)]))
-
-
-def layer_norm(x: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps dim"]:
-    """Each step with mean 0 and variance 1 over its width; nothing to learn."""
-    return F.layer_norm(x, x.shape[-1:])
-
-
-def convolve(
-    layers: Sequence[nn.Module],
-    x: Float[Tensor, "batch clips channels"],
-    real: Bool[Tensor, "batch clips 1"],
-) -> tuple[Float[Tensor, "batch clips outputs"], ...]:
-    """Convolutions of one input, of one odd width, as one matrix product; only the mask is real.
-
-    A tenth of the time of as many calls for narrow layers on a CPU, and no slower elsewhere.
+    Args:
+        predicted: distances to start and end, in whatever unit (Q16).
+        truth: the same of the target; negative where a clip lies outside it.
+        iou: of the two.
+        positive: clips inside the target.
     """
-    weights = [layer.weight.transpose(1, 2).flatten(1) for layer in layers]  # type: ignore[operator]
-    kernel, clips = weights[0].shape[1] // x.shape[2], x.shape[1]
-    x = F.pad(x * real, (0, 0, kernel // 2, kernel // 2))
-    neighbours = torch.cat([x[:, i : i + clips] for i in range(kernel)], dim=-1)
-    bias = torch.cat([layer.bias for layer in layers])  # type: ignore[misc]
-    joint = F.linear(neighbours, torch.cat(weights), bias)
-    return joint.split([len(weight) for weight in weights], dim=-1)
+    l1 = F.smooth_l1_loss(predicted, truth.clamp(min=0), reduction="none").sum(-1)
+    log_iou = iou.clamp(min=1e-6).log()
+    return ((l1 - log_iou) * positive).sum(1) / positive.sum(1)  # Eq. 11
+
+
+def confidence_loss(
+    logits: PerClip, positive: ClipMask, real: ClipMask, divisor: Count
+) -> PerQuery:
+    """Cross-entropy of which clips lie inside the target, summed over the real clips (Q17)."""
+    bce = F.binary_cross_entropy_with_logits(logits, positive.to(logits.dtype), reduction="none")
+    return (bce * real).sum(1) / divisor  # Eq. 12
+
+
+def iou_loss(predicted: PerClip, iou: PerClip, real: ClipMask) -> PerQuery:
+    """How far each clip's opinion of its own moment is from the overlap that it has."""
+    error = F.smooth_l1_loss(predicted, iou, reduction="none")
+    return (error * real).sum(1) / real.sum(1)  # Eq. 13

@@ -19,6 +19,7 @@ from mgsl.evaluation.metrics import groups
 from mgsl.files import write_json
 from mgsl.inspection.probes import IOU, answers
 from mgsl.models.parts.base import GroundingModel
+from mgsl.nested import flatten
 from mgsl.params import Params
 from mgsl.queries import read_summary
 from mgsl.resolving import RUN_KEYS
@@ -193,7 +194,7 @@ def _settings(dataset: str, names: Sequence[str]) -> dict[str, Any]:
         "num_clips": read_summary(paths.prepared(dataset))["num_clips"],
         "evaluation": config.evaluation.model_dump(mode="json"),
         "commit": commit,
-        "base": base.model,
+        "base": flatten(base.model),
         "changes": {name: _changes(dataset, name, base) for name in names if name != BASE},
     }
 
@@ -201,7 +202,7 @@ def _settings(dataset: str, names: Sequence[str]) -> dict[str, Any]:
 def _changes(dataset: str, name: str, base: RunConfig) -> dict[str, Any]:
     """What a run has otherwise than the recommended one; of another method, its schedule alone."""
     run = params.read(RunConfig, paths.config(dataset, name))
-    own, other = ({**_settled(config), **config.model} for config in (run, base))
+    own, other = ({**_settled(config), **flatten(config.model)} for config in (run, base))
     if run.method != base.method:
         own = _settled(run)
     return {key: value for key, value in own.items() if value != other[key]}

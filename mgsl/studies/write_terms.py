@@ -18,8 +18,9 @@ from mgsl import params, paths
 from mgsl.configs import RunConfig
 from mgsl.data.loading import Split, batches, load_splits
 from mgsl.models import build
-from mgsl.models.memory import Mask, PersistentMemory, Steps, effective_rank, real
+from mgsl.models.memory import Mask, PersistentMemory, Steps, real
 from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.slot_state import effective_rank
 from mgsl.params import Params
 from mgsl.records import Batch
 from mgsl.studies.rows import replace_rows

@@ -8,13 +8,14 @@ from mgsl.models import build
 from mgsl.models.memory import Record, sum_write
 from mgsl.models.mgsl_net import Alignment, MGSLNet
 from mgsl.models.parts.per_clip import clip_centers, distance_iou, inside
+from mgsl.nested import merge
 from tests import tiny
 
 
-def model(**choices: object) -> MGSLNet:
+def model(**choices: dict[str, object]) -> MGSLNet:
     torch.manual_seed(0)
     config = tiny.run_config("printed")
-    built = build(config.model_copy(update={"model": config.model | choices}))
+    built = build(config.model_copy(update={"model": merge(config.model, choices)}))
     assert isinstance(built, MGSLNet)
     return built
 
@@ -75,7 +76,9 @@ def test_eq_5_slots_that_many_steps_erase_do_not_change_their_sign() -> None:
 
 def test_eq_6_and_8_weights_of_the_old_memory_write_into_the_new() -> None:
     streams, mask = [torch.randn(1, 3, 16), torch.randn(1, 3, 16)], masks(3, 3)
-    old, new = (model(readdress=r, beta=20.0).memories()[0].train() for r in (False, True))
+    old, new = (
+        model(memory={"readdress": r, "beta": 20.0}).memories()[0].train() for r in (False, True)
+    )
     assert not torch.allclose(old.write(streams, mask), new.write(streams, mask))
 
 
@@ -97,7 +100,7 @@ def test_eq_11_the_iou_of_distances_is_that_of_their_spans() -> None:
 @pytest.mark.parametrize("norm", ["positives", "clips"])
 @torch.no_grad()
 def test_eq_12_all_clips_over_the_positive_ones_or_over_all(norm: str) -> None:
-    net, batch = model(confidence_norm=norm).eval(), tiny.batch(1)
+    net, batch = model(losses={"confidence_norm": norm}).eval(), tiny.batch(1)
     logits = net._predict(batch).confidence
     positive = inside(batch.target, batch.video_mask)
     total = F.binary_cross_entropy_with_logits(logits, positive.float(), reduction="sum")

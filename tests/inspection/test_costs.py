@@ -28,7 +28,9 @@ class Reading(nn.Module):
 class Attention(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.inner = SelfAttention(dim=IN * 2, heads=2, dropout=0.0, window=0, normalized=True)
+        self.inner = SelfAttention(
+            dim=IN * 2, attention_heads=2, dropout=0.0, window=0, normalized=True
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.inner(torch.cat([x, x], -1), torch.ones(x.shape[:2], dtype=torch.bool))

@@ -16,6 +16,7 @@ from mgsl.inspection.use import Use, content_words, memories, watch
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.per_clip import inside
+from mgsl.models.parts.slot_state import reading_weights
 from mgsl.queries import Query
 from mgsl.spans import tiou
 from mgsl.training.loop import predict
@@ -82,7 +83,7 @@ def test_use_is_what_loops_over_the_streams_find() -> None:
     seen: dict[str, torch.Tensor] = {}
     for name, memory in memories(model).items():
         memory.register_forward_hook(
-            lambda m, i, _, name=name: seen.update({name: sum(m.reading_weights(*i)) / 2})
+            lambda m, i, _, name=name: seen.update({name: sum(reading_weights(m, *i)) / 2})
         )
     model(batch)
     chosen = inside(batch.target, batch.video_mask)

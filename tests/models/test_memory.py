@@ -10,13 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgsl.models.memory import (
-    MemoryReadings,
+    MemoryConfig,
     PersistentMemory,
     Record,
     address,
     batch_mean,
-    effective_rank,
-    entropy,
     fresh_slots,
     inverse_softplus,
     nearest,
@@ -27,6 +25,7 @@ from mgsl.models.memory import (
 
 BATCH, STEPS, SLOTS, DIM = 2, 5, 4, 3
 PRINTED = {
+    "video": "shared", "query": "shared",
     "initial_slots": "normal", "beta": 1.0, "learn_beta": False, "write": "sum", "pooling": "mean",
     "readdress": False, "own_first": True, "learned_slots": False, "values": "map",
     "centered_keys": False, "centered_values": False, "unit_slots": False, "write_slots": 0,
@@ -34,11 +33,11 @@ PRINTED = {
 }  # fmt: skip
 
 
-def memory(**readings: object) -> PersistentMemory:
-    """A small memory of two streams, as printed but for the readings given."""
+def memory(**choices: object) -> PersistentMemory:
+    """A small memory of two streams, as printed but for the choices given."""
     torch.manual_seed(0)
-    chosen = MemoryReadings(**(PRINTED | readings))
-    return PersistentMemory(num_slots=SLOTS, dim=DIM, num_streams=2, readings=chosen)
+    config = MemoryConfig(**(PRINTED | choices))
+    return PersistentMemory(num_slots=SLOTS, dim=DIM, num_streams=2, config=config)
 
 
 def streams() -> tuple[list[torch.Tensor], list[torch.Tensor]]:
@@ -344,26 +343,3 @@ def test_beta_starts_where_it_is_told() -> None:
         torch.nn.functional.softplus(inverse_softplus(torch.tensor([0.0, 0.5, 99.0]))),
         torch.tensor([0.0, 0.5, 99.0]),
     )
-
-
-def test_the_diagnostics_tell_a_collapsed_memory_from_a_spread_one() -> None:
-    torch.manual_seed(0)
-    m = memory().eval()
-    m.slots = torch.eye(3)[:2]
-    spread = m.diagnostics(*streams())
-    assert spread["slot_cosine"] == pytest.approx(0)
-    m.slots = torch.ones(4, 3)
-    collapsed = m.diagnostics(*streams())
-    assert collapsed["slot_cosine"] == pytest.approx(1)
-    assert collapsed["read_entropy"] == pytest.approx(1)
-    assert collapsed["read_variation"] == pytest.approx(0, abs=1e-6)
-    assert collapsed["used_slots"] == 0
-
-
-def test_entropy_and_rank_have_their_known_values() -> None:
-    weights = torch.tensor([[[0.25, 0.25, 0.25, 0.25], [1.0, 0, 0, 0], [0.5, 0.5, 0, 0]]])
-    torch.testing.assert_close(entropy(weights), torch.tensor([[1.0, 0.0, 0.5]]))
-    torch.testing.assert_close(entropy(weights[:, 2:], torch.tensor([2])), torch.tensor([[1.0]]))
-    line = torch.tensor([[1.0, 0, 0], [2.0, 0, 0], [5.0, 0, 0]])
-    assert effective_rank(line).item() == pytest.approx(1)
-    assert effective_rank(torch.cat([torch.eye(3), -torch.eye(3)])).item() == pytest.approx(3)

@@ -9,14 +9,15 @@ from pydantic import ValidationError
 from mgsl.models import build
 from mgsl.models.mgsl_net import (
     Alignment,
-    ClipNorm,
     Heads,
     HeterogeneousAttention,
     MGSLNet,
     MGSLNetConfig,
 )
+from mgsl.models.parts.convolution import ClipNorm
 from mgsl.models.parts.layers import SelfAttention
 from mgsl.models.parts.per_clip import clip_centers, distance_iou, inside
+from mgsl.nested import merge
 from mgsl.spans import tiou
 from tests import tiny
 
@@ -182,14 +183,15 @@ def test_micro_batches_keep_the_mean_of_what_they_wrote() -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"beta": 1.0, "learn_beta": True}, "beta"),
-        ({"heads": 3}, "heads"),
+        ({"memory": {"beta": 1.0, "learn_beta": True}}, "beta"),
+        ({"encoder": {"attention_heads": 3}}, "must be a multiple of attention_heads=3"),
         ({"dim": 0}, "dim"),
-        ({"dropout": 1.0}, "dropout"),
+        ({"encoder": {"dropout": 1.0}}, "dropout"),
+        ({"heads": {"kernel": 4}}, "kernel must be odd, got 4"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes: dict, complaint: str) -> None:
-    document = tiny.run_config().model | changes
+    document = merge(tiny.run_config().model, changes)
     with pytest.raises(ValidationError, match=complaint):
         MGSLNetConfig.model_validate(document)
 
@@ -206,7 +208,7 @@ def test_the_parameters_at_the_papers_scale_are_counted() -> None:
         "query_slots": 512,
     }
     with torch.device("meta"):
-        net = MGSLNet(MGSLNetConfig.model_validate(config.model | paper | shape))
+        net = MGSLNet(MGSLNetConfig.model_validate(merge(config.model, paper) | shape))
     memories = [*net.video_memory.parameters(), *net.query_memory.parameters()]
     sharpness = 4 * 2
     assert sum(p.numel() for p in memories) == 16 * (1024 * 1024 + 1024) + sharpness
@@ -257,7 +259,7 @@ def test_batch_normalisation_counts_the_real_clips_alone() -> None:
 @torch.no_grad()
 def test_self_attention_looks_within_its_window_and_never_at_padding(window: int) -> None:
     torch.manual_seed(0)
-    layer = SelfAttention(dim=4, heads=1, dropout=0.0, window=window, normalized=False)
+    layer = SelfAttention(dim=4, attention_heads=1, dropout=0.0, window=window, normalized=False)
     x, mask = torch.randn(1, 6, 4), torch.tensor([[True] * 5 + [False]])
     query, key, value = (layer.qkv(x)[0, :, 4 * i : 4 * i + 4] for i in range(3))
     found = layer(x, mask)
@@ -267,11 +269,6 @@ def test_self_attention_looks_within_its_window_and_never_at_padding(window: int
         attended = sum(w * value[j] for w, j in zip(weights, near, strict=True))
         torch.testing.assert_close(found[0, i], x[0, i] + layer.out(attended))
     assert found.isfinite().all()
-
-
-def test_a_kernel_of_even_width_is_refused() -> None:
-    with pytest.raises(ValidationError, match="head_kernel must be odd, got 4"):
-        MGSLNetConfig.model_validate(tiny.run_config().model | {"head_kernel": 4})
 
 
 @torch.no_grad()

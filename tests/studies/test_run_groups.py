@@ -3,12 +3,14 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from mgsl import params, paths
 from mgsl.files import write_json
+from mgsl.nested import flatten
 from mgsl.reporting.draw.tables import DASH, Cell
 from mgsl.reporting.exhibits import memories, readings, slots
 from mgsl.reporting.read.kept_runs import RunStudy, of_readings
@@ -58,8 +60,13 @@ def test_the_table_has_what_a_reading_reaches_and_what_it_changes() -> None:
 @pytest.mark.usefixtures("_studied")
 def test_a_study_against_another_recommended_reading_says_so() -> None:
     shutil.copy(report_workspace.ROOT / paths.PARAMS, paths.PARAMS)
-    now = params.load(paths.PARAMS).models["mgsl_net"].choices
-    for base, told in ((now, ""), (now | {"residual": False}, "of before (residual: false)")):
+    now = flatten(params.load(paths.PARAMS).models["mgsl_net"].choices)
+    cases: dict[str, dict[str, Any]] = {
+        "": now,
+        "of before (memory.residual: false)": now | {"memory.residual": False},
+        "of before (head_norm: false, residual: false)": {"residual": False, "head_norm": False},
+    }
+    for told, base in cases.items():
         about = {"embedded": {"changes": {}, "base": {"dim": 64, **base}}}
         write_json(paths.STUDIES / "readings.json", about)
         caption = of_readings().caption("embedded")

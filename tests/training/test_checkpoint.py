@@ -12,6 +12,7 @@ from mgsl import numerics
 from mgsl.errors import UserError
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
+from mgsl.nested import merge
 from mgsl.training import checkpoint
 from mgsl.training.checkpoint import (
     fingerprint,
@@ -66,13 +67,16 @@ def test_the_same_model_gives_the_same_bytes(saved: Path, model: GroundingModel)
 
 def test_another_configuration_is_refused_key_by_key(saved: Path) -> None:
     other = CONFIG.model_copy(
-        update={"dataset": "another", "model": CONFIG.model | {"video_slots": 41, "beta": 7.0}}
+        update={
+            "dataset": "another",
+            "model": merge(CONFIG.model, {"video_slots": 41, "memory": {"beta": 7.0}}),
+        }
     )
     with pytest.raises(UserError, match="checkpoint of another configuration") as caught:
         load_checkpoint(saved, other)
     assert str(caught.value).splitlines()[1:] == [
         f"  dataset: trained with {CONFIG.dataset!r}, asked for 'another'",
-        f"  model.beta: trained with {CONFIG.model['beta']!r}, asked for 7.0",
+        f"  model.memory.beta: trained with {CONFIG.model['memory']['beta']!r}, asked for 7.0",
         "  model.video_slots: trained with 40, asked for 41",
     ]
 

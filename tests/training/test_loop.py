@@ -13,6 +13,7 @@ from mgsl.data.loading import Split
 from mgsl.errors import UserError
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
+from mgsl.nested import merge
 from mgsl.records import Batch, Moments
 from mgsl.training import loop
 from mgsl.training.progress import Training
@@ -224,8 +225,8 @@ def test_micro_batches_give_the_gradient_of_the_whole(tmp_path: Path) -> None:
             update={"training": config.training.model_copy(update={"micro_batches": parts})}
         )
         seed_everything(0)
-        changes = {"dropout": 0.0, "head_norm": False}  # no statistics of a part alone
-        model = build(config.model_copy(update={"model": config.model | changes}))
+        plain = {"encoder": {"dropout": 0.0}, "heads": {"norm": False}}  # no statistics of a part
+        model = build(config.model_copy(update={"model": merge(config.model, plain)}))
         for memory in model.memories():
             memory.write = lambda *_, slots=memory.slots: slots  # type: ignore[assignment]
         loop.backward(Training(model, config, CPU), tiny.batch(5))

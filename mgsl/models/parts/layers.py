@@ -13,18 +13,18 @@ class SelfAttention(nn.Module):
     """Multi-head self-attention with a residual and, after it, layer normalisation.
 
     Args:
-        dim: width, a multiple of `heads`.
-        heads: how many.
+        dim: of a step, a multiple of `attention_heads`.
+        attention_heads: how many.
         dropout: of the attended values, in [0, 1).
         window: how far a step sees to either side; 0: all of the sequence.
         normalized: whether there is layer normalisation.
     """
 
     def __init__(
-        self, *, dim: int, heads: int, dropout: float, window: int, normalized: bool
+        self, *, dim: int, attention_heads: int, dropout: float, window: int, normalized: bool
     ) -> None:
         super().__init__()
-        self.heads, self.window = heads, window
+        self.attention_heads, self.window = attention_heads, window
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
         self.norm = nn.LayerNorm(dim) if normalized else nn.Identity()
@@ -33,16 +33,16 @@ class SelfAttention(nn.Module):
     def forward(self, x: Steps, mask: Mask) -> Steps:
         """Let every step look at every real step, or at those within the window."""
         query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            part.unflatten(-1, (self.attention_heads, -1)).transpose(1, 2)
             for part in self.qkv(x).chunk(3, dim=-1)
         )
-        seen = mask[:, None, None, :]
+        near = mask[:, None, None, :]
         if self.window:
             steps = torch.arange(mask.shape[1], device=mask.device)
             apart = (steps[:, None] - steps).abs()
-            seen = seen & (apart <= self.window) | (apart == 0)  # padding sees itself, not nothing
-        heads = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-        return self.norm(x + self.dropout(self.out(heads.transpose(1, 2).flatten(2))))
+            near = near & (apart <= self.window) | (apart == 0)  # padding sees itself, not nothing
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=near)
+        return self.norm(x + self.dropout(self.out(attended.transpose(1, 2).flatten(2))))
 
 
 class BiLSTM(nn.Module):
@@ -52,8 +52,8 @@ class BiLSTM(nn.Module):
     direction reads the real steps reversed. No packing: shapes stay static.
 
     Args:
-        input_dim: width of the input.
-        dim: width of the output, even: half of it for each direction.
+        input_dim: of a step that goes in.
+        dim: of a step that comes out, even: half of it for each direction.
     """
 
     def __init__(self, *, input_dim: int, dim: int) -> None:
@@ -75,8 +75,8 @@ class SentenceEncoder(nn.Module):
     """One vector for a sentence: where the two directions of a BiLSTM end.
 
     Args:
-        word_dim: width of a word's vector.
-        dim: width of the sentence's vector, even.
+        word_dim: of a word's vector.
+        dim: of the sentence's vector, even.
     """
 
     def __init__(self, *, word_dim: int, dim: int) -> None:

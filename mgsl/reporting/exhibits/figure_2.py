@@ -93,7 +93,7 @@ def _draw_encoders(canvas: Canvas, trace: Trace) -> None:
 
 
 def _draw_alignment(canvas: Canvas, trace: Trace) -> None:
-    normalized = ["normalised"] if trace.config["normalized_alignment"] else []
+    normalized = ["normalised"] if trace.config["alignment"]["normalized"] else []
     lines = [
         "", "$A_1$: each clip", "looks at words", trace.outputs("alignment", 2), "",
         "$A_2$: each word", "looks at clips", trace.outputs("alignment", 3), "", *normalized,
@@ -106,7 +106,7 @@ def _draw_alignment(canvas: Canvas, trace: Trace) -> None:
 def _draw_memory(canvas: Canvas, trace: Trace, domain: str) -> None:
     own, view = _DOMAINS[domain]
     symbols = ("$V$", r"$\hat{Q}$") if domain == "video" else ("$Q$", r"$\hat{V}$")
-    kind = trace.config[f"{domain}_memory"]
+    kind = trace.config["memory"][domain]
     remembered = {"none": (), "own": (own,), "separate": (own, view), "shared": (own, view)}[kind]
     module = f"{domain}_memory.memories.0"
     for y, symbol, place in ((own, symbols[0], 0), (view, symbols[1], 1)):
@@ -118,8 +118,8 @@ def _draw_memory(canvas: Canvas, trace: Trace, domain: str) -> None:
         canvas.path((58, y), (70, y))
         canvas.path((88, y), (106, y))
         read = symbol[:-1] + "{}^{\\prime}$"
-        canvas.tensor(101 if trace.config["residual"] else 97, y, read, shape)
-        if trace.config["residual"]:
+        canvas.tensor(101 if trace.config["memory"]["residual"] else 97, y, read, shape)
+        if trace.config["memory"]["residual"]:
             side = 6.6 if y in (_V, _V_HAT) else -6.6
             canvas.path((67, y), (67, y + side), (93, y + side), (93, y + side * 0.23))
             canvas.dot(67, y)
@@ -152,7 +152,7 @@ def _memory_box(
 
 
 def _draw_attention(canvas: Canvas, trace: Trace) -> None:
-    middle, config = (_V + _Q) / 2, trace.config
+    middle, config = (_V + _Q) / 2, trace.config["attention"]
     units = ["self: clip–clip", "word–word"] if config["self_attention"] else []
     units.append("inter: clip–word")
     if config["calibration"] != "none":

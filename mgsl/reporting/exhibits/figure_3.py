@@ -50,15 +50,15 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
 
 def _height(trace: Trace) -> float:
     """Units: less without calibration, which has a row of its own."""
-    return 74.0 if trace.config["calibration"] != "none" else 74.0 - (_G - _X)
+    return 74.0 if trace.config["attention"]["calibration"] != "none" else 74.0 - (_G - _X)
 
 
 def _part(source: Results, trace: Trace, part: SubFigure) -> None:
     canvas = Canvas(part, _height(trace))
     canvas.text(2, _height(trace) - 3.5, heading(source, trace), ha="left", size=8, weight="bold")
     canvas.text(70, 3.5, trace.legend("attention"), size=5.8, color=style.MUTED)
-    own = trace.config["self_attention"]
-    calibration = trace.config["calibration"]
+    own = trace.config["attention"]["self_attention"]
+    calibration = trace.config["attention"]["calibration"]
     _draw_maps(canvas, trace, context=calibration != "none")
     for y, pair in ((_X, "clip–clip"), (_Y, "word–word")):
         if own:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from mgsl import params, paths
 from mgsl.data import datasets as known
+from mgsl.nested import flatten
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
 
@@ -28,6 +29,13 @@ _SHARES = (
     *("sd", "difference_sd"),
 )
 _BEFORE = {"seeds": "trainings", "difference_std": "difference_sd"}  # columns of older studies
+_FORMER = {  # what older studies call a choice, where that is not its last word
+    "memory.video": "video_memory",
+    "memory.query": "query_memory",
+    "alignment.normalized": "normalized_alignment",
+    "heads.kernel": "head_kernel",
+    "heads.norm": "head_norm",
+}
 QUERIES_ALONE = "intervals over queries alone"
 
 
@@ -118,9 +126,18 @@ class RunStudy:
     def earlier(self, dataset: str) -> str:
         """What the recommended reading had otherwise when the runs were made; empty if nothing."""
         bases = [told["base"] for told in self._told(dataset) if "base" in told]
-        now = params.load(paths.PARAMS).models[BASE].choices if bases else {}
+        if not bases:
+            return ""
+        now = flatten(params.load(paths.PARAMS).models[BASE].choices)
+        former = _FORMER | {key: key.rpartition(".")[2] for key in now if key not in _FORMER}
         return _written(
-            {k: base[k] for base in bases for k in now if base.get(k, now[k]) != now[k]}
+            {
+                name: base[name]
+                for base in bases
+                for key in former
+                for name in (key, former[key])
+                if base.get(name, now[key]) != now[key]
+            }
         )
 
     def _since(self, dataset: str) -> str:

@@ -38,6 +38,7 @@ def test_a_notebook_is_thin_and_holds_no_output(path: Path) -> None:
     assert given in (
         ["datasets", "output"],
         ["studies", "output"],
+        ["examples", "output"],
         ["datasets", "studies", "output"],
         ["output"],
         ["datasets", "names", "output"],

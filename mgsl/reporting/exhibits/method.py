@@ -1,0 +1,100 @@
+"""The method: each equation beside the code that computes it, how it is read, and an example."""
+
+import html
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from IPython.display import HTML, display
+from latex2mathml.converter import convert
+
+from mgsl.files import write_text
+from mgsl.reporting import site
+from mgsl.reporting.read import equations
+from mgsl.reporting.read.equations import Equation
+
+_TEMPLATES = Path(site.__file__).parent / "templates"
+
+
+def build(examples: str) -> list[Equation]:
+    """All equations of the paper.
+
+    Args:
+        examples: the file that the stage `trace` wrote.
+
+    Raises:
+        UserError: it is missing.
+    """
+    return equations.equations(Path(examples))
+
+
+def show(method: list[Equation]) -> None:
+    """Show the equations in a notebook."""
+    display(HTML(to_html(method)))
+
+
+def save(method: list[Equation], stem: str) -> None:
+    """Write STEM.md."""
+    write_text(Path(f"{stem}.md"), to_markdown(method))
+
+
+def to_html(method: list[Equation]) -> str:
+    """A section for each equation; mathematics as MathML."""
+    return _render("method.html", method, math=_mathml, prose=_prose)
+
+
+def to_markdown(method: list[Equation]) -> str:
+    """The same for a reader of the repository; mathematics as LaTeX."""
+    return _render("method.md", method, math=lambda tex: f"${tex}$", prose=str)
+
+
+def number(value: float) -> str:
+    """At most three decimals."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def tex(value: Any) -> str:
+    """A number, a row of numbers in brackets, or a matrix."""
+    if not isinstance(value, list):
+        return number(value)
+    if not isinstance(value[0], list):
+        return f"({', '.join(map(number, value))})"
+    rows = r" \\ ".join(" & ".join(map(number, row)) for row in value)
+    return rf"\begin{{pmatrix}} {rows} \end{{pmatrix}}"
+
+
+def _render(
+    template: str,
+    method: list[Equation],
+    *,
+    math: Callable[[str], str],
+    prose: Callable[[str], str],
+) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=template.endswith("html"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"math": math, "prose": prose, "tex": tex, "value": _value}
+    return environment.get_template(template).render(equations=method)
+
+
+def _mathml(formula: str) -> str:
+    return str(convert(formula, display="block"))
+
+
+def _value(value: Any) -> str:
+    """A choice as it stands in params.yaml."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _prose(text: str) -> str:
+    """Markdown of one paragraph as HTML: code, emphasis, and the words of links."""
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", html.escape(text, quote=False))
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
+    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)
