@@ -166,17 +166,25 @@ def predict(
 def score(
     dataset: DatasetOption,
     predictions: Annotated[Path, typer.Option(help="JSON lines, or the {results: ...} format.")],
+    against: Annotated[
+        Path | None, typer.Option(help="Another file: say what the first scores more.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score any model's predictions for the test queries: all, rare, common and four bins."""
-    from mgsl.evaluation import scoring
+    """Score any model's predictions for the test queries: all, rare, common and four bins.
+
+    With --against, two files are compared query by query: the difference of each metric, its
+    paired interval over queries, and p.
+    """
+    from mgsl.evaluation.scoring import score_file
+    from mgsl.tools import score
 
     rules = params.load(paths.PARAMS).evaluation
-    table, about = scoring.score_file(paths.prepared(dataset), predictions, rules)
+    table, about = score_file(paths.prepared(dataset), predictions, rules, against)
     if as_json:
-        print(json.dumps(scoring.as_json(table, about, rules), indent=2))
+        print(json.dumps(score.as_json(table, about, rules), indent=2))
     else:
-        print(scoring.as_text(table, about, rules))
+        print(score.as_text(table, about, rules))
 
 
 @app.command(rich_help_panel=TOOLS)

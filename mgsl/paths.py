@@ -41,9 +41,14 @@ def run(dataset: str, name: str, seed: int, group: str | None = None) -> Path:
     return ARTIFACTS / dataset / "runs" / group / str(seed) / name
 
 
+def inspections(dataset: str) -> Path:
+    """The folder of all that was inspected; empty where `inspected` of params.yaml is."""
+    return ARTIFACTS / dataset / "inspected"
+
+
 def inspected(dataset: str, name: str, seed: int) -> Path:
     """What the memories of one training hold, and what they are worth."""
-    return ARTIFACTS / dataset / "inspected" / name / str(seed)
+    return inspections(dataset) / name / str(seed)
 
 
 def traced(dataset: str, name: str) -> Path:

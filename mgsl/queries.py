@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mgsl.errors import UserError
+from mgsl.errors import UserError, missing
 from mgsl.files import write_json_lines
 
 SPLITS = ("train", "val", "test")
@@ -84,7 +84,8 @@ def _read_prepared(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(
-            f"{path} is missing: prepare the dataset, with `dvc repro` where params.yaml lists it, "
-            "or with `python -m mgsl configure`, `download` and `prepare`"
+        raise missing(
+            path,
+            "prepare the dataset, with `dvc repro` where params.yaml lists it, "
+            "or with `python -m mgsl configure`, `download` and `prepare`",
         ) from None

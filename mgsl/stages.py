@@ -102,6 +102,7 @@ def inspect(*, dataset: str, device: str) -> None:
     prepared = paths.prepared(dataset)
     held_out = read_summary(prepared)["validation_held_out"]
     torch.set_flush_denormal(True)
+    paths.inspections(dataset).mkdir(parents=True, exist_ok=True)
     for name, seed in itertools.product(told.names, told.seeds):
         config = params.read(RunConfig, paths.config(dataset, name))
         where = choose_device(device, config.training.precision)
@@ -200,31 +201,19 @@ def _fit(run: tuple[str, int], *, dataset: str, device: str) -> Path:
     """Train one run and write all of it; returns the state from which it could go on."""
     import torch
 
-    from mgsl.data.loading import load_splits
     from mgsl.distributed import process_group, rank
-    from mgsl.models import build
-    from mgsl.models.parts.base import BlindMethod
-    from mgsl.training.blind import fit_blind
     from mgsl.training.checkpoint import fingerprint, save_checkpoint
     from mgsl.training.devices import choose_device
-    from mgsl.training.loop import fit
-    from mgsl.training.seeding import seed_everything
+    from mgsl.training.run import train
 
     name, seed = run
     config = params.read(RunConfig, paths.config(dataset, name))
     folder, prepared = _folder(dataset, name, seed), paths.prepared(dataset)
-    splits = load_splits(prepared, config)
     state = paths.unfinished(dataset, name, seed, fingerprint(config, prepared, seed))
     torch.set_flush_denormal(True)
     where = choose_device(device, config.training.precision)
     with process_group(where):
-        seed_everything(seed)
-        model = build(config)
-        train, val = splits["train"], splits["val"]
-        if isinstance(model, BlindMethod):
-            curve = fit_blind(model, train, val, config, seed=seed)
-        else:
-            curve = fit(model, train, val, config, seed=seed, device=where, state_path=state)
+        model, curve, splits = train(config, prepared, seed=seed, device=where, state_path=state)
         _write_predictions(model, splits["test"], config, where, folder / "predictions.jsonl")
         if rank() == 0:
             save_checkpoint(folder / "checkpoint.safetensors", model, config)

@@ -251,6 +251,22 @@ def test_a_prediction_file_is_scored_for_people() -> None:
     assert {"<10", "10-49", "50-99", ">=100"} <= lines.keys()
 
 
+def test_two_prediction_files_are_compared_query_by_query() -> None:
+    right = Path(write_lines(answers())).rename("right.jsonl")
+    wrong = write_lines(answers({"v0-0": [[10.0, 12.0, 0.5]]}))
+    files = ("--predictions", str(right), "--against", wrong)
+    result = invoke("score", "--dataset", "embedded", *files)
+    assert result.exit_code == 0, result.output
+    lines = {line.split()[0]: line.split() for line in result.output.splitlines() if line.split()}
+    assert "the first file less the second, in percentage points" in result.output
+    assert lines["all"][1:3] == ["4", "+25.00"]
+    assert lines["rare"][1:3] == ["1", "+100.00"]
+    assert lines["common"][1:3] == ["3", "+0.00"]
+    document = json.loads(invoke("score", "--dataset", "embedded", *files, "--json").output)
+    recall = document["groups"]["common"]["metrics"]["R@1, IoU=0.5"]
+    assert recall == {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+
+
 def test_both_formats_give_the_same_json() -> None:
     rows = answers()
     path = write_lines(rows)

@@ -18,7 +18,7 @@ from mgsl.data.annotations.tacos import read_tacos
 from mgsl.data.embedded import generate
 from mgsl.data.planted import Event, events_of_sentences, plant
 from mgsl.data.text import Vectors, read_vectors, spelling_vector
-from mgsl.errors import UserError
+from mgsl.errors import UserError, missing
 from mgsl.files import atomic_path
 from mgsl.rarity import content_words
 
@@ -84,7 +84,7 @@ def _fetch_and_locate(name: str, hint: str, raw: Path) -> None:
 def _copy_embedded(raw: Path) -> None:
     original = paths.EMBEDDED / generate.FILE
     if not original.is_file():
-        raise UserError(f"{original} is missing: run `dvc repro`, which imports it")
+        raise missing(original, "run `dvc repro`, which imports it")
     with atomic_path(raw / generate.FILE) as temporary:
         shutil.copyfile(original, temporary)
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from mgsl.data import sources
-from mgsl.errors import UserError
+from mgsl.errors import UserError, missing
 from mgsl.files import write_json
 
 RECORD = Path("features.json")
@@ -101,7 +101,7 @@ def check_recorded(path: Path, raw: Path, dataset: str) -> None:
     try:
         recorded = json.loads((raw / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{raw / RECORD} is missing: {again}") from None
+        raise missing(raw / RECORD, again) from None
     found = _fingerprint(path)
     if met := [f"{key} {value}" for key, value in found.items() if recorded[key] != value]:
         before = ", ".join(f"{key} {recorded[key]}" for key in found)
@@ -155,9 +155,7 @@ def read_clips(path: Path, video_dim: int, where: str) -> Float32[np.ndarray, "c
     try:
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise UserError(
-            f"{path} is missing: name a .npy file with the clips of one video"
-        ) from None
+        raise missing(path, "name a .npy file with the clips of one video") from None
     except (OSError, ValueError, EOFError):
         raise UserError(f"{path} is no whole .npy file of numbers") from None
     if not isinstance(array, np.ndarray):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mgsl.errors import UserError
+from mgsl.errors import UserError, missing
 from mgsl.files import atomic_path
 
 
@@ -65,7 +65,7 @@ def open_features(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     try:
         features = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: {again}") from None
+        raise missing(path, again) from None
     except (ValueError, EOFError, OSError) as error:
         raise UserError(f"{path} cannot be read ({error}): {again}") from None
     if features.shape != shape or not np.issubdtype(features.dtype, np.floating):

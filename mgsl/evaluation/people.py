@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from mgsl.errors import UserError
+from mgsl.errors import UserError, missing
 from mgsl.evaluation.metrics import hits
 from mgsl.params import EvaluationParams
 from mgsl.queries import Query
@@ -50,7 +50,7 @@ def read_reannotations(files: Sequence[Path]) -> list[Reannotation]:
         try:
             rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
         except FileNotFoundError:
-            raise UserError(f"{path} is missing: run `python -m mgsl study`") from None
+            raise missing(path, "run `python -m mgsl study`") from None
         if lacking := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
             raise UserError(f"{path} has no column {', '.join(lacking)}")
         for row in rows:

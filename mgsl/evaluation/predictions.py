@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from mgsl.errors import UserError
+from mgsl.errors import UserError, missing
 from mgsl.evaluation.released import Released
 from mgsl.files import write_json_lines
 from mgsl.queries import Query
@@ -178,7 +178,7 @@ def _answers(path: Path) -> Iterator[tuple[str, Windows]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: name an existing prediction file") from None
+        raise missing(path, "name an existing prediction file") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -47,7 +47,7 @@ def query_scores(
 
 
 def score_file(
-    prepared: Path, path: Path, params: EvaluationParams
+    prepared: Path, path: Path, params: EvaluationParams, against: Path | None = None
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Score anybody's prediction file, whose ids may be those of other people's releases.
 
@@ -55,14 +55,17 @@ def score_file(
         prepared: the folder of the prepared dataset.
         path: the prediction file, in either format of `mgsl.evaluation.predictions`.
         params: of the metrics and of the bootstrap.
+        against: another such file, with which the first is compared.
 
     Returns:
-        What `score` returns, and the dataset's summary.json.
+        What `score` returns, or `compare`, and the dataset's summary.json.
 
     Raises:
         UserError: the dataset is not prepared, or the file does not answer its test queries.
     """
     queries, summary, released = _read(prepared)
+    if against is not None:
+        return compare(queries, path, against, summary["bins"], params, released), summary
     return score(queries, path, summary["bins"], params, released), summary
 
 
@@ -98,6 +101,7 @@ def compare(
     other: Path,
     bin_labels: Sequence[str],
     params: EvaluationParams,
+    released: Released | None = None,
 ) -> pd.DataFrame:
     """Compare two prediction files, query by query; the arguments are `score`'s.
 
@@ -108,7 +112,7 @@ def compare(
     Raises:
         UserError: a file does not answer these queries (`read_predictions`).
     """
-    a, b = query_scores(queries, path, params), query_scores(queries, other, params)
+    a, b = (query_scores(queries, file, params, released) for file in (path, other))
     return of_two_files(a, b, groups(queries, bin_labels), params)
 
 
@@ -224,61 +228,6 @@ def _suppression(params: EvaluationParams) -> str:
     }[params.nms]
 
 
-def as_text(table: pd.DataFrame, dataset: Mapping[str, Any], params: EvaluationParams) -> str:
-    """A scored file for people: groups as rows, metrics as columns, percent, intervals below.
-
-    Args:
-        table: what `score` returned.
-        dataset: the dataset's summary.json.
-        params: what `score` was given.
-    """
-    metrics = list(dict.fromkeys(table["metric"]))
-    header = ["group", "queries", *metrics]
-    rows = [header]
-    for group, part in table.groupby("group", sort=False):
-        cells = part.set_index("metric").loc[metrics]
-        rows.append([str(group), f"{cells['queries'].iloc[0]:,}", *map(_percent, cells["value"])])
-        ends = zip(cells["low"], cells["high"], strict=True)
-        rows.append(["", "", *(_interval(low, high) for low, high in ends)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-        for row in rows
-    ]
-    return "\n".join([*_caption(dataset), rule(params), "", *filter(None, lines)])
-
-
-def as_json(
-    table: pd.DataFrame, dataset: Mapping[str, Any], params: EvaluationParams
-) -> dict[str, Any]:
-    """A scored file for programs: fractions; None where a metric does not apply.
-
-    The arguments are those of `as_text`.
-    """
-    results: dict[str, Any] = {}
-    for row in table.to_dict("records"):
-        group = results.setdefault(row["group"], {"queries": row["queries"], "metrics": {}})
-        ends = {key: None if pd.isna(row[key]) else row[key] for key in ("value", "low", "high")}
-        group["metrics"][row["metric"]] = ends
-    return {
-        "dataset": dataset["dataset"],
-        "split": "test",
-        "features": dataset["features"],
-        "simulated": dataset["simulated"],
-        "rule": rule(params),
-        "evaluation": params.model_dump(mode="json"),
-        "groups": results,
-    }
-
-
-def _caption(dataset: Mapping[str, Any]) -> list[str]:
-    seen = "SIMULATED data" if dataset["simulated"] else "real data"
-    return [
-        f"{dataset['title']} ({dataset['dataset']}), test split, in percent",
-        f"Features: {dataset['features']} ({seen}).",
-    ]
-
-
 def _read(prepared: Path) -> tuple[list[Query], dict[str, Any], Released]:
     """Test queries, summary, and other ids of the queries."""
     queries = read_queries(prepared / "queries.jsonl")
@@ -287,11 +236,3 @@ def _read(prepared: Path) -> tuple[list[Query], dict[str, Any], Released]:
     if not test:
         raise UserError(f"{prepared / 'queries.jsonl'} has no test queries: prepare it again")
     return test, summary, released_ids(queries, summary.get("benchmark"))
-
-
-def _percent(fraction: float) -> str:
-    return "-" if pd.isna(fraction) else f"{100 * fraction:.2f}"
-
-
-def _interval(low: float, high: float) -> str:
-    return "" if pd.isna(low) else f"[{100 * low:.1f}, {100 * high:.1f}]"

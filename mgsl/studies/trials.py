@@ -14,16 +14,14 @@ import torch
 
 from mgsl import params, paths
 from mgsl.configs import EvaluateConfig, RunConfig
-from mgsl.data.loading import load_splits
-from mgsl.errors import UserError
+from mgsl.errors import missing
 from mgsl.files import atomic_path
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Params
 from mgsl.training.checkpoint import fingerprint
-from mgsl.training.loop import fit
 from mgsl.training.parallel import in_parallel
-from mgsl.training.seeding import seed_everything
+from mgsl.training.run import train as train_run
 
 LENGTHS = "lengths"  # of reports/studies
 VARIANTS = ("printed", "attention_only")  # of MGSL-Net, beside the recommended reading
@@ -47,19 +45,9 @@ def train(trial: tuple[RunConfig, int]) -> pd.DataFrame:
     if kept.is_file():
         return pd.read_csv(kept)
     torch.set_flush_denormal(True)
-    splits = load_splits(prepared, config)
-    seed_everything(seed)
-    model = build(config)
-    assert isinstance(model, GroundingModel)
     state, started = kept.with_suffix(".pt"), time.process_time()
-    curve = fit(
-        model,
-        splits["train"],
-        splits["val"],
-        config,
-        seed=seed,
-        device=torch.device("cpu"),
-        state_path=state,
+    _, curve, _ = train_run(
+        config, prepared, seed=seed, device=torch.device("cpu"), state_path=state
     )
     curve["processor_s"] = time.process_time() - started
     with atomic_path(kept) as temporary:
@@ -157,7 +145,7 @@ def _curve(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path)
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: run `dvc repro` first") from None
+        raise missing(path, "run `dvc repro` first") from None
 
 
 def _config(dataset: str, name: str) -> RunConfig:

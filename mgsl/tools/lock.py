@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from mgsl import paths
-from mgsl.errors import UserError
+from mgsl.errors import UserError, missing
 from mgsl.files import write_text
 
 PIPELINE, LOCK = Path("dvc.yaml"), Path("dvc.lock")
@@ -49,7 +49,7 @@ def read() -> dict[str, dict[str, Any]]:
         UserError: there is none.
     """
     if not LOCK.is_file():
-        raise UserError(f"{LOCK} is missing: run `dvc repro`")
+        raise missing(LOCK, "run `dvc repro`")
     document = yaml.safe_load(LOCK.read_text(encoding="utf-8")) or {}
     stages: dict[str, dict[str, Any]] = document.get("stages", {})
     return stages

@@ -5,14 +5,14 @@ asked which ones they took. Where the promise is not kept, results agree within 
 training, and `python -m mgsl verify` says how far.
 """
 
-import importlib
 import importlib.metadata
-import importlib.util
 import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from threadpoolctl import threadpool_info
 
 from mgsl import numerics
 
@@ -118,13 +118,8 @@ def _gpu() -> Iterator[Reason]:
 
 
 def _openblas() -> Iterator[tuple[str, str]]:
-    """The library that brings each loaded OpenBLAS, and the architecture that it took.
-
-    Nothing without threadpoolctl, which comes with scikit-learn.
-    """
-    if importlib.util.find_spec("threadpoolctl") is None:
-        return
-    for info in importlib.import_module("threadpoolctl").threadpool_info():
+    """The library that brings each loaded OpenBLAS, and the architecture that it took."""
+    for info in threadpool_info():
         if info["internal_api"] == "openblas":
             folder = Path(info["filepath"]).parent.name  # numpy.libs, scipy.libs
             yield folder.partition(".")[0], str(info.get("architecture"))

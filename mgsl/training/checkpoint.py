@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from mgsl import numerics
 from mgsl.configs import RunConfig
 from mgsl.distributed import world_size
-from mgsl.errors import UserError
+from mgsl.errors import UserError, missing
 from mgsl.files import atomic_path
 from mgsl.models import build
 from mgsl.models.parts.base import Method
@@ -112,7 +112,7 @@ def _open(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return json.loads(metadata[numerics.TRAINED])["config"], tensors
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: train first, with `dvc repro`") from None
+        raise missing(path, "train first, with `dvc repro`") from None
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError, OSError) as error:
         raise UserError(f"{path} is not a checkpoint of mgsl, or is damaged: {error}") from None
 

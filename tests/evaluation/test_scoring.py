@@ -14,8 +14,6 @@ from mgsl.errors import UserError
 from mgsl.evaluation.metrics import metric_names
 from mgsl.evaluation.predictions import write_predictions
 from mgsl.evaluation.scoring import (
-    as_json,
-    as_text,
     compare,
     evaluate,
     headline,
@@ -27,6 +25,7 @@ from mgsl.evaluation.scoring import (
 )
 from mgsl.params import NmsParams
 from mgsl.queries import Query, write_queries
+from mgsl.tools.score import as_json, as_text
 from tests.evaluation.oracle import BINS, ask, evaluation
 
 PARAMS = evaluation(resamples=200)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mgsl.errors import UserError
+from mgsl.errors import UserError, missing
 from mgsl.queries import TaggedTokens
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -207,7 +207,7 @@ def _read_text(path: Path) -> str:
         with path.open(encoding="utf-8", newline="") as file:
             return file.read()
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: run `python -m mgsl download`") from None
+        raise missing(path, "run `python -m mgsl download`") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text: {error}") from None
 

@@ -25,7 +25,7 @@ from mgsl.data.annotations import Annotation
 from mgsl.data.embedded.lexicon import KINDS, describe, seen_as, split_tokens, write_out
 from mgsl.data.embedded.word_plan import Plan, Tail, Vocabulary, Words, plan_queries, recount
 from mgsl.data.planted import Event
-from mgsl.errors import UserError
+from mgsl.errors import UserError, missing
 from mgsl.files import write_text
 from mgsl.params import Frozen
 from mgsl.parsing import parse
@@ -277,7 +277,7 @@ def _read(path: Path) -> list[_VideoLine]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: run `dvc repro data.dvc`") from None
+        raise missing(path, "run `dvc repro data.dvc`") from None
     videos: list[_VideoLine] = []
     known: set[str] = set()
     for number, line in enumerate(lines, start=1):

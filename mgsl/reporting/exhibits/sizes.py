@@ -3,7 +3,7 @@
 import pandas as pd
 
 from mgsl import paths
-from mgsl.errors import UserError
+from mgsl.errors import missing
 from mgsl.reporting.draw.tables import Cell, Columns, Table
 from mgsl.reporting.read import published
 
@@ -24,7 +24,7 @@ def build() -> Table:
     try:
         rows = pd.read_csv(paths.SIZES)
     except FileNotFoundError:
-        raise UserError(f"{paths.SIZES} is missing: run `python -m mgsl trace`") from None
+        raise missing(paths.SIZES, "run `python -m mgsl trace`") from None
     printed = float(published.table_2()["model_size_m"]["MGSL-Net"])
     rows["printed_mib"] = [printed if name == _PRINTED else None for name in rows["dataset"]]
     rows["gap_mib"] = rows["mib"] - rows["printed_mib"]
