@@ -31,6 +31,7 @@ PAGES = [
     *Path("docs").glob("*.md"),
 ]
 PARAMS = params.load(paths.PARAMS)
+EXHIBITS = Path("mgsl/reporting/exhibits")
 NUM_EQUATIONS = 14
 LONGEST = 300  # lines of a file
 LONGER = {  # and why: each is one whole that is read from top to bottom
@@ -74,6 +75,12 @@ MAY_NOT_IMPORT = {  # imports point one way
     "mgsl.models": ["mgsl.training", "mgsl.evaluation", "mgsl.reporting", "mgsl.data"],
     "mgsl.training": ["mgsl.evaluation", "mgsl.reporting", "mgsl.stages"],
     "mgsl.inspection": ["mgsl.reporting", "mgsl.stages"],
+    "mgsl.reporting.read": [
+        "mgsl.reporting.draw",
+        "mgsl.reporting.exhibits",
+        "mgsl.reporting.site",
+    ],
+    "mgsl.reporting.draw": ["mgsl.reporting.exhibits", "mgsl.reporting.site"],
     "mgsl.models.memory": ["mgsl.models", "mgsl.training", "mgsl.data"],
     "mgsl.records": ["mgsl.models", "mgsl.training", "mgsl.data", "mgsl.models.memory"],
     "mgsl.spans": ["torch", "mgsl.models", "mgsl.training", "mgsl.data", "mgsl.evaluation"],
@@ -268,8 +275,23 @@ def test_everything_that_params_name_exists() -> None:
         assert MODELS[name].__module__ == f"mgsl.models.{name}"
     for name in [*MODELS, *(name for block in PARAMS.models.values() for name in block.ablations)]:
         assert name in set(listed)
+
+
+def test_an_exhibit_is_a_notebook_and_a_module_or_folder_of_its_name() -> None:
+    modules = {path.stem if path.suffix == ".py" else path.name for path in EXHIBITS.iterdir()}
+    modules -= {"__init__", "__pycache__"}
+    assert modules == set(PARAMS.exhibits)
     for name in PARAMS.exhibits:
         assert (paths.NOTEBOOKS / f"{name}.ipynb").is_file()
+
+
+def test_no_exhibit_imports_another() -> None:
+    package = ".".join(EXHIBITS.parts)
+    for path in EXHIBITS.rglob("*.py"):
+        own = path.relative_to(EXHIBITS).with_suffix("").parts[0]
+        for name in imports_of(path):
+            if name.startswith(f"{package}."):
+                assert name.split(".")[3] == own, f"{path} imports {name}"
 
 
 def test_every_path_of_the_pipeline_exists_or_is_made_by_it() -> None:
