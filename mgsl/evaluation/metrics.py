@@ -15,6 +15,8 @@ from mgsl.spans import nms, tiou, to_clips, whole_clips
 
 METRICS = ("R@1, IoU=0.5", "R@1, IoU=0.7")  # what runs are compared by: no rule of NMS changes them
 GROUPS = ("all", "rare", "common")  # of queries
+# Columns of a training's log: what its length and its learning rate are judged by.
+VALIDATION = (*(f"val_{metric}" for metric in METRICS), f"val_rare_{METRICS[0]}")
 NMS_MARGIN = 0.05  # Q20, `per_metric`: how far the NMS threshold lies below the metric's
 
 

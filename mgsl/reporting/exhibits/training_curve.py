@@ -10,6 +10,7 @@ from matplotlib.figure import SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from mgsl.data import datasets as known
+from mgsl.evaluation.metrics import VALIDATION
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.tables import Cell, Columns, Table, signed
@@ -59,14 +60,13 @@ def build() -> Table:
     rows = lengths.read()
     if rows is None:
         caption = "What twice the length adds was not measured: run `python -m mgsl study lengths`."
-        columns = ["dataset", "name", "times", "epochs", "seed", "kept"]
+        columns = ["dataset", "name", "times", "epochs", "seed", "kept", *VALIDATION]
         return Table(caption, (), (), pd.DataFrame(columns=columns), "Run")
-    measures = [name for name in map(str, rows) if name.startswith("val_")]
     body = []
     for (dataset, name), run in rows.groupby(["dataset", "name"], sort=False):
         once, twice = (run[run["times"] == times] for times in (1, 2))
         cells = [Cell(str(once["epochs"].iloc[0]))]
-        for measure in measures:
+        for measure in VALIDATION:
             cells += [_mean(once[measure]), _gain(once[measure], twice[measure])]
         cells.append(Cell("no" if lengths.added(run) > lengths.FINISHED else "yes"))
         body.append((f"{published.title(str(name))}, {dataset}", tuple(cells)))
@@ -80,7 +80,7 @@ def build() -> Table:
         ),
         columns=(
             Columns("", ("epochs",), ours=True),
-            *(Columns(_measured(m), ("R@1", "twice as long"), ours=True) for m in measures),
+            *(Columns(_measured(m), ("R@1", "twice as long"), ours=True) for m in VALIDATION),
             Columns("", ("finished",), ours=True),
         ),
         rows=tuple(body),

@@ -7,18 +7,18 @@ from pathlib import Path
 import pandas as pd
 
 from mgsl import paths
+from mgsl.evaluation.metrics import VALIDATION
 
 MARK = "†"  # beside the name of what is not trained to its end
 FINISHED = 1.0  # points that twice the length may add to a finished training, on the mean
-FIGURE = "val_R@1, IoU=0.5"
+FIGURE = VALIDATION[0]
 
 
 def read() -> pd.DataFrame | None:
     """A row for each training, at its length and at twice it; None where this was not studied.
 
     Returns:
-        Columns dataset, name, times (1 or 2), seed, epochs, kept, and figures on validation, whose
-        names begin with val_.
+        Columns dataset, name, times (1 or 2), seed, epochs, kept, and `metrics.VALIDATION`.
     """
     path = paths.STUDIES / "lengths.csv"
     return _rows(path.resolve(), path.stat().st_mtime_ns) if path.is_file() else None

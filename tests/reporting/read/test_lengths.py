@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from mgsl import paths
+from mgsl.evaluation.metrics import VALIDATION
 from mgsl.reporting.draw import tables
 from mgsl.reporting.exhibits import training_curve
 from mgsl.reporting.read import lengths
@@ -39,7 +40,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [
         {"dataset": "embedded", "name": name, "times": times, "seed": seed, "epochs": 10 * times}
-        | dict.fromkeys(trials._FIGURES, 0.5 + 0.02 * seed + (times - 1) * gain)
+        | dict.fromkeys(VALIDATION, 0.5 + 0.02 * seed + (times - 1) * gain)
         for name, gain in (("ctrl", 0.009), ("drn", 0.011))
         for times in (1, 2)
         for seed in (0, 1)
