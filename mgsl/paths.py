@@ -1,6 +1,9 @@
 """Where every file lives, relative to the repository's root, which is the working folder."""
 
+import os
 from pathlib import Path
+
+from mgsl.errors import UserError
 
 PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc
@@ -17,6 +20,20 @@ TIMES = STUDIES / "efficiency.csv"  # what it costs on one machine, timed; TIMED
 TIMED_ON = STUDIES / "efficiency.json"
 STUDIED = ARTIFACTS / "studied"  # the annotations they were counted in
 NOTEBOOKS = Path("notebooks")
+
+
+def enter_root() -> None:
+    """Make the repository's root the working folder, from there or from any folder below it.
+
+    Raises:
+        UserError: no folder from here upwards holds params.yaml.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / PARAMS).is_file():
+            os.chdir(folder)
+            return
+    raise UserError(f"{here} is not inside the repository: no {PARAMS} from here upwards")
 
 
 def config(dataset: str, name: str) -> Path:

@@ -32,6 +32,7 @@ PAGES = [
     *sorted(Path("docs").glob("*.md")),
 ]
 PARAMS = params.load(paths.PARAMS)
+EXHIBITS = Path("mgsl/reporting/exhibits")
 NUM_EQUATIONS = 14
 LONGEST = 300  # lines of a file
 LONGER = {  # and why: each is one whole that is read from top to bottom
@@ -253,8 +254,23 @@ def test_everything_that_params_name_exists() -> None:
         assert MODELS[name].__module__ == f"mgsl.models.{name}"
     for name in [*MODELS, *(name for block in PARAMS.models.values() for name in block.ablations)]:
         assert name in set(listed)
+
+
+def test_an_exhibit_is_a_notebook_and_a_module_or_folder_of_its_name() -> None:
+    modules = {path.stem if path.suffix == ".py" else path.name for path in EXHIBITS.iterdir()}
+    modules -= {"__init__", "__pycache__"}
+    assert modules == set(PARAMS.exhibit_names())
     for name in PARAMS.exhibit_names():
         assert (paths.NOTEBOOKS / f"{name}.ipynb").is_file()
+
+
+def test_no_exhibit_imports_another() -> None:
+    package = ".".join(EXHIBITS.parts)
+    for path in EXHIBITS.rglob("*.py"):
+        own = path.relative_to(EXHIBITS).with_suffix("").parts[0]
+        for name in imports_of(path):
+            if name.startswith(f"{package}."):
+                assert name.split(".")[3] == own, f"{path} imports {name}"
 
 
 def test_every_path_of_the_pipeline_exists_or_is_made_by_it() -> None:

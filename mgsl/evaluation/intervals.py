@@ -208,10 +208,26 @@ def half_width(
         (b + 3 / freedom * np.maximum(b - c, 0), freedom)
         for (b, freedom), c in zip(trainings, both, strict=True)
     ]
-    parts = [*queries, *raised]
+    square = _square(_total(queries), _total(trainings), np.sum(both, axis=0))
+    return _student(square, [*queries, *raised], confidence)
+
+
+def welch(first: Component, second: Component, confidence: float) -> Columns:
+    """How far apart two independent means lie by chance alone: half of their difference's interval.
+
+    Args:
+        first: the variance of the one mean, and its degrees of freedom.
+        second: the same of the other.
+        confidence: of the interval, in (0, 1).
+    """
+    parts = [first, second]
+    return _student(_total(parts), parts, confidence)
+
+
+def _student(square: Columns, parts: Sequence[Component], confidence: float) -> Columns:
+    """t times the root of SE², with Satterthwaite's degrees of freedom over the parts."""
     squares = _total([(part**2 / max(freedom, 1), freedom) for part, freedom in parts])
     freedom = _total(parts) ** 2 / np.where(squares > 0, squares, np.nan)
-    square = _square(_total(queries), _total(trainings), np.sum(both, axis=0))
     t = stats.t.ppf((1 + confidence) / 2, freedom)
     return np.where(square == 0, 0.0, t * np.sqrt(square))
 

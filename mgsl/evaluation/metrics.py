@@ -13,30 +13,24 @@ from mgsl.params import EvaluationParams
 from mgsl.queries import Query
 from mgsl.spans import nms, tiou, to_clips, whole_clips
 
+METRICS = ("R@1, IoU=0.5", "R@1, IoU=0.7")  # what runs are compared by: no rule of NMS changes them
+GROUPS = ("all", "rare", "common")  # of queries
+# Columns of a training's log: what its length and its learning rate are judged by.
+VALIDATION = (*(f"val_{metric}" for metric in METRICS), f"val_rare_{METRICS[0]}")
 NMS_MARGIN = 0.05  # Q20, `per_metric`: how far the NMS threshold lies below the metric's
 
 
-def recall(tiou: Float[np.ndarray, "queries ranks"], *, n: int, m: float, strict: bool) -> float:
-    """R@n, IoU=m: the share of queries with a hit in their first n moments.
+def hits(
+    tiou: Float[np.ndarray, "queries ranks"], *, n: int, m: float, strict: bool
+) -> Bool[np.ndarray, " queries"]:
+    """Whether a query has a hit among its first n moments: R@n, IoU=m is the share that has one.
 
     Args:
         tiou: overlap with the target, best-ranked moment first, in [0, 1]; 0 past the last moment.
         n: how many moments count, at least 1.
         m: the threshold, in (0, 1).
         strict: a hit is tIoU > m if True, and tIoU >= m if False.
-
-    Raises:
-        ValueError: no queries, or fewer than n moments ranked.
     """
-    if tiou.shape[0] == 0 or tiou.shape[1] < n:
-        raise ValueError(f"R@{n} needs queries with at least {n} moments, got {tiou.shape}")
-    return float(hits(tiou, n=n, m=m, strict=strict).mean())
-
-
-def hits(
-    tiou: Float[np.ndarray, "queries ranks"], *, n: int, m: float, strict: bool
-) -> Bool[np.ndarray, " queries"]:
-    """Whether one of the first n moments of a query is a hit; the arguments are `recall`'s."""
     best = tiou[:, :n].max(axis=1, initial=0)
     return best > m if strict else best >= m
 

@@ -11,11 +11,10 @@ import pandas as pd
 
 from mgsl.evaluation.comparing import Mask, Tables, contrast, differences, means, stack
 from mgsl.evaluation.intervals import estimate
+from mgsl.evaluation.metrics import GROUPS, METRICS
 from mgsl.params import EvaluationParams
 
-METRICS = ("R@1, IoU=0.5", "R@1, IoU=0.7")
 CONTRAST = "rare less common"
-GROUPS = ("all", "rare", "common")
 VISIBLE = (3, 5, 10)  # trainings of each side whose smallest visible difference is told
 NUMBERS = (
     *("value", "low", "high", "sd", "of_queries", "of_trainings", "better", "trainings", "queries"),

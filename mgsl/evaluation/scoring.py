@@ -9,7 +9,16 @@ import pandas as pd
 from mgsl.configs import EvaluateConfig
 from mgsl.errors import UserError
 from mgsl.evaluation.comparing import means_by_name, of_two_files
-from mgsl.evaluation.metrics import NMS_MARGIN, groups, metrics_table, on_grid, per_query, targets
+from mgsl.evaluation.metrics import (
+    GROUPS,
+    METRICS,
+    NMS_MARGIN,
+    groups,
+    metrics_table,
+    on_grid,
+    per_query,
+    targets,
+)
 from mgsl.evaluation.predictions import read_predictions
 from mgsl.evaluation.released import Released, released_ids
 from mgsl.params import EvaluationParams
@@ -18,8 +27,6 @@ from mgsl.queries import Query, read_queries, read_summary
 _DECIMALS = 6  # of the fractions in metrics.csv: no file differs by how a sum was rounded
 _TOGETHER = {"value": "mean", "low": "mean_low", "high": "mean_high"}
 _MEANS = (*_TOGETHER.values(), "sd", "trainings")  # the same in each row of a method
-_HEADLINE_GROUPS = ("all", "rare", "common")
-_HEADLINE_METRICS = ("R@1, IoU=0.5", "R@1, IoU=0.7")  # a terminal is only so wide
 
 
 def read_test(prepared: Path) -> tuple[list[Query], dict[str, Any]]:
@@ -182,8 +189,7 @@ def headline(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
         table: what `summary` returned, of one dataset.
     """
     rows = table.dropna(subset="value")
-    shown = rows["metric"].isin(_HEADLINE_METRICS)
-    rows = rows[shown & rows["group"].isin(_HEADLINE_GROUPS)]
+    rows = rows[rows["metric"].isin(METRICS) & rows["group"].isin(GROUPS)]
     numbers: dict[str, dict[str, dict[str, float]]] = {}
     for name, group, metric, value in rows[["name", "group", "metric", "value"]].to_numpy():
         numbers.setdefault(name, {}).setdefault(group, {})[metric] = round(100 * value, 2)
@@ -212,12 +218,9 @@ def rule(
     interval = f"bootstrap interval over queries ({draws})"
     if trainings > 1:
         interval = f"interval over queries and {trainings} trainings"
-    how = f"{hit} in {_unit(params)}, {suppression}"
+    unit = f"whole clips of {params.grid}, ends included" if params.grid else "seconds"
+    how = f"{hit} in {unit}, {suppression}"
     return f"A hit is {how}; [low, high] is the {params.confidence:.0%} {interval}."
-
-
-def _unit(params: EvaluationParams) -> str:
-    return f"whole clips of {params.grid}, ends included" if params.grid else "seconds"
 
 
 def _suppression(params: EvaluationParams) -> str:

@@ -2,12 +2,14 @@
 
 Trainings that differ in nothing but the seed scatter. Another machine's differ from the committed
 ones as other seeds would, so that their means agree where they are no further apart than two means
-of so many trainings are by chance (Welch, degrees of freedom after Satterthwaite).
+of so many trainings are by chance (`intervals.welch`).
 """
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+
+from mgsl.evaluation.intervals import welch
 
 KEYS = ["name", "group", "metric"]
 COMPARED = [*KEYS, "mean", "mean_after", "trainings", "trainings_after", "noise", "outcome"]
@@ -74,13 +76,9 @@ def noise(sd: float, trainings: int, sd_after: float, trainings_after: int) -> f
     """
     if min(trainings, trainings_after) < 2:
         return float("nan")
-    first, second = sd**2 / trainings, sd_after**2 / trainings_after
-    if first + second == 0:
-        return 0.0
-    freedom = (first + second) ** 2 / (
-        first**2 / (trainings - 1) + second**2 / (trainings_after - 1)
-    )
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(first + second))
+    first, second = np.array([sd**2 / trainings]), np.array([sd_after**2 / trainings_after])
+    half = welch((first, trainings - 1), (second, trainings_after - 1), CONFIDENCE)
+    return float(half[0])
 
 
 def allowed(runs: int) -> float:

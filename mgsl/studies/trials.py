@@ -15,6 +15,7 @@ import torch
 from mgsl import params, paths
 from mgsl.configs import EvaluateConfig, RunConfig
 from mgsl.errors import missing
+from mgsl.evaluation.metrics import VALIDATION
 from mgsl.files import atomic_path
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
@@ -26,7 +27,6 @@ from mgsl.training.run import train as train_run
 LENGTHS = "lengths"  # of reports/studies
 VARIANTS = ("printed", "attention_only")  # of MGSL-Net, beside the recommended reading
 _DECIMALS = 4
-_FIGURES = ("val_R@1, IoU=0.5", "val_R@1, IoU=0.7", "val_rare_R@1, IoU=0.5")
 
 
 def train(trial: tuple[RunConfig, int]) -> pd.DataFrame:
@@ -122,7 +122,7 @@ def rates(
         rows.append(
             {"name": config.name, "learning_rate": config.learning_rate, "epochs": config.epochs}
             | {"kept": int(row["epoch"])}
-            | {figure: row[figure] for figure in (*_FIGURES, "processor_s")}
+            | {figure: row[figure] for figure in (*VALIDATION, "processor_s")}
         )
     return pd.DataFrame(rows)
 
@@ -138,7 +138,7 @@ def _row(config: RunConfig, seed: int, times: int, curve: pd.DataFrame) -> dict[
     kept = kept_epoch(curve, config)
     about = {"dataset": config.dataset, "name": config.name, "times": times, "seed": seed}
     about |= {"epochs": config.epochs, "kept": int(kept["epoch"])}
-    return about | {figure: kept[figure] for figure in _FIGURES}
+    return about | {figure: kept[figure] for figure in VALIDATION}
 
 
 def _curve(path: Path) -> pd.DataFrame:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from mgsl.configs import RunConfig
 from mgsl.data.loading import Split, load_splits
 from mgsl.models import build
 from mgsl.models.parts.base import BlindMethod, Method
-from mgsl.params import RunConfig
 from mgsl.training.blind import fit_blind
 from mgsl.training.loop import fit
 from mgsl.training.seeding import seed_everything

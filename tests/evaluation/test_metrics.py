@@ -12,7 +12,6 @@ from mgsl.evaluation.metrics import (
     metric_names,
     metrics_table,
     per_query,
-    recall,
     targets,
 )
 from mgsl.evaluation.predictions import Predictions
@@ -31,19 +30,16 @@ def predict(lists: list[list[tuple[float, float]]]) -> Predictions:
     return Predictions(spans_s=spans_s, scores=np.zeros(real.shape), real=real)
 
 
-def test_recall_is_the_share_of_queries_with_a_hit_in_their_first_n() -> None:
+def test_a_query_has_a_hit_where_one_of_its_first_n_moments_overlaps_enough() -> None:
     tiou = np.array([[0.2, 0.5, 0.9], [0.6, 0.1, 0.1], [0.1, 0.2, 0.3], [0.5, 0.9, 0.0]])
-    assert recall(tiou, n=1, m=0.5, strict=False) == 0.5
-    assert recall(tiou, n=1, m=0.5, strict=True) == 0.25
-    assert recall(tiou, n=2, m=0.5, strict=False) == 0.75
-    assert recall(tiou, n=3, m=0.7, strict=False) == 0.5
-    np.testing.assert_array_equal(hits(tiou, n=2, m=0.5, strict=True), [False, True, False, True])
-
-
-@pytest.mark.parametrize("shape", [(0, 5), (3, 4)])
-def test_recall_needs_queries_and_moments_enough(shape: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=r"R@5 needs queries with at least 5 moments, got \("):
-        recall(np.zeros(shape), n=5, m=0.5, strict=False)
+    for n, m, strict, expected in (
+        (1, 0.5, False, [False, True, False, True]),
+        (1, 0.5, True, [False, True, False, False]),
+        (2, 0.5, False, [True, True, False, True]),
+        (2, 0.5, True, [False, True, False, True]),
+        (3, 0.7, False, [True, False, False, True]),
+    ):
+        np.testing.assert_array_equal(hits(tiou, n=n, m=m, strict=strict), expected)
 
 
 def test_metrics_are_named_in_the_order_of_the_paper() -> None:

@@ -60,9 +60,9 @@ def test_a_hit_at_the_threshold_follows_the_rule() -> None:
     )
 )
 def test_who_answers_like_the_truth_always_hits(spans: list[list[int]]) -> None:
-    people = np.array(spans, np.float64) / 100
-    same = np.repeat(people[:1], len(people), axis=0)
-    found = people.per_query([same], people[:1], RULES)
+    marked = np.array(spans, np.float64) / 100
+    same = np.repeat(marked[:1], len(marked), axis=0)
+    found = people.per_query([same], marked[:1], RULES)
     for scores in found.values():
         assert all(value == [1.0] for value in scores.values())
 

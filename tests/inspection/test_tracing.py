@@ -14,8 +14,9 @@ from mgsl.inspection import parameter_counts
 from mgsl.inspection.tracing import count, trace
 from mgsl.models import MODELS, build
 from mgsl.models.parts.base import GroundingModel
-from mgsl.reporting.draw import diagram, figures
+from mgsl.reporting.draw import figures
 from mgsl.reporting.exhibits import figure_2, figure_3
+from mgsl.reporting.read import traces
 from tests import tiny
 from tests.reporting import report_workspace
 
@@ -164,4 +165,4 @@ def test_what_is_not_run_is_not_drawn(inside: Path) -> None:
     with pytest.raises(UserError, match=r"nothing to draw: of \['memory_only'\] none is run"):
         figure_2.draw(["embedded"], ["memory_only"])
     with pytest.raises(UserError, match=r"traced/embedded/x.json is missing: run"):
-        diagram.read_trace("embedded", "x")
+        traces.read("embedded", "x")

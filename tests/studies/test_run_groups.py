@@ -1,19 +1,21 @@
 """Readings and slots: what was studied is shown, what was not says so."""
 
-import re
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from mgsl import params, paths
+from mgsl.evaluation.metrics import METRICS
 from mgsl.files import write_json
 from mgsl.nested import flatten
+from mgsl.reporting.draw import effects
 from mgsl.reporting.draw.tables import DASH, Cell
-from mgsl.reporting.exhibits import memories, readings, slots
-from mgsl.reporting.read.kept_runs import RunStudy, of_readings
+from mgsl.reporting.exhibits import details, memories, other_datasets, readings, slots
+from mgsl.reporting.read.kept_runs import of_readings, of_slots
 from tests.reporting import report_workspace
 
 READINGS = {
@@ -42,7 +44,7 @@ def _studied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_studied")
 def test_the_table_has_what_a_reading_reaches_and_what_it_changes() -> None:
-    table = readings.build(of_readings(), ["embedded"])
+    table = readings.build(["embedded"])
     rows = dict(table.rows)
     assert [block.title for block in table.columns] == [
         "ours: embedded (simulated), R@1, IoU=0.5", "ours: embedded (simulated), R@1, IoU=0.7",
@@ -75,8 +77,8 @@ def test_a_study_against_another_recommended_reading_says_so() -> None:
 
 @pytest.mark.usefixtures("_studied")
 def test_the_readings_that_gain_most_are_on_top_and_rules_of_nms_are_left_out() -> None:
-    assert readings._sorted(of_readings(), "embedded") == ["half_width", "own_last"]
-    axes = readings.draw(of_readings(), ["embedded"]).figure.axes[0]
+    assert effects._sorted(of_readings(), "embedded") == ["half_width", "own_last"]
+    axes = readings.draw(["embedded"]).figure.axes[0]
     assert len(axes.get_yticks()) == 2
 
 
@@ -86,7 +88,7 @@ def test_a_second_study_of_readings_is_shown_with_the_first() -> None:
     table = report_workspace.study(more).assign(seeds=1)
     table.to_csv(paths.STUDIES / "more_readings.csv", index=False)
     study = of_readings()
-    assert readings._sorted(study, "embedded") == ["iou_gradient", "half_width", "own_last"]
+    assert effects._sorted(study, "embedded") == ["iou_gradient", "half_width", "own_last"]
     base = study.row("embedded", "mgsl_net", "all", "R@1, IoU=0.5")
     assert base is not None
     assert base["slots"] == 128
@@ -95,11 +97,11 @@ def test_a_second_study_of_readings_is_shown_with_the_first() -> None:
 
 @pytest.mark.usefixtures("_studied")
 def test_a_sweep_is_sorted_by_slots_and_names_its_default() -> None:
-    study = RunStudy("slots")
-    rows = slots.sweep(study, "embedded", "rare", "R@1, IoU=0.5")
+    study = of_slots()
+    rows = study.sweep("embedded", "rare", "R@1, IoU=0.5")
     assert rows["slots"].tolist() == [64, 128, 2048]
     assert rows["value"].tolist() == pytest.approx([46.0, 50.0, 51.0])
-    assert slots.default(study, "embedded") == 128
+    assert study.default_slots("embedded") == 128
     drawn = slots.draw(["embedded"])
     labels = [text.get_text() for text in drawn.figure.axes[2].get_xticklabels()]
     assert labels == ["64", "128", "2,048"]
@@ -108,7 +110,7 @@ def test_a_sweep_is_sorted_by_slots_and_names_its_default() -> None:
 
 @pytest.mark.usefixtures("_studied")
 def test_a_dataset_that_was_not_studied_is_named_beside_those_that_were() -> None:
-    caption = readings.draw(of_readings(), ["charades_actions", "embedded"]).caption
+    caption = readings.draw(["charades_actions", "embedded"]).caption
     assert "Not run on charades_actions (`python -m mgsl study readings`)." in caption
     assert "Embedded (embedded): SIMULATED data" in slots.draw(["charades_actions"]).caption
 
@@ -118,11 +120,11 @@ def test_without_a_study_the_page_says_that_it_was_not_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for drawing, name in (
-        (readings.draw(of_readings(), ["embedded"]), "readings"),
+        (readings.draw(["embedded"]), "readings"),
         (slots.draw(["embedded"]), "slots"),
     ):
         assert drawing.caption == f"Not run on embedded (`python -m mgsl study {name}`)."
-    table = readings.build(of_readings(), ["embedded"])
+    table = readings.build(["embedded"])
     assert table.rows == ()
     assert "Not run on embedded" in table.caption
 
@@ -138,7 +140,7 @@ def test_a_memory_has_content_where_zeroing_and_shuffling_both_cost(
         {"dataset": "embedded", "name": name, "seed": seed}
         | {
             f"{label}, {metric}": value if value is None else value + seed / 100
-            for metric in memories.METRICS
+            for metric in METRICS
             for label, value in (
                 ("intact", 0.5), ("zeroed", zeroed), ("shuffled", shuffled), ("initial", shuffled),
             )
@@ -181,15 +183,11 @@ def test_the_rule_prefers_content_then_recall_and_wants_every_dataset() -> None:
     assert memories.choice(means) == "mgsl_net"
 
 
-@pytest.mark.parametrize(
-    ("notebook", "study"),
-    [
-        ("readings", "of_readings"),
-        ("details", "of_details"),
-        ("memories", "of_memories"),
-        ("other_datasets", "of_methods"),
-    ],
-)
-def test_each_notebook_shows_the_study_that_it_is_named_for(notebook: str, study: str) -> None:
-    text = (report_workspace.ROOT / f"notebooks/{notebook}.ipynb").read_text()
-    assert set(re.findall(r"of_\w+", text)) == {study}
+@pytest.mark.parametrize("exhibit", [readings, details, memories, other_datasets])
+@pytest.mark.parametrize("kind", ["draw", "build"])
+def test_each_exhibit_shows_the_study_that_it_is_named_for(
+    exhibit: ModuleType, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = exhibit.__name__.rpartition(".")[2].replace("other_datasets", "methods")
+    assert f"`python -m mgsl study {name}`" in getattr(exhibit, kind)(["embedded"]).caption

@@ -4,18 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
-from jaxtyping import Float
 from matplotlib.axes import Axes
 
+from mgsl.evaluation.smoothing import Curve
 from mgsl.reporting.draw import style
 
 BAR = 0.2  # inches of one bar on a timeline
 _SPLITS = {"train": style.FAINT, "val": style.MUTED, "test": style.SERIES[0]}
-
-Curve = Float[np.ndarray, " points"]
 
 
 class Interval(Protocol):

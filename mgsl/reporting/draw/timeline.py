@@ -15,29 +15,29 @@ from mgsl.reporting.read.results import Results
 from mgsl.spans import tiou
 
 
-def example(source: Results) -> Query:
+def example(results: Results) -> Query:
     """The query that is shown: the first rare one of the test split, else the first."""
-    test = [query for query in source.queries if query.split == "test"]
+    test = [query for query in results.queries if query.split == "test"]
     return next((query for query in test if query.rare), test[0])
 
 
-def rarest_word(source: Results, query: Query) -> str:
+def rarest_word(results: Results, query: Query) -> str:
     """The word that decides whether a query is rare, and how often training has it."""
-    tags = source.preparation.preparation.rare.tags
-    counts = source.word_counts
+    tags = results.preparation.preparation.rare.tags
+    counts = results.word_counts
     words = [w for w, tag in zip(query.tokens, query.tags, strict=True) if tag.startswith(tags)]
     if not words:
         return "no noun, verb or adjective"
     word = min(words, key=lambda word: counts.get(word, 0))
     times = int(counts.get(word, 0))
     seen = {0: "never seen", 1: "seen once", 2: "seen twice"}.get(times, f"seen {times:,} times")
-    where = "all splits" if source.preparation.preparation.rare.corpus == "all" else "training"
+    where = "all splits" if results.preparation.preparation.rare.corpus == "all" else "training"
     return f"rarest word: “{word}”, {seen} in {where}"
 
 
-def truth(source: Results, query: Query) -> list[Bar]:
+def truth(results: Results, query: Query) -> list[Bar]:
     """The queried moment, its distractors and whatever else happens in the video."""
-    events = source.events(query.video)
+    events = results.events(query.video)
     moment = next((e for e in events if (e.start_s, e.end_s) == (query.start_s, query.end_s)), None)
     bars = [Bar(query.start_s, query.end_s, "queried moment", _words(moment, query), style.MOMENT)]
     others = [event for event in events if event is not moment]
@@ -46,14 +46,14 @@ def truth(source: Results, query: Query) -> list[Bar]:
     return bars + [_bar(e, "other event", style.EVENT) for e in others if e not in distractors]
 
 
-def answers(source: Results, query: Query) -> list[Bar]:
+def answers(results: Results, query: Query) -> list[Bar]:
     """The best-ranked moment of every run's first seed."""
-    return [answer(source, query, name) for name in source.names]
+    return [answer(results, query, name) for name in results.names]
 
 
-def answer(source: Results, query: Query, name: str) -> Bar:
+def answer(results: Results, query: Query, name: str) -> Bar:
     """The best-ranked moment of one run's first seed."""
-    start_s, end_s, *_ = source.predictions(name, source.config.seeds[0], query.qid)[0]
+    start_s, end_s, *_ = results.predictions(name, results.config.seeds[0], query.qid)[0]
     overlap = overlap_text((start_s, end_s), (query.start_s, query.end_s))
     return Bar(start_s, end_s, published.title(name), overlap, style.color(name))
 
@@ -63,9 +63,9 @@ def overlap_text(span_s: tuple[float, float], target_s: tuple[float, float]) -> 
     return f"tIoU {float(tiou(np.array(span_s), np.array(target_s))):.2f}"
 
 
-def draw_clips(axes: Axes, source: Results, query: Query) -> None:
+def draw_clips(axes: Axes, results: Results, query: Query) -> None:
     """The clip features as a heat map; the dimensions most particular to the moment on top."""
-    features = source.features(query.video)
+    features = results.features(query.video)
     clips = _by_contrast(features - np.median(features, axis=0), query)
     limit = float(np.quantile(np.abs(clips), 0.98)) or 1.0
     axes.imshow(

@@ -23,12 +23,12 @@ def draw(datasets: Sequence[str]) -> Drawing:
     Args:
         datasets: names of prepared datasets.
     """
-    sources = [Results(dataset) for dataset in datasets]
+    all_results = [Results(dataset) for dataset in datasets]
     parts, heights = [], []
-    for source in sources:
-        query = timeline.example(source)
-        bars = timeline.truth(source, query)
-        parts += [partial(_draw_tail, source), partial(_draw_video, source, bars)]
+    for results in all_results:
+        query = timeline.example(results)
+        bars = timeline.truth(results, query)
+        parts += [partial(_draw_tail, results), partial(_draw_video, results, bars)]
         heights += [_TAIL, _HEAD + _CLIPS + BAR * len(bars)]
     caption = (
         "What the data looks like. Top left: share of pairs by the training frequency of their "
@@ -36,25 +36,25 @@ def draw(datasets: Sequence[str]) -> Drawing:
         "Bottom: the first rare query of the test split on its video. The heat map shows the clip "
         "features less their median over the video (red above, blue below), sorted so that what "
         "the moment has is on top; distractors differ from the queried moment in one word. "
-        + " ".join(source.caption for source in sources)
+        + " ".join(results.caption for results in all_results)
     )
     figure = figures.compose(heights, parts, width=style.WIDTH)
     return Drawing(figure, "The dataset: its long tail and one of its videos", caption)
 
 
-def _draw_tail(source: Results, part: SubFigure) -> None:
-    part.suptitle(source.heading, x=0.01, ha="left", size=9, weight="bold")
+def _draw_tail(results: Results, part: SubFigure) -> None:
+    part.suptitle(results.heading, x=0.01, ha="left", size=9, weight="bold")
     shares, zipf = part.subplots(1, 2)
-    _draw_shares(source, shares)
-    _draw_ranks(source, zipf)
+    _draw_shares(results, shares)
+    _draw_ranks(results, zipf)
 
 
-def _draw_shares(source: Results, axes: Axes) -> None:
-    shares = source.summary["shares"]
+def _draw_shares(results: Results, axes: Axes) -> None:
+    shares = results.summary["shares"]
     marks.bins(
         axes,
         {
-            split: {label: 100 * shares[split][label] for label in source.summary["bins"]}
+            split: {label: 100 * shares[split][label] for label in results.summary["bins"]}
             for split in SPLITS
             if split in shares
         },
@@ -64,9 +64,9 @@ def _draw_shares(source: Results, axes: Axes) -> None:
     axes.set_title("Four bins of rarity", size=7.5)
 
 
-def _draw_ranks(source: Results, axes: Axes) -> None:
-    rule = source.preparation.preparation.rare
-    counts = source.word_counts.to_numpy()
+def _draw_ranks(results: Results, axes: Axes) -> None:
+    rule = results.preparation.preparation.rare
+    counts = results.word_counts.to_numpy()
     ranks = np.arange(1, len(counts) + 1)
     rare = counts <= rule.threshold if rule.inclusive else counts < rule.threshold
     for members, ink in ((~rare, style.MUTED), (rare, style.SERIES[1])):
@@ -85,10 +85,10 @@ def _draw_ranks(source: Results, axes: Axes) -> None:
     axes.grid()
 
 
-def _draw_video(source: Results, bars: list[Bar], part: SubFigure) -> None:
-    query = timeline.example(source)
+def _draw_video(results: Results, bars: list[Bar], part: SubFigure) -> None:
+    query = timeline.example(results)
     ratios = [_CLIPS, BAR * len(bars)]
     clips, spans = part.subplots(2, 1, height_ratios=ratios, sharex=True)
     clips.set_title(f"“{query.sentence}”", size=8)
-    timeline.draw_clips(clips, source, query)
+    timeline.draw_clips(clips, results, query)
     timeline.draw_bars(spans, bars, query)

@@ -19,12 +19,12 @@ def draw(datasets: Sequence[str]) -> Drawing:
     Args:
         datasets: names of evaluated datasets.
     """
-    sources = [Results(dataset) for dataset in datasets]
+    all_results = [Results(dataset) for dataset in datasets]
     parts, heights = [], []
-    for source in sources:
-        query = timeline.example(source)
-        bars = timeline.truth(source, query) + timeline.answers(source, query)
-        parts.append(partial(_part, source, bars))
+    for results in all_results:
+        query = timeline.example(results)
+        bars = timeline.truth(results, query) + timeline.answers(results, query)
+        parts.append(partial(_part, results, bars))
         heights.append(_HEAD + _CLIPS + BAR * len(bars))
     caption = (
         "Figure 1a. One query and its moment: the first rare query of the test split, chosen "
@@ -32,20 +32,21 @@ def draw(datasets: Sequence[str]) -> Drawing:
         "over the video (red above, blue below), sorted so that what the moment has is on top. "
         "Below: the queried moment, events that differ from it in one word (distractors), the "
         "other events of the video, and each run's best-ranked moment with its overlap "
-        f"(seed {sources[0].config.seeds[0]}). " + " ".join(source.caption for source in sources)
+        f"(seed {all_results[0].config.seeds[0]}). "
+        + " ".join(results.caption for results in all_results)
     )
     figure = figures.compose(heights, parts, width=style.WIDTH)
     return Drawing(figure, "Figure 1a. A query with a rare word, and its moment", caption)
 
 
-def _part(source: Results, bars: list[Bar], part: SubFigure) -> None:
-    query = timeline.example(source)
+def _part(results: Results, bars: list[Bar], part: SubFigure) -> None:
+    query = timeline.example(results)
     ratios = [_CLIPS, BAR * len(bars)]
     clips, spans = part.subplots(2, 1, height_ratios=ratios, sharex=True)
     part.suptitle(f"“{query.sentence}”", x=0.01, ha="left", size=9, weight="bold")
     clips.set_title(
-        f"{timeline.rarest_word(source, query)} · video {query.video}, {source.heading}",
+        f"{timeline.rarest_word(results, query)} · video {query.video}, {results.heading}",
         size=7, weight="normal", color=style.MUTED,
     )  # fmt: skip
-    timeline.draw_clips(clips, source, query)
+    timeline.draw_clips(clips, results, query)
     timeline.draw_bars(spans, bars, query)

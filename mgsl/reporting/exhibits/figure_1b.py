@@ -12,9 +12,9 @@ from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read import published
+from mgsl.reporting.read.compared import METRIC
 from mgsl.reporting.read.results import Results, rule
 
-METRIC = "R@1, IoU=0.5"
 _PRINTED_NAMES = {"2DTAN": "tan_2d", "DRN": "drn", "MGSL-Net": "mgsl_net"}
 _ROW, _HEAD = 0.25, 1.05  # inches
 
@@ -25,29 +25,29 @@ def draw(datasets: Sequence[str]) -> Drawing:
     Args:
         datasets: names of evaluated datasets.
     """
-    sources = [Results(dataset) for dataset in datasets]
-    heights = [_HEAD + _ROW * (len(s.names) + len(_PRINTED_NAMES) + 1) for s in sources]
-    figure = figures.compose(heights, [partial(_part, s) for s in sources], width=style.WIDTH)
+    all_results = [Results(dataset) for dataset in datasets]
+    heights = [_HEAD + _ROW * (len(s.names) + len(_PRINTED_NAMES) + 1) for s in all_results]
+    figure = figures.compose(heights, [partial(_part, s) for s in all_results], width=style.WIDTH)
     caption = (
         "Figure 1b. Left: share of test pairs by the training frequency of their rarest noun, verb "
         f"or adjective. Right: {METRIC} of rare (filled) and common pairs (open). Diamonds are "
         "the numbers that the paper prints for ActivityNet Captions; they rest on other data than "
         "ours and are no reference for them. "
-        + " ".join(source.caption for source in sources)
-        + f" {rule(sources)}"
+        + " ".join(results.caption for results in all_results)
+        + f" {rule(all_results)}"
     )
     return Drawing(figure, "Figure 1b. Word frequency and recall on rare and common pairs", caption)
 
 
-def _part(source: Results, part: SubFigure) -> None:
+def _part(results: Results, part: SubFigure) -> None:
     shares, recall = part.subplots(1, 2, width_ratios=[1, 1.45])
-    _draw_shares(source, shares)
-    _draw_recall(source, recall)
+    _draw_shares(results, shares)
+    _draw_recall(results, recall)
 
 
-def _draw_shares(source: Results, axes: Axes) -> None:
-    labels = source.summary["bins"]
-    ours = [100 * source.summary["shares"]["test"][label] for label in labels]
+def _draw_shares(results: Results, axes: Axes) -> None:
+    labels = results.summary["bins"]
+    ours = [100 * results.summary["shares"]["test"][label] for label in labels]
     printed = published.bin_shares()
     places = np.arange(len(labels))[::-1]
     axes.barh(places, ours, height=0.56, color=style.EVENT)
@@ -64,19 +64,19 @@ def _draw_shares(source: Results, axes: Axes) -> None:
     axes.set_xlim(0, 1.18 * max(*ours, *printed))
     axes.set_xlabel("share of test pairs, %")
     axes.set_ylabel("training frequency of rarest word")
-    axes.set_title(source.heading)
+    axes.set_title(results.heading)
     axes.tick_params(axis="y", length=0)
 
 
-def _draw_recall(source: Results, axes: Axes) -> None:
-    names, printed = source.names, published.rare_and_common()
+def _draw_recall(results: Results, axes: Axes) -> None:
+    names, printed = results.names, published.rare_and_common()
     top = len(names) + len(printed) - 0.2
     rows = []
     for row, name in enumerate(names):
         height = top - row
         rows.append((height, published.title(name)))
         for group, offset in (("rare", 0.13), ("common", -0.13)):
-            found = source.result(name, group, METRIC)
+            found = results.result(name, group, METRIC)
             if found is None:
                 continue
             number = Measured.of(found, scale=100)

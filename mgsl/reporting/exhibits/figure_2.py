@@ -5,12 +5,11 @@ from functools import partial
 
 from matplotlib.figure import SubFigure
 
-from mgsl.errors import UserError
 from mgsl.reporting.draw import diagram, figures, style
-from mgsl.reporting.draw.diagram import Canvas, Trace
+from mgsl.reporting.draw.diagram import Canvas
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.read import published
 from mgsl.reporting.read.results import Results
+from mgsl.reporting.read.traces import Trace, heading, read_all
 
 _HEIGHT = 84.0  # units
 _V, _Q_HAT, _V_HAT, _Q = 62.0, 48.0, 32.0, 18.0  # where each stream runs
@@ -29,7 +28,7 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
     Raises:
         UserError: none of them was run.
     """
-    parts = [partial(_part, *which) for which in traces(datasets, names)]
+    parts = [partial(_part, *which) for which in read_all(datasets, names)]
     figure = figures.compose(_HEIGHT * diagram.UNIT, parts, width=style.WIDTH)
     caption = (
         "Figure 2. MGSL-Net as it was called: its modules, the shapes of what passes between them "
@@ -40,32 +39,9 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
     return Drawing(figure, "Figure 2. MGSL-Net", caption)
 
 
-def traces(datasets: Sequence[str], names: Sequence[str]) -> list[tuple[Results, Trace]]:
-    """The traces of what was run.
-
-    Raises:
-        UserError: none of the names was run, or its trace is missing.
-    """
-    sources = [Results(dataset) for dataset in datasets]
-    found = [
-        (source, diagram.read_trace(source.dataset, name))
-        for source in sources
-        for name in names
-        if name in source.config.names
-    ]
-    if not found:
-        raise UserError(f"nothing to draw: of {list(names)} none is run, see params.yaml")
-    return found
-
-
-def heading(source: Results, trace: Trace) -> str:
-    """What a diagram is of."""
-    return f"{published.title(trace.data['name'])}, {source.heading}"
-
-
-def _part(source: Results, trace: Trace, part: SubFigure) -> None:
+def _part(results: Results, trace: Trace, part: SubFigure) -> None:
     canvas = Canvas(part, _HEIGHT)
-    canvas.text(2, _HEIGHT - 3.5, heading(source, trace), ha="left", size=8, weight="bold")
+    canvas.text(2, _HEIGHT - 3.5, heading(results, trace), ha="left", size=8, weight="bold")
     canvas.text(70, 4, trace.legend(), size=5.8, color=style.MUTED)
     _draw_encoders(canvas, trace)
     _draw_alignment(canvas, trace)

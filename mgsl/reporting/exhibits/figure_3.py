@@ -6,10 +6,10 @@ from functools import partial
 from matplotlib.figure import SubFigure
 
 from mgsl.reporting.draw import diagram, figures, style
-from mgsl.reporting.draw.diagram import Canvas, Trace
+from mgsl.reporting.draw.diagram import Canvas
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.exhibits.figure_2 import heading, traces
 from mgsl.reporting.read.results import Results
+from mgsl.reporting.read.traces import Trace, heading, read_all
 
 _G, _X, _Y = 54.0, 35.0, 16.0  # where context, clips and words run
 _MAPS, _SELF, _FORK, _UNITS, _JOIN = 27.0, 53.0, 68.5, 94.0, 119.0  # columns
@@ -36,7 +36,7 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
     Raises:
         UserError: none of them was run.
     """
-    found = traces(datasets, names)
+    found = read_all(datasets, names)
     heights = [_height(trace) * diagram.UNIT for _, trace in found]
     parts = [partial(_part, *which) for which in found]
     figure = figures.compose(heights, parts, width=style.WIDTH)
@@ -53,9 +53,9 @@ def _height(trace: Trace) -> float:
     return 74.0 if trace.config["attention"]["calibration"] != "none" else 74.0 - (_G - _X)
 
 
-def _part(source: Results, trace: Trace, part: SubFigure) -> None:
+def _part(results: Results, trace: Trace, part: SubFigure) -> None:
     canvas = Canvas(part, _height(trace))
-    canvas.text(2, _height(trace) - 3.5, heading(source, trace), ha="left", size=8, weight="bold")
+    canvas.text(2, _height(trace) - 3.5, heading(results, trace), ha="left", size=8, weight="bold")
     canvas.text(70, 3.5, trace.legend("attention"), size=5.8, color=style.MUTED)
     own = trace.config["attention"]["self_attention"]
     calibration = trace.config["attention"]["calibration"]

@@ -28,12 +28,14 @@ def draw(datasets: Sequence[str]) -> Drawing:
     Args:
         datasets: names of evaluated datasets.
     """
-    sources = [Results(dataset) for dataset in datasets]
+    all_results = [Results(dataset) for dataset in datasets]
     height = _HEAD + BAR * (len(METHODS) + 1)
-    parts = [partial(_ours, source) for source in sources]
+    parts = [partial(_ours, results) for results in all_results]
     lacking = {
-        source.label: [title for name, title in METHODS.items() if name not in source.config.names]
-        for source in sources
+        results.label: [
+            title for name, title in METHODS.items() if name not in results.config.names
+        ]
+        for results in all_results
     }
     caption = " ".join(
         [
@@ -41,8 +43,8 @@ def draw(datasets: Sequence[str]) -> Drawing:
             "with it. The queries were chosen before any answer was seen: the first rare and the "
             "first common one of the test split. Below, marked as printed: the paper’s two "
             "examples, whose overlaps are computed here from the printed times.",
-            *(source.caption for source in sources),
-            f"Answers are those of seed {sources[0].config.seeds[0]}.",
+            *(results.caption for results in all_results),
+            f"Answers are those of seed {all_results[0].config.seeds[0]}.",
             *(f"Not run on {label}: {', '.join(names)}." for label, names in lacking.items()
               if names),
         ]
@@ -51,33 +53,33 @@ def draw(datasets: Sequence[str]) -> Drawing:
     return Drawing(figure, "Figure 6. Two queries, three methods", caption)
 
 
-def examples(source: Results) -> list[Query]:
+def examples(results: Results) -> list[Query]:
     """The first rare and the first common query of the test split, where there are such."""
-    kinds = ([query for query in source.test if query.rare is rare] for rare in (True, False))
+    kinds = ([query for query in results.test if query.rare is rare] for rare in (True, False))
     return [queries[0] for queries in kinds if queries]
 
 
-def bars(source: Results, query: Query) -> list[Bar]:
+def bars(results: Results, query: Query) -> list[Bar]:
     """The truth and each method's answer; a method that was not run has words in its place."""
     found = [Bar(query.start_s, query.end_s, _TRUTH, "", style.MOMENT)]
     for name, title in METHODS.items():
-        if name in source.config.names:
-            answer = timeline.answer(source, query, name)
+        if name in results.config.names:
+            answer = timeline.answer(results, query, name)
             found.append(Bar(answer.start_s, answer.end_s, title, answer.text, answer.color))
         else:
             found.append(Bar(0.0, 0.0, title, NOT_RUN, style.MUTED))
     return found
 
 
-def _ours(source: Results, part: SubFigure) -> None:
-    part.suptitle(f"ours: {source.heading}", x=0.01, ha="left", size=9, weight="bold")
-    queries = examples(source)
+def _ours(results: Results, part: SubFigure) -> None:
+    part.suptitle(f"ours: {results.heading}", x=0.01, ha="left", size=9, weight="bold")
+    queries = examples(results)
     panels = part.subplots(1, len(queries), squeeze=False)[0]
     for place, (axes, query) in enumerate(zip(panels, queries, strict=True)):
         kind = "rare" if query.rare else "common"
-        note = f"{kind} · {timeline.rarest_word(source, query)}"
+        note = f"{kind} · {timeline.rarest_word(results, query)}"
         moment = query.start_s, query.end_s
-        found = bars(source, query)
+        found = bars(results, query)
         _panel(axes, query.sentence, note, found, moment, (0.0, query.duration_s), first=not place)
 
 

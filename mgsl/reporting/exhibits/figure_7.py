@@ -50,7 +50,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
         "frequency with how far the slots that they address lie from their five nearest "
         "neighbours, with its bootstrap interval. Slots and pairs are of seed "
         f"{found[0].seeds[0]}, the verdict of all seeds. "
-        + " ".join(dict.fromkeys(one.source.caption for one in found))
+        + " ".join(dict.fromkeys(one.results.caption for one in found))
     )
     return Drawing(figure, "Figure 7. What the slots hold", caption)
 
@@ -78,7 +78,7 @@ def _lines(found: Inspected) -> int:
 
 
 def _part(found: Inspected, part: SubFigure) -> None:
-    title = f"{published.title(found.name)}, {found.source.heading}"
+    title = f"{published.title(found.name)}, {found.results.heading}"
     part.suptitle(title, x=0.01, ha="left", size=8.5, weight="bold")
     memories = _shown(found)
     grid = part.subplots(

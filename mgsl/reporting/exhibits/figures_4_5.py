@@ -17,13 +17,13 @@ from matplotlib.figure import SubFigure
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.tables import DASH
-from mgsl.reporting.exhibits.no_video import BLIND, means, value
 from mgsl.reporting.read import published
+from mgsl.reporting.read.blind import BLIND, means, value
+from mgsl.reporting.read.compared import METRIC
 from mgsl.reporting.read.kept_studies import STAMP, Studies
 from mgsl.reporting.read.published import BENCHMARKS
 from mgsl.reporting.read.results import Results
 
-METRIC = "R@1, IoU=0.5"
 SPLITS = ("train", "val", "test")
 _PRINTED = {"2DTAN": "2D-TAN", "DRN": "DRN", "MGSL-Net": "MGSL-Net"}
 _SHARES, _ROW, _HEAD = 2.3, 0.24, 0.8  # inches
@@ -50,14 +50,16 @@ def draw(datasets: Sequence[str], folder: str) -> Drawing:
         folder: of the studies.
     """
     studies = Studies(folder)
-    sources = [source for source in map(Results, datasets) if source.benchmark]
-    rows = _rows(sources)
+    all_results = [results for results in map(Results, datasets) if results.benchmark]
+    rows = _rows(all_results)
     figure = figures.compose(
         [_SHARES, _HEAD + _ROW * len(rows)],
-        [partial(_distributions, studies), partial(_recalls, means(studies), sources, rows)],
+        [partial(_distributions, studies), partial(_recalls, means(studies), all_results, rows)],
         width=style.WIDTH,
     )
-    return Drawing(figure, "Figures 4 and 5. Rarity on all benchmarks", _caption(studies, sources))
+    return Drawing(
+        figure, "Figures 4 and 5. Rarity on all benchmarks", _caption(studies, all_results)
+    )
 
 
 def shown(datasets: Sequence[str]) -> str:
@@ -66,9 +68,9 @@ def shown(datasets: Sequence[str]) -> str:
     Args:
         datasets: names of evaluated datasets.
     """
-    sources = [Results(dataset) for dataset in datasets]
-    some = [source.label for source in sources if source.benchmark]
-    others = [source.label for source in sources if not source.benchmark]
+    all_results = [Results(dataset) for dataset in datasets]
+    some = [results.label for results in all_results if results.benchmark]
+    others = [results.label for results in all_results if not results.benchmark]
     return (
         f"Of the datasets that were run, {', '.join(some) or 'none'} "
         f"{'stand' if len(some) > 1 else 'stands'} below."
@@ -111,7 +113,7 @@ def _draw_printed(axes: Axes) -> None:
 
 
 def _recalls(
-    blind: pd.DataFrame, sources: Sequence[Results], rows: list[RecallRow], part: SubFigure
+    blind: pd.DataFrame, all_results: Sequence[Results], rows: list[RecallRow], part: SubFigure
 ) -> None:
     part.suptitle(
         f"{METRIC}, %: queries with a rare word (filled) and without (open)",
@@ -119,16 +121,16 @@ def _recalls(
     )  # fmt: skip
     panels = part.subplots(1, len(BENCHMARKS), sharex=True, sharey=True)
     for axes, benchmark in zip(panels, BENCHMARKS, strict=True):
-        mine = [source for source in sources if source.benchmark == benchmark]
+        mine = [results for results in all_results if results.benchmark == benchmark]
         for place, row in enumerate(rows):
-            source = mine[row.run] if row.run is not None and row.run < len(mine) else None
+            results = mine[row.run] if row.run is not None and row.run < len(mine) else None
             if row.run is None:
                 ends = (_study if row.name in BLIND else _printed)(blind, benchmark, row.name)
                 _draw_ends(axes, -place, ends, row.ink, row.marker)
-            elif source and not row.name:
-                axes.text(0, -place - 0.2, f"ours: {source.label}", size=6.3, weight="bold")
-            elif source:
-                _draw_ends(axes, -place, _ours(source, row.name), row.ink, row.marker)
+            elif results and not row.name:
+                axes.text(0, -place - 0.2, f"ours: {results.label}", size=6.3, weight="bold")
+            elif results:
+                _draw_ends(axes, -place, _ours(results, row.name), row.ink, row.marker)
         axes.axhline(0.5 - len(_PRINTED), color=style.FAINT, lw=0.6)
         axes.set_ylim(-len(rows) + 0.4, 0.6)
         axes.set_xlim(0, 125)  # room for the numbers
@@ -137,15 +139,15 @@ def _recalls(
     panels[0].set_yticks(-np.arange(len(rows)), [row.title for row in rows])
 
 
-def _rows(sources: Sequence[Results]) -> list[RecallRow]:
+def _rows(all_results: Sequence[Results]) -> list[RecallRow]:
     """What is printed, what sees no video, then the runs on each benchmark's first dataset, ..."""
     rows = [
         RecallRow(f"{title}, printed", name, style.MUTED, "D") for name, title in _PRINTED.items()
     ]
     rows += [RecallRow(title, name, style.color(name)) for name, title in BLIND.items()]
-    several = [[source for source in sources if source.benchmark == b] for b in BENCHMARKS]
+    several = [[results for results in all_results if results.benchmark == b] for b in BENCHMARKS]
     for run, beside in enumerate(itertools.zip_longest(*several)):
-        names = dict.fromkeys(name for source in filter(None, beside) for name in source.names)
+        names = dict.fromkeys(name for results in filter(None, beside) for name in results.names)
         rows.append(RecallRow("", "", style.INK, run=run))
         rows += [
             RecallRow(published.title(name), name, style.color(name), run=run)
@@ -166,8 +168,8 @@ def _printed(_: pd.DataFrame, benchmark: str, name: str) -> tuple[float, float] 
     return published.rare_and_common()[name] if benchmark == "activitynet" else None
 
 
-def _ours(source: Results, name: str) -> tuple[float, float] | None:
-    return _ends([source.result(name, group, METRIC) for group in ("rare", "common")], 100.0)
+def _ours(results: Results, name: str) -> tuple[float, float] | None:
+    return _ends([results.result(name, group, METRIC) for group in ("rare", "common")], 100.0)
 
 
 def _study(table: pd.DataFrame, benchmark: str, name: str) -> tuple[float, float] | None:
@@ -181,7 +183,7 @@ def _ends(rows: list[Any], scale: float) -> tuple[float, float] | None:
     return rare, common
 
 
-def _caption(studies: Studies, sources: list[Results]) -> str:
+def _caption(studies: Studies, all_results: list[Results]) -> str:
     return (
         "Figures 4 and 5. Above: share of pairs by the training frequency of their rarest noun, "
         "verb or adjective, for each split; on ActivityNet beside the shares that Figure 1b "
@@ -189,5 +191,5 @@ def _caption(studies: Studies, sources: list[Results]) -> str:
         "Diamonds: what the paper prints; a dash where its graphics could not be read. The prior "
         "and the action prior see no video and no features. A method that was not run is not "
         f"listed. Distributions and priors: {STAMP}. "
-        + " ".join(source.caption for source in sources)
+        + " ".join(results.caption for results in all_results)
     )

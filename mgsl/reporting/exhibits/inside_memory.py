@@ -9,14 +9,14 @@ from matplotlib.ticker import MaxNLocator
 
 from mgsl.errors import UserError
 from mgsl.evaluation.intervals import Measured
+from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read import inspections, published
 from mgsl.reporting.read.inspections import Inspected
 from mgsl.reporting.read.results import Results
 
-METRICS = ("R@1, IoU=0.5", "R@1, IoU=0.7")
-GROUPS = {"all": 0.22, "rare": 0.0, "common": -0.22}  # and where each stands in its row
+_GROUPS = {"all": 0.22, "rare": 0.0, "common": -0.22}  # and where each stands in its row
 _PROBES = {
     "memory_zeroed": "zeroed",
     "memory_initial": "as before training",
@@ -43,12 +43,12 @@ def draw(datasets: Sequence[str]) -> Drawing:
     Raises:
         UserError: nothing was looked into.
     """
-    sources = [Results(dataset) for dataset in datasets]
-    found = {source: inspections.read(source) for source in sources}
+    all_results = [Results(dataset) for dataset in datasets]
+    found = {results: inspections.read(results) for results in all_results}
     if not all(found.values()):
         raise UserError("no memory was looked into: list a run under `inspected` in params.yaml")
     heights = [_HEAD + _DAMAGE + _CURVE + _VERDICT * (1 + len(runs)) for runs in found.values()]
-    parts = [partial(_part, source, runs) for source, runs in found.items()]
+    parts = [partial(_part, results, runs) for results, runs in found.items()]
     figure = figures.compose(heights, parts, width=style.WIDTH)
     caption = (
         "Inside the memory. Above: R@1 on the test queries with the memories damaged, less R@1 "
@@ -60,13 +60,13 @@ def draw(datasets: Sequence[str]) -> Drawing:
         "training, of video (solid) and query (dashed): mean cosine between slots (1: all hold the "
         "same), participation ratio of their spectrum, mean length, entropy of reading and writing "
         "as a share of the largest (1: all slots are used alike). "
-        + " ".join(source.caption for source in sources)
+        + " ".join(results.caption for results in all_results)
     )
     return Drawing(figure, "Inside the memory", caption)
 
 
-def _part(source: Results, runs: list[Inspected], part: SubFigure) -> None:
-    part.suptitle(source.heading, x=0.01, ha="left", size=8.5, weight="bold")
+def _part(results: Results, runs: list[Inspected], part: SubFigure) -> None:
+    part.suptitle(results.heading, x=0.01, ha="left", size=8.5, weight="bold")
     verdicts = _VERDICT * (1 + len(runs))
     heights = [_DAMAGE, verdicts, _CURVE]
     above, middle, below = part.subfigures(3, 1, height_ratios=heights, squeeze=False)[:, 0]
@@ -76,7 +76,7 @@ def _part(source: Results, runs: list[Inspected], part: SubFigure) -> None:
     _write_verdicts(middle, runs)
     panels = below.subplots(1, len(_CURVES))
     for axes, (key, title) in zip(panels, _CURVES, strict=True):
-        _draw_curve(axes, source, runs, key, title)
+        _draw_curve(axes, results, runs, key, title)
 
 
 def _draw_damage(axes: Axes, runs: list[Inspected], metric: str) -> None:
@@ -88,7 +88,7 @@ def _draw_damage(axes: Axes, runs: list[Inspected], metric: str) -> None:
             base = -(row * step + place)
             ink = style.color(run.name)
             mine = table[(table["probe"] == probe) & (table["metric"] == metric)]
-            for group, offset in GROUPS.items():
+            for group, offset in _GROUPS.items():
                 one = mine[mine["group"] == group].iloc[0]
                 number = Measured.of(one, scale=100, prefix="difference")
                 marks.interval(
@@ -124,10 +124,10 @@ def _write_verdicts(part: SubFigure, runs: list[Inspected]) -> None:
         )  # fmt: skip
 
 
-def _draw_curve(axes: Axes, source: Results, runs: list[Inspected], key: str, title: str) -> None:
+def _draw_curve(axes: Axes, results: Results, runs: list[Inspected], key: str, title: str) -> None:
     for run in runs:
         for seed in run.seeds:
-            curve = source.curve(run.name, seed)
+            curve = results.curve(run.name, seed)
             for domain, dashes in (("video", "-"), ("query", (0, (3, 1.6)))):
                 if f"{domain}_{key}" in curve:
                     axes.plot(curve["epoch"], curve[f"{domain}_{key}"], ls=dashes, lw=1.1,

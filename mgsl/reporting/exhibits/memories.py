@@ -14,12 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from mgsl import paths
-from mgsl.reporting.draw import figures, marks, style
+from mgsl.evaluation.metrics import METRICS
+from mgsl.reporting.draw import effects, figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.tables import Table
 from mgsl.reporting.read import published
-from mgsl.reporting.read.kept_runs import BASE, heading, of_memories
+from mgsl.reporting.read.compared import FULL
+from mgsl.reporting.read.kept_runs import heading, of_memories
 
-METRICS = ("R@1, IoU=0.5", "R@1, IoU=0.7")
 LEAST = 1.0  # points
 _MARKS = {  # of recall with the memories as trained, and with each damage to them
     "intact": ("s", "■ as trained"),
@@ -40,7 +42,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
     study, means = of_memories(), summary()
     shown = [dataset for dataset in study.datasets(datasets) if dataset in set(means["dataset"])]
     if not shown:
-        return study.absent(datasets)
+        return effects.absent(study, datasets)
     tables = [means[means["dataset"] == dataset] for dataset in shown]
     parts = [partial(_part, table, heading(d)) for table, d in zip(tables, shown, strict=True)]
     caption = " ".join(
@@ -59,6 +61,11 @@ def draw(datasets: Sequence[str]) -> Drawing:
     )
     heights = [_HEAD + _ROW * len(table) for table in tables]
     return Drawing(figures.compose(heights, parts, width=style.WIDTH), study.title, caption.strip())
+
+
+def build(datasets: Sequence[str]) -> Table:
+    """What each candidate changes in recall on the test split; the argument is `draw`'s."""
+    return effects.build(of_memories(), datasets)
 
 
 def summary() -> pd.DataFrame:
@@ -100,10 +107,10 @@ def choice(means: pd.DataFrame) -> str:
 
 
 def _verdict(means: pd.DataFrame) -> str:
-    found = choice(means)
-    if found == BASE:
+    name = choice(means)
+    if name == FULL:
         return "By the rule that is the recommended one."
-    return f"By the rule that is “{published.title(found)}”, not the recommended one."
+    return f"By the rule that is “{published.title(name)}”, not the recommended one."
 
 
 def _part(table: pd.DataFrame, title: str, part: SubFigure) -> None:

@@ -11,13 +11,13 @@ from mgsl.evaluation import scoring
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read import published
+from mgsl.reporting.read.blind import BLIND, means, value
 from mgsl.reporting.read.kept_studies import STAMP, Studies
 from mgsl.reporting.read.published import BENCHMARKS
 
 METRICS = ("R@1, IoU=0.5", "R@5, IoU=0.5")
 ASKED = "reannotated"  # the group of queries that people were asked
 PEOPLE = {"random person": "random person", "representative person": "typical person"}
-BLIND = {"prior": "prior", "action_prior": "action prior"}
 _PRINTED_NAMES = {"2DTAN": "2D-TAN"}
 _ROW, _HEAD, _RARE = 0.142, 0.62, 1.75  # inches
 _INKS = {name: style.color(name) for name in BLIND} | dict.fromkeys(PEOPLE, style.PEOPLE)
@@ -38,23 +38,6 @@ def draw(folder: str) -> Drawing:
         [height, height - 2 * _ROW, _RARE], [*parts, partial(_rare, table)], width=style.WIDTH
     )
     return Drawing(figure, "How much of each metric needs no video", _caption(studies, table))
-
-
-def value(table: pd.DataFrame, benchmark: str, name: str, group: str, metric: str) -> Any:
-    """A row of the study, its columns value, low and high in percent; None where there is none."""
-    found = table.query(
-        "benchmark == @benchmark and name == @name and group == @group and metric == @metric"
-    )
-    return None if found.empty else found.iloc[0]
-
-
-def means(studies: Studies) -> pd.DataFrame:
-    """Means over seeds, in percent; the ends are the means of the seeds' ends, over queries."""
-    keys = ["benchmark", "name", "group", "metric"]
-    numbers = ["value", "low", "high"]
-    means = studies.table("no_video").groupby(keys, sort=False, as_index=False)[numbers].mean()
-    means[numbers] *= 100
-    return means
 
 
 def _ranks(table: pd.DataFrame, metric: str, part: SubFigure) -> None:

@@ -8,13 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 from matplotlib.ticker import NullLocator
 
-from mgsl.reporting.draw import figures, style
+from mgsl.evaluation.metrics import GROUPS, METRICS
+from mgsl.reporting.draw import effects, figures, style
+from mgsl.reporting.draw.effects import INKS
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.exhibits.ablations import METRICS
-from mgsl.reporting.exhibits.readings import scope
-from mgsl.reporting.read.kept_runs import BASE, GROUPS, INKS, RunStudy, heading
+from mgsl.reporting.read.kept_runs import RunStudy, heading, of_slots
 
-TITLE = "Slots: does recall converge?"
 MARGIN = 1.0  # points within which numbers of slots count as equally good, as among the claims
 _HEIGHT = 4.1  # inches
 _RAISED = {"all": -4, "rare": 0, "common": 4}  # points by which the name of a curve is moved
@@ -26,14 +25,14 @@ def draw(datasets: Sequence[str]) -> Drawing:
     Args:
         datasets: shown first; the others that were studied follow.
     """
-    study = RunStudy("slots", title=TITLE)
+    study = of_slots()
     shown = study.datasets(datasets)
     if not shown:
-        return study.absent(datasets)
+        return effects.absent(study, datasets)
     caption = " ".join(
         [
             "R@1 on the test split by the number of slots that each of the two memories has. "
-            f"Above: all, rare and common queries, with 95% intervals, {scope(study)}. "
+            f"Above: all, rare and common queries, with 95% intervals, {study.scope}. "
             "Below: all queries, less the default number (dotted line); within the grey band, "
             f"{MARGIN:g} point either way, numbers of slots count as equally good.",
             *map(study.caption, shown),
@@ -41,20 +40,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
         ]
     )
     parts = [partial(_part, study, dataset) for dataset in shown]
-    return Drawing(figures.compose(_HEIGHT, parts, width=style.WIDTH), TITLE, caption.strip())
-
-
-def sweep(study: RunStudy, dataset: str, group: str, metric: str) -> pd.DataFrame:
-    """The rows of one curve, by the number of slots; other rules of scoring are left out."""
-    rows = study.rows.query("dataset == @dataset and group == @group and metric == @metric")
-    mine = (rows["name"] == BASE) | rows["name"].str.startswith("slots_")
-    return rows[mine].sort_values("slots").drop_duplicates("slots")
-
-
-def default(study: RunStudy, dataset: str) -> int:
-    """The number of slots that every other is compared with."""
-    rows = study.rows
-    return int(rows.loc[(rows["dataset"] == dataset) & (rows["name"] == BASE), "slots"].iloc[0])
+    return Drawing(figures.compose(_HEIGHT, parts, width=style.WIDTH), study.title, caption.strip())
 
 
 def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
@@ -63,11 +49,11 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
     for (levels, changes), metric in zip(grid.T, METRICS, strict=True):
         levels.set_title(metric)
         for group in GROUPS:
-            _draw_levels(levels, sweep(study, dataset, group, metric), group)
-        _draw_changes(changes, sweep(study, dataset, "all", metric))
-        counts = sweep(study, dataset, "all", metric)["slots"].to_numpy()
+            _draw_levels(levels, study.sweep(dataset, group, metric), group)
+        _draw_changes(changes, study.sweep(dataset, "all", metric))
+        counts = study.sweep(dataset, "all", metric)["slots"].to_numpy()
         for axes in (levels, changes):
-            axes.axvline(default(study, dataset), color=style.MUTED, lw=0.7, ls=(0, (1, 2)))
+            axes.axvline(study.default_slots(dataset), color=style.MUTED, lw=0.7, ls=(0, (1, 2)))
             axes.set_xscale("log", base=2)
             axes.set_xticks(counts, [f"{count:,}" for count in counts])
             axes.xaxis.set_minor_locator(NullLocator())

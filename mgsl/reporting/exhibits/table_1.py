@@ -28,14 +28,14 @@ def build(datasets: Sequence[str]) -> Table:
     Args:
         datasets: names of evaluated datasets.
     """
-    sources = [Results(dataset) for dataset in datasets]
+    all_results = [Results(dataset) for dataset in datasets]
     blocks: list[tuple[Columns, Results | None, str | None]] = []
     for name, (title, features) in BENCHMARKS.items():
         head = f"printed: {title}, {features}"
         blocks.append((Columns(head, tuple(published.metrics(name)), ours=False), None, name))
-        blocks += [_ours(s) for s in sources if s.comparable and s.benchmark == name]
-    blocks += [_ours(source) for source in sources if not source.comparable]
-    run = {name for source in sources for name in source.names}
+        blocks += [_ours(s) for s in all_results if s.comparable and s.benchmark == name]
+    blocks += [_ours(results) for results in all_results if not results.comparable]
+    run = {name for results in all_results for name in results.names}
     numbers: list[dict[str, Any]] = []
     rows: list[tuple[str, tuple[Cell, ...]]] = []
     above = ""
@@ -43,57 +43,57 @@ def build(datasets: Sequence[str]) -> Table:
         if method.name not in run and (not method.printed or method.printed == above):
             continue  # a row of ours alone, and not run
         cells: list[Cell] = []
-        for columns, source, benchmark in blocks:
-            if source is None and method.printed and method.printed == above:
+        for columns, results, benchmark in blocks:
+            if results is None and method.printed and method.printed == above:
                 cells += [Cell(DITTO)] * len(columns.names)
                 continue
-            for metric in _metrics(source, benchmark):
-                number = _number(method, source, benchmark, metric)
+            for metric in _metrics(results, benchmark):
+                number = _number(method, results, benchmark, metric)
                 numbers.append(number)
-                cells += _cells(number, source)
+                cells += _cells(number, results)
         title = method.title + mark(method.name, datasets)
         rows.append((title, tuple(cells)))
         above = method.printed
     return Table(
-        caption=_caption(sources),
+        caption=_caption(all_results),
         columns=tuple(columns for columns, *_ in blocks),
         rows=tuple(rows),
         tidy=pd.DataFrame(numbers, columns=_FIELDS),
     )
 
 
-def _ours(source: Results) -> tuple[Columns, Results, str | None]:
-    label = f"ours: {source.label}"
-    if not source.comparable:
-        return Columns(label, tuple(_metrics(source, None)), ours=True), source, None
-    metrics = _metrics(source, source.benchmark)
+def _ours(results: Results) -> tuple[Columns, Results, str | None]:
+    label = f"ours: {results.label}"
+    if not results.comparable:
+        return Columns(label, tuple(_metrics(results, None)), ours=True), results, None
+    metrics = _metrics(results, results.benchmark)
     names = tuple(name for metric in metrics for name in (metric, "gap"))
-    return Columns(label, names, ours=True), source, source.benchmark
+    return Columns(label, names, ours=True), results, results.benchmark
 
 
-def _metrics(source: Results | None, benchmark: str | None) -> list[str]:
+def _metrics(results: Results | None, benchmark: str | None) -> list[str]:
     """The metrics that a benchmark prints; all of ours where there is no benchmark."""
     if benchmark is not None:
         return published.metrics(benchmark)
-    return metric_names(source.config.evaluation) if source else []
+    return metric_names(results.config.evaluation) if results else []
 
 
 def _number(
-    method: Method, source: Results | None, benchmark: str | None, metric: str
+    method: Method, results: Results | None, benchmark: str | None, metric: str
 ) -> dict[str, Any]:
     """One row of the tidy table, in percent."""
     printed = published.table_1().get((method.printed, benchmark or "", metric))
     number: dict[str, Any] = {"metric": metric, "printed_percent": printed}
     number |= {"name": method.name, "title": method.title, "group": method.group}
-    if source is None:
+    if results is None:
         title, features = BENCHMARKS[benchmark or ""]
         return number | {"dataset": f"{title} (paper)", "features": features, "simulated": False}
     number |= {
-        "dataset": source.dataset,
-        "features": source.summary["features"],
-        "simulated": source.simulated,
+        "dataset": results.dataset,
+        "features": results.summary["features"],
+        "simulated": results.simulated,
     }
-    found = source.result(method.name, "all", metric)
+    found = results.result(method.name, "all", metric)
     if found is None:
         return number
     ours = round(100 * found["value"], 2)
@@ -108,41 +108,43 @@ def _number(
     }
 
 
-def _cells(number: dict[str, Any], source: Results | None) -> list[Cell]:
-    if source is None:
+def _cells(number: dict[str, Any], results: Results | None) -> list[Cell]:
+    if results is None:
         printed = number["printed_percent"]
         return [Cell() if printed is None else Cell(f"{printed:.2f}")]
     if "ours_percent" not in number:
-        return [Cell()] * (2 if source.comparable else 1)
+        return [Cell()] * (2 if results.comparable else 1)
     interval = f"{number['low_percent']:.1f}–{number['high_percent']:.1f}"
     cells = [Cell(f"{number['ours_percent']:.2f}{spread(number['sd_points'])}", interval)]
-    if source.comparable:
+    if results.comparable:
         gap = number["gap_points"]
         cells.append(Cell() if gap is None else Cell(f"{gap:+.2f}".replace("-", "−")))
     return cells
 
 
-def _caption(sources: Sequence[Results]) -> str:
+def _caption(all_results: Sequence[Results]) -> str:
     parts = [
         "Table 1. Recall in percent on the test split. Printed columns hold what the paper "
         "prints, columns named “ours” what was run here; R@n stands above the IoU it is counted at."
     ]
-    for source in sources:
-        parts.append(source.caption)
-        if source.comparable:
-            title, features = BENCHMARKS[source.benchmark or ""]
+    for results in all_results:
+        parts.append(results.caption)
+        if results.comparable:
+            title, features = BENCHMARKS[results.benchmark or ""]
             parts.append(
                 f"The gap (ours less printed, in points) is to {title} with {features} features, "
-                f"so it is owed to the features too: ours are {source.summary['features']}, not "
+                f"so it is owed to the features too: ours are {results.summary['features']}, not "
                 f"{features}."
             )
-        elif source.benchmark:
+        elif results.benchmark:
             parts.append("Simulated features have no gap: the paper's methods saw real ones.")
         else:
             parts.append("It has no counterpart in the paper and is compared with none of it.")
     told = (
-        "; ± is the standard deviation over trainings" if len(sources[0].config.seeds) > 1 else ""
+        "; ± is the standard deviation over trainings"
+        if len(all_results[0].config.seeds) > 1
+        else ""
     )
-    parts.append(f"{rule(sources)} The interval stands beside the number{told}.")
+    parts.append(f"{rule(all_results)} The interval stands beside the number{told}.")
     parts.append(f"– : not printed, or not run. {DITTO} : the printed number of the row above.")
     return " ".join(parts)

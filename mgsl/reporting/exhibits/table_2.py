@@ -1,21 +1,18 @@
 """Table 2: what an answer costs, printed and ours, and how each compares with MGSL-Net."""
 
-import json
-from collections.abc import Hashable, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from mgsl import paths
-from mgsl.errors import UserError
 from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval
 from mgsl.reporting.read import published
+from mgsl.reporting.read.compared import FULL, METRIC
+from mgsl.reporting.read.costs import Costs
 from mgsl.reporting.read.lengths import mark
 from mgsl.reporting.read.results import Results
 
-METRIC = "R@1, IoU=0.5"
 REFERENCE = "MGSL-Net"  # in the paper's tables: what others are compared with
 _RATIO = "× MGSL-Net"
 _SETTINGS = {"paper": "ours: the paper's sizes for TACoS", "embedded": "ours: embedded sizes"}
@@ -35,53 +32,18 @@ _FIELDS = (
 )
 
 
-Row = dict[Hashable, Any]
-
-
-class Costs:
-    """What was counted, and what was timed."""
-
-    @cached_property
-    def counted(self) -> dict[tuple[str, str], Row]:
-        """Parameters, MiB and multiply-adds by setting and name.
-
-        Raises:
-            UserError: the stage `trace` has not run.
-        """
-        try:
-            rows = pd.read_csv(paths.COSTS).to_dict("records")
-        except FileNotFoundError:
-            raise UserError(f"{paths.COSTS} is missing: run `dvc repro`") from None
-        return {(row["setting"], row["name"]): row for row in rows}
-
-    @cached_property
-    def timed(self) -> dict[tuple[str, str, int, str], Row]:
-        """Times by setting, name, queries at a time and part; empty where nothing was timed."""
-        rows = pd.read_csv(paths.TIMES).to_dict("records") if paths.TIMES.is_file() else []
-        return {(row["setting"], row["name"], row["batch"], row["part"]): row for row in rows}
-
-    @cached_property
-    def machine(self) -> str:
-        """What the times are of, in words."""
-        if not paths.TIMED_ON.is_file():
-            return "Nothing was timed: `python -m mgsl efficiency` does."
-        told = json.loads(paths.TIMED_ON.read_text(encoding="utf-8"))
-        threads = "1 thread" if told["threads"] == 1 else f"{told['threads']} threads"
-        return f"Times are of {told['processor']}, {threads}, torch {told['torch']}, no GPU."
-
-
 def build(datasets: Sequence[str]) -> Table:
     """The printed rows, what was counted and timed of ours, and ours on each dataset.
 
     Args:
         datasets: names of evaluated datasets.
     """
-    costs, sources = Costs(), [Results(dataset) for dataset in datasets]
+    costs, all_results = Costs(), [Results(dataset) for dataset in datasets]
     printed = published.table_2()
     ran = {name for _, name in costs.counted}
     blocks = [Columns("printed: TACoS, C3D", _PRINTED, ours=False)]
     blocks += [Columns(title, _OURS, ours=True) for title in _SETTINGS.values()]
-    blocks += [Columns(f"ours: {source.label}", (METRIC,), ours=True) for source in sources]
+    blocks += [Columns(f"ours: {results.label}", (METRIC,), ours=True) for results in all_results]
     numbers: list[dict[str, Any]] = []
     rows = []
     for method in published.methods():
@@ -92,18 +54,18 @@ def build(datasets: Sequence[str]) -> Table:
         cells = _printed(printed, method.printed)
         for setting in _SETTINGS:
             cells += _ours(costs, setting, method, numbers)
-        for source in sources:
-            found = source.result(method.name, "all", METRIC)
+        for results in all_results:
+            found = results.result(method.name, "all", METRIC)
             cells.append(_recall(found))
             if found is not None:
                 keys = ("value", "low", "high", "sd")
                 number = {key: round(100 * found[key], 2) for key in keys}
                 number["trainings"] = int(found["trainings"])
-                numbers.append(_number(method, "", source.dataset, METRIC) | number)
+                numbers.append(_number(method, "", results.dataset, METRIC) | number)
         title = method.title + mark(method.name, datasets)
         rows.append((title, tuple(cells)))
     tidy = pd.DataFrame(numbers, columns=list(_FIELDS))
-    return Table(_caption(costs, sources), tuple(blocks), tuple(rows), tidy)
+    return Table(_caption(costs, all_results), tuple(blocks), tuple(rows), tidy)
 
 
 def _printed(printed: pd.DataFrame, name: str) -> list[Cell]:
@@ -143,7 +105,7 @@ def _ours(
         return [none, none, none, none, *size, none]
     alone, best = totals[1], min(totals, key=lambda n: float(totals[n]["median_ms"]))
     parts = [costs.timed[setting, name, 1, part]["median_ms"] for part in ("batch", "nms")]
-    reference = costs.timed.get((setting, "mgsl_net", 1, "total"))
+    reference = costs.timed.get((setting, FULL, 1, "total"))
     ratio = alone["median_ms"] / reference["median_ms"] if reference else float("nan")
     ends = {"value": alone["median_ms"], "low": alone["low_ms"], "high": alone["high_ms"]}
     note("ms of a query alone", **ends, ratio=ratio)
@@ -182,7 +144,7 @@ def _ms(milliseconds: float) -> str:
     return f"{milliseconds:.3g}" if milliseconds < 1000 else f"{milliseconds:,.0f}"
 
 
-def _caption(costs: Costs, sources: Sequence[Results]) -> str:
+def _caption(costs: Costs, all_results: Sequence[Results]) -> str:
     return " ".join(
         [
             "Table 2. What an answer costs. The paper prints run time in seconds, and a size that "
@@ -194,7 +156,7 @@ def _caption(costs: Costs, sources: Sequence[Results]) -> str:
             "weights. Weights and inputs were drawn at random: neither changes a cost.",
             costs.machine,
             "All methods were timed in one process, in turns, so ratios hold better than times.",
-            *(source.caption for source in sources),
+            *(results.caption for results in all_results),
             f"{DASH} : not printed, not run or not timed.",
         ]
     )

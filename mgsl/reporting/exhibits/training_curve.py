@@ -9,9 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 from matplotlib.ticker import MaxNLocator
 
+from mgsl.data import datasets as known
+from mgsl.evaluation.metrics import VALIDATION
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.read import published
+from mgsl.reporting.draw.tables import Cell, Columns, Table, signed
+from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.results import Results
 
 # Each panel: its title, and the pattern of its columns, whose group is what a line is called.
@@ -34,37 +37,87 @@ def draw(datasets: Sequence[str]) -> Drawing:
     Args:
         datasets: names of trained datasets.
     """
-    sources = [Results(dataset) for dataset in datasets]
-    rows = [(source, name) for source in sources for name in _trained(source)]
-    shared = {s.dataset: _limits(s) for s in sources}
-    parts = [partial(_part, source, name, shared[source.dataset]) for source, name in rows]
+    all_results = [Results(dataset) for dataset in datasets]
+    rows = [(results, name) for results in all_results for name in _trained(results)]
+    shared = {s.dataset: _limits(s) for s in all_results}
+    parts = [partial(_part, results, name, shared[results.dataset]) for results, name in rows]
     heights = [_HEAD + _ROW * -(-len(_found(*row)) // _ACROSS) for row in rows]
     figure = figures.compose(heights, parts, width=style.WIDTH)
+    iou = _iou(all_results[0])
     caption = (
         "Training curves, one line a seed. Loss terms are means over an epoch, as shares of what "
         "each was at first, since methods weigh and scale theirs differently; R@1 is on "
-        f"validation; by rarity at IoU={_iou(sources[0])}. Of the video's and the query's memory, "
+        f"validation; by rarity at IoU={iou}. Of the video's and the query's memory, "
         "where there is one: the mean cosine between slots (1: all are the same), the effective "
         "rank of the slots, and the entropy of reading and writing as a share of its maximum (1: "
-        "every slot is used alike). " + " ".join(source.caption for source in sources)
+        "every slot is used alike). " + " ".join(results.caption for results in all_results)
     )
     return Drawing(figure, "Training curves and memory diagnostics", caption)
 
 
-def _trained(source: Results) -> list[str]:
+def build() -> Table:
+    """One row for each run: R@1 on validation at its length, and what twice the length adds."""
+    rows = lengths.read()
+    if rows is None:
+        caption = "What twice the length adds was not measured: run `python -m mgsl study lengths`."
+        columns = ["dataset", "name", "times", "epochs", "seed", "kept", *VALIDATION]
+        return Table(caption, (), (), pd.DataFrame(columns=columns), "Run")
+    body = []
+    for (dataset, name), run in rows.groupby(["dataset", "name"], sort=False):
+        once, twice = (run[run["times"] == times] for times in (1, 2))
+        cells = [Cell(str(once["epochs"].iloc[0]))]
+        for measure in VALIDATION:
+            cells += [_mean(once[measure]), _gain(once[measure], twice[measure])]
+        cells.append(Cell("no" if lengths.added(run) > lengths.FINISHED else "yes"))
+        body.append((f"{published.title(str(name))}, {dataset}", tuple(cells)))
+    titles = ", ".join(known.find(str(d)).title for d in rows["dataset"].unique())
+    return Table(
+        caption=(
+            f"R@1 in percent on validation, mean ± SD over {rows['seed'].nunique()} trainings, and "
+            "what twice as many epochs add to the mean. A training is finished if that is no more "
+            f"than a point at IoU=0.5. {titles}: of the epoch that a training keeps, which is "
+            "itself chosen on validation, so that longer trainings have more to choose from."
+        ),
+        columns=(
+            Columns("", ("epochs",), ours=True),
+            *(Columns(_measured(m), ("R@1", "twice as long"), ours=True) for m in VALIDATION),
+            Columns("", ("finished",), ours=True),
+        ),
+        rows=tuple(body),
+        tidy=rows,
+        stub="Run",
+    )
+
+
+def _measured(column: str) -> str:
+    """What a column of the study says of R@1: val_rare_R@1, IoU=0.5 is "rare, IoU=0.5"."""
+    group, _, metric = column.removeprefix("val_").rpartition("R@1, ")
+    return f"{group.removesuffix('_')}, {metric}" if group else metric
+
+
+def _mean(values: pd.Series) -> Cell:
+    deviation = f"± {100 * values.std():.1f}" if len(values) > 1 else ""
+    return Cell(f"{100 * values.mean():.1f}", deviation)
+
+
+def _gain(once: pd.Series, twice: pd.Series) -> Cell:
+    return Cell(signed(100 * (twice.mean() - once.mean()), 1))
+
+
+def _trained(results: Results) -> list[str]:
     """The runs that have a loss."""
-    seed = source.config.seeds[0]
-    return [name for name in source.names if "loss" in source.curve(name, seed)]
+    seed = results.config.seeds[0]
+    return [name for name in results.names if "loss" in results.curve(name, seed)]
 
 
 def _part(
-    source: Results, name: str, limits: dict[str, tuple[float, float]], part: SubFigure
+    results: Results, name: str, limits: dict[str, tuple[float, float]], part: SubFigure
 ) -> None:
-    curves = [source.curve(name, seed) for seed in source.config.seeds]
+    curves = [results.curve(name, seed) for seed in results.config.seeds]
     part.suptitle(
-        f"{published.title(name)}, {source.heading}", x=0.01, ha="left", size=8, weight="bold"
+        f"{published.title(name)}, {results.heading}", x=0.01, ha="left", size=8, weight="bold"
     )
-    found = _found(source, name)
+    found = _found(results, name)
     grid = part.subplots(-(-len(found) // _ACROSS), _ACROSS, squeeze=False)
     for axes in grid.flat[len(found) :]:
         axes.set_visible(False)
@@ -84,10 +137,10 @@ def _part(
         axes.set_xlabel("epoch", size=6.5)
 
 
-def _found(source: Results, name: str) -> list[tuple[str, str]]:
+def _found(results: Results, name: str) -> list[tuple[str, str]]:
     """The panels for which a run has something to show."""
-    curve = source.curve(name, source.config.seeds[0])
-    return [panel for panel in _panels(source) if _lines(curve, panel[1])]
+    curve = results.curve(name, results.config.seeds[0])
+    return [panel for panel in _panels(results) if _lines(curve, panel[1])]
 
 
 def _lines(curve: pd.DataFrame, pattern: str) -> dict[str, str]:
@@ -105,19 +158,19 @@ def _scaled(curve: pd.DataFrame, column: str) -> pd.Series:
     return curve[column] * (100 if column.startswith("val_") else 1)
 
 
-def _iou(source: Results) -> float:
-    return source.run(source.names[0]).training.select_iou
+def _iou(results: Results) -> float:
+    return results.run(results.names[0]).training.select_iou
 
 
-def _panels(source: Results) -> list[tuple[str, str]]:
-    return [(title, pattern.replace("{iou}", str(_iou(source)))) for title, pattern in _PANELS]
+def _panels(results: Results) -> list[tuple[str, str]]:
+    return [(title, pattern.replace("{iou}", str(_iou(results)))) for title, pattern in _PANELS]
 
 
-def _limits(source: Results) -> dict[str, tuple[float, float]]:
+def _limits(results: Results) -> dict[str, tuple[float, float]]:
     """The range of each panel but the loss over all runs of a dataset, so that its rows compare."""
-    curves = [source.curve(n, seed) for n in _trained(source) for seed in source.config.seeds]
+    curves = [results.curve(n, seed) for n in _trained(results) for seed in results.config.seeds]
     limits = {}
-    for _, pattern in _panels(source)[1:]:
+    for _, pattern in _panels(results)[1:]:
         values = [_scaled(curve, column) for curve in curves for column in _lines(curve, pattern)]
         if values:
             low = min(0.0, min(float(v.min()) for v in values))

@@ -17,12 +17,11 @@ from mgsl import params, paths
 from mgsl.configs import InspectConfig
 from mgsl.errors import UserError
 from mgsl.evaluation.comparing import differences, means
-from mgsl.evaluation.metrics import groups
+from mgsl.evaluation.metrics import METRICS, groups
 from mgsl.reporting.read.results import Results
 
 SAME = 1e-4  # slots no farther apart than this (1 - cosine) hold the same
 INTACT, SHUFFLED = "intact", "memory_shuffled"
-METRICS = ("R@1, IoU=0.5", "R@1, IoU=0.7")
 ONE_TRAINING = "undecided: one training"
 MEMORIES = {
     "video": "Video memory",
@@ -39,7 +38,7 @@ _LESS = ["group", "metric", "difference", "difference_low", "difference_high", "
 class Inspected:
     """The memories of one method or ablation, over the seeds that were run."""
 
-    source: Results
+    results: Results
     name: str
     seeds: tuple[int, ...]
 
@@ -49,7 +48,7 @@ class Inspected:
         Raises:
             UserError: it is missing.
         """
-        path = paths.inspected(self.source.dataset, self.name, seed) / f"{kind}.csv"
+        path = paths.inspected(self.results.dataset, self.name, seed) / f"{kind}.csv"
         try:
             found = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
         except FileNotFoundError:
@@ -64,7 +63,7 @@ class Inspected:
         Raises:
             UserError: it is missing.
         """
-        path = paths.inspected(self.source.dataset, self.name, seed) / "summary.json"
+        path = paths.inspected(self.results.dataset, self.name, seed) / "summary.json"
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -82,7 +81,7 @@ class Inspected:
         if len(self.seeds) == 1:
             return self.table("probes", self.seeds[0]).assign(difference_sd=np.nan, trainings=1)
         tables = [self.table("answers", seed) for seed in self.seeds]
-        masks, params = groups(self.source.test, ()), self.source.config.evaluation
+        masks, params = groups(self.results.test, ()), self.results.config.evaluation
         scores: dict[str, list[pd.DataFrame]] = {}
         for name in dict.fromkeys(column.split(", ")[0] for column in tables[0].columns[1:]):
             shown = {f"{name}, {metric}": metric for metric in METRICS}
@@ -114,16 +113,16 @@ class Inspected:
         by_memory = rows.groupby(kept, sort=False)["correlation"]
         table = by_memory.agg(lambda values: values.mean(skipna=False)).reset_index()
         sd = by_memory.std().to_numpy()
-        tail = (1 + self.source.config.evaluation.confidence) / 2
+        tail = (1 + self.results.config.evaluation.confidence) / 2
         half = stats.t.ppf(tail, number - 1) * sd / np.sqrt(number)
         ends = {"low": table["correlation"] - half, "high": table["correlation"] + half}
         return table.assign(**ends, sd=sd, trainings=number)
 
 
-def read(source: Results) -> list[Inspected]:
+def read(results: Results) -> list[Inspected]:
     """What was looked into, in the order of params.yaml."""
-    told = params.read(InspectConfig, paths.config(source.dataset, "inspect"))
-    return [Inspected(source, name, told.seeds) for name in told.names]
+    told = params.read(InspectConfig, paths.config(results.dataset, "inspect"))
+    return [Inspected(results, name, told.seeds) for name in told.names]
 
 
 def carries_content(found: Inspected, metric: str) -> str:

@@ -17,12 +17,8 @@ import pandas as pd
 from mgsl import params, paths
 from mgsl.data import datasets as known
 from mgsl.nested import flatten
-from mgsl.reporting.draw import figures, style
-from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.read.compared import FULL
 
-BASE = "mgsl_net"  # what every run is compared with
-GROUPS = ("all", "rare", "common")
-INKS = {"all": style.INK, "rare": style.SERIES[1], "common": style.SERIES[0]}
 _KEYS = ("dataset", "name", "group", "metric")
 _SHARES = (
     *("value", "low", "high", "difference", "difference_low", "difference_high"),
@@ -113,22 +109,33 @@ class RunStudy:
         how = f"python -m mgsl study {self.name}"
         return f"Not run on {', '.join(lacking)} (`{how}`)." if lacking else ""
 
-    def absent(self, asked: Sequence[str]) -> Drawing:
-        """A figure that says that there is nothing to draw, and why."""
+    @property
+    def scope(self) -> str:
+        """What the intervals hold."""
+        over = self.rows["over_trainings"]
+        if over.all():
+            return "over queries and trainings"
+        if over.any():
+            return "over queries and trainings where that is not denied below"
+        return "over queries alone: they tell nothing of another training"
 
-        def say(part: Any) -> None:
-            part.text(0.5, 0.5, self.not_run(asked), ha="center", va="center", color=style.MUTED)
+    def sweep(self, dataset: str, group: str, metric: str) -> pd.DataFrame:
+        """The rows by the number of slots; those of other rules of scoring are left out."""
+        rows = self.rows.query("dataset == @dataset and group == @group and metric == @metric")
+        swept = (rows["name"] == FULL) | rows["name"].str.startswith("slots_")
+        return rows[swept].sort_values("slots").drop_duplicates("slots")
 
-        return Drawing(
-            figures.compose(0.8, [say], width=style.WIDTH), self.title, self.not_run(asked)
-        )
+    def default_slots(self, dataset: str) -> int:
+        """The number of slots that every other is compared with."""
+        base = (self.rows["dataset"] == dataset) & (self.rows["name"] == FULL)
+        return int(self.rows.loc[base, "slots"].iloc[0])
 
     def earlier(self, dataset: str) -> str:
         """What the recommended reading had otherwise when the runs were made; empty if nothing."""
         bases = [told["base"] for told in self._told(dataset) if "base" in told]
         if not bases:
             return ""
-        now = flatten(params.load(paths.PARAMS).models[BASE].choices)
+        now = flatten(params.load(paths.PARAMS).models[FULL].choices)
         former = _FORMER | {key: key.rpartition(".")[2] for key in now if key not in _FORMER}
         return _written(
             {
@@ -207,6 +214,11 @@ def of_methods() -> RunStudy:
         base="MGSL-Net (recommended reading)",
         stub="Method",
     )
+
+
+def of_slots() -> RunStudy:
+    """The study of the number of slots of both memories."""
+    return RunStudy("slots", title="Slots: does recall converge?")
 
 
 def heading(dataset: str) -> str:

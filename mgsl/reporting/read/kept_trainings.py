@@ -6,7 +6,7 @@
 import pandas as pd
 
 from mgsl import paths
-from mgsl.evaluation.pairs import METRICS
+from mgsl.evaluation.metrics import METRICS
 
 LEAST = 10  # trainings of each configuration; with fewer the study is not used
 STUDY = "study tables"

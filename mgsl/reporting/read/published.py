@@ -8,6 +8,9 @@ import pandas as pd
 
 FOLDER = Path(__file__).parent / "published"
 
+# The columns of Tables 3, 4 and 5 by the metric that they print.
+COLUMNS = {"R@1, IoU=0.5": "r1_iou0.5", "R@1, IoU=0.7": "r1_iou0.7"}
+
 # How the paper calls each benchmark, and the features it saw there.
 BENCHMARKS = {
     "activitynet": ("ActivityNet Captions", "C3D"),

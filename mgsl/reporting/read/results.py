@@ -1,4 +1,4 @@
-"""What a report is made of: one dataset's results, and what has to be said beside them."""
+"""What a report is made of: the results on one dataset, and what has to be said beside them."""
 
 import json
 from collections.abc import Sequence
@@ -17,6 +17,8 @@ from mgsl.data.embedded import generate
 from mgsl.data.planted import Event
 from mgsl.errors import UserError
 from mgsl.evaluation import scoring
+from mgsl.evaluation.metrics import groups
+from mgsl.evaluation.runs import Runs
 from mgsl.queries import Query, read_queries, read_summary
 from mgsl.reporting.read import published
 from mgsl.reporting.read.lengths import MARK, mark, unfinished
@@ -84,7 +86,7 @@ class Results:
         return [name for name in self.config.names if name in known]
 
     @cached_property
-    def results(self) -> pd.DataFrame:
+    def scores(self) -> pd.DataFrame:
         """Means over trainings by name, group and metric, in fractions (`scoring.summary`).
 
         Raises:
@@ -106,9 +108,22 @@ class Results:
         return scoring.summary(rows[mine])
 
     def result(self, name: str, group: str, metric: str) -> pd.Series | None:
-        """One row of `results`; None where it was not run or does not apply."""
-        rows = self.results.query("name == @name and group == @group and metric == @metric")
+        """One row of `scores`; None where it was not run or does not apply."""
+        rows = self.scores.query("name == @name and group == @group and metric == @metric")
         return None if rows.empty or pd.isna(rows.iloc[0]["value"]) else rows.iloc[0]
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs against each other, query by query: R@1 and mIoU alone, whatever the NMS."""
+        config, test = self.config, self.test
+        rules = config.evaluation.model_copy(update={"recall_at": (1,)})
+
+        def read(name: str) -> list[pd.DataFrame]:
+            files = (self.folder(name, seed) / "predictions.jsonl" for seed in config.seeds)
+            return [scoring.query_scores(test, path, rules) for path in files]
+
+        masks = groups(test, self.summary["bins"])
+        return Runs(config.names, config.seeds, masks, rules, read)
 
     @cached_property
     def queries(self) -> list[Query]:
@@ -212,15 +227,15 @@ class Results:
         return f" {MARK} {how}: {', '.join(runs)}." if runs else ""
 
 
-def rule(sources: Sequence[Results]) -> str:
+def rule(all_results: Sequence[Results]) -> str:
     """How the runs of some datasets were scored, in one sentence; at least one dataset."""
     own = {}
-    for source in sources:
-        where = f" on {source.dataset}" if len(sources) > 1 else ""
-        for name in source.config.nms:
-            own[f"{published.title(name)}{where}"] = source.config.scoring_of(name)
-    trainings = len(sources[0].config.seeds)
-    return scoring.rule(sources[0].config.evaluation, own, trainings=trainings)
+    for results in all_results:
+        where = f" on {results.dataset}" if len(all_results) > 1 else ""
+        for name in results.config.nms:
+            own[f"{published.title(name)}{where}"] = results.config.scoring_of(name)
+    trainings = len(all_results[0].config.seeds)
+    return scoring.rule(all_results[0].config.evaluation, own, trainings=trainings)
 
 
 def _lines(path: Path) -> list[str]:

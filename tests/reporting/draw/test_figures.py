@@ -93,28 +93,30 @@ def test_a_method_has_one_colour_in_every_figure() -> None:
 
 
 def test_figure_1a_shows_the_first_rare_test_query_and_its_distractor() -> None:
-    source = Results("embedded")
-    query = timeline.example(source)
+    results = Results("embedded")
+    query = timeline.example(results)
     assert query.sentence == "a man varnishes the red gargoyle"
-    assert timeline.rarest_word(source, query) == "rarest word: “varnishes”, never seen in training"
-    rows = [(bar.row, bar.text) for bar in timeline.truth(source, query)]
+    assert (
+        timeline.rarest_word(results, query) == "rarest word: “varnishes”, never seen in training"
+    )
+    rows = [(bar.row, bar.text) for bar in timeline.truth(results, query)]
     assert rows == [
         ("queried moment", "man varnishes red gargoyle"),
         ("distractor", "man varnishes red box"),
         ("other event", "man lifts box"),
     ]
-    assert timeline.answers(source, query)[0].text == "tIoU 0.78"
+    assert timeline.answers(results, query)[0].text == "tIoU 0.78"
 
 
 def test_without_known_events_the_annotated_moments_are_shown() -> None:
-    source = Results("charades_actions")
-    bars = timeline.truth(source, timeline.example(source))
+    results = Results("charades_actions")
+    bars = timeline.truth(results, timeline.example(results))
     assert [(bar.start_s, bar.end_s) for bar in bars] == [(10.0, 18.0), (2.0, 8.0)]
 
 
 def test_a_run_without_a_memory_has_no_lines_of_one() -> None:
-    source = Results("embedded")
-    curve = source.curve("mgsl_net", 0)
+    results = Results("embedded")
+    curve = results.curve("mgsl_net", 0)
     lines = training_curve._lines(curve.filter(regex="^(epoch|loss)"), r"(video|query)_slot_rank")
     assert lines == {}
     without = curve.filter(regex="^(epoch|loss|val_R@1)").assign(loss_penalty=0.0)
@@ -124,10 +126,10 @@ def test_a_run_without_a_memory_has_no_lines_of_one() -> None:
 
 
 def test_figure_6_shows_a_rare_and_a_common_query_and_says_what_was_not_run() -> None:
-    source = Results("embedded")
-    queries = figure_6.examples(source)
+    results = Results("embedded")
+    queries = figure_6.examples(results)
     assert [query.rare for query in queries] == [True, False]
-    bars = {bar.row: bar for bar in figure_6.bars(source, queries[0])}
+    bars = {bar.row: bar for bar in figure_6.bars(results, queries[0])}
     assert list(bars) == ["truth", "2D-TAN", "DRN", "MGSL-Net"]
     assert bars["MGSL-Net"].text == "tIoU 0.78"
     assert bars["DRN"].text == figure_6.NOT_RUN

@@ -1,12 +1,13 @@
 """Tables 3, 4 and 5 hold what is printed and what was run, and differences query by query."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from mgsl.reporting.draw import tables
 from mgsl.reporting.draw.tables import CHECK, DASH, Cell, Table
-from mgsl.reporting.exhibits import ablations
+from mgsl.reporting.exhibits import table_3, table_4, table_5
 from mgsl.reporting.read import published
 from tests.reporting import report_workspace
 
@@ -23,11 +24,14 @@ def row(table: Table, name: str) -> tuple[Cell, ...]:
     return dict(table.rows)[published.title(name)]
 
 
-@pytest.mark.parametrize(("number", "rows", "switches"), [(3, 4, 2), (4, 7, 6), (5, 4, 3)])
+@pytest.mark.parametrize(
+    ("number", "build", "rows", "switches"),
+    [(3, table_3.build, 4, 2), (4, table_4.build, 7, 6), (5, table_5.build, 4, 3)],
+)
 def test_rows_and_switches_are_those_of_the_printed_table(
-    number: int, rows: int, switches: int
+    number: int, build: Callable[[Sequence[str]], Table], rows: int, switches: int
 ) -> None:
-    table = ablations.build(number, ["embedded"])
+    table = build(["embedded"])
     assert len(table.rows) == rows
     printed = published.ablations(number)
     for name, (_, cells) in zip(printed.index, table.rows, strict=True):
@@ -38,12 +42,12 @@ def test_rows_and_switches_are_those_of_the_printed_table(
 
 
 def test_the_printed_difference_to_the_full_model_is_of_printed_numbers() -> None:
-    cells = row(ablations.build(3, ["embedded"]), "attention_only")
+    cells = row(table_3.build(["embedded"]), "attention_only")
     assert [cell.text for cell in cells[2:6]] == ["46.19", "−5.68", "25.73", "−5.69"]
 
 
 def test_our_difference_to_the_full_model_is_paired() -> None:
-    cells = row(ablations.build(3, ["embedded"]), "memory_only")
+    cells = row(table_3.build(["embedded"]), "memory_only")
     everything, rare, common = cells[6:10], cells[10:14], cells[14:18]
     assert everything[1].text == "−50.00"  # one of the two test queries
     assert rare[1] == Cell("+0.00", "[+0.0, +0.0]")
@@ -52,7 +56,7 @@ def test_our_difference_to_the_full_model_is_paired() -> None:
 
 
 def test_what_was_not_run_is_a_dash_that_says_why() -> None:
-    table = ablations.build(3, ["embedded"])
+    table = table_3.build(["embedded"])
     dashes = row(table, "baseline")[6:]
     assert {cell.text for cell in dashes} == {DASH}
     assert {cell.reason for cell in dashes} == {"baseline was not run on embedded"}
@@ -69,13 +73,13 @@ def test_without_the_full_model_nothing_is_compared_with_it(
     again.mkdir()
     monkeypatch.chdir(again)
     report_workspace.build(again, ["charades_actions"], names=("memory_only",))
-    cells = row(ablations.build(5, ["charades_actions"]), "memory_only")
+    cells = row(table_5.build(["charades_actions"]), "memory_only")
     assert cells[7].text == "55.00"
     assert cells[8] == Cell(reason="the full model was not run on charades_actions")
 
 
 def test_no_gap_stands_where_data_is_not_the_papers() -> None:
-    table = ablations.build(4, ["embedded"])
+    table = table_4.build(["embedded"])
     assert not any("gap" in block.names for block in table.columns)
     assert "embedded (simulated) has no gap" in table.caption
     assert table.tidy["gap_points"].isna().all()
@@ -86,7 +90,7 @@ def test_several_seeds_show_their_spread(tmp_path: Path, monkeypatch: pytest.Mon
     again.mkdir()
     monkeypatch.chdir(again)
     report_workspace.build(again, ["embedded"], names=RUN, seeds=(0, 1, 2))
-    table = ablations.build(3, ["embedded"])
+    table = table_3.build(["embedded"])
     assert row(table, "memory_only")[6].text == "46.00 ± 1.00"
     assert "each configuration with trainings of its own" in table.caption
     assert table.tidy["to_full_sd"].dropna().eq(0).all()
@@ -95,6 +99,6 @@ def test_several_seeds_show_their_spread(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_latex_needs_no_package_for_check_marks() -> None:
-    text = tables.to_latex(ablations.build(4, ["embedded"]))
+    text = tables.to_latex(table_4.build(["embedded"]))
     assert CHECK not in text
     assert r"$\surd$" in text

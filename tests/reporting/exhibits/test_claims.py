@@ -12,12 +12,11 @@ from mgsl import params, paths
 from mgsl.data import datasets as known
 from mgsl.reporting.exhibits.claims import claims_figure, claims_table, statements, verdicts
 from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
-from mgsl.reporting.read import published
-from mgsl.reporting.read.comparisons import Comparisons
+from mgsl.reporting.read import claims, published
 from mgsl.reporting.read.results import Results
 from tests.reporting import report_workspace
 
-CLAIMS = {claim.claim: claim for claim in statements.read()}
+CLAIMS = {claim.claim: claim for claim in claims.read()}
 FIVE, SEVEN = "R@1, IoU=0.5", "R@1, IoU=0.7"
 RUN = ("mgsl_net", "attention_only", "tan_2d")  # the second misses the common query
 
@@ -56,9 +55,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def runs(root: Path, monkeypatch: pytest.MonkeyPatch) -> Comparisons:
+def results(root: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
     monkeypatch.chdir(root)
-    return Comparisons(Results("embedded"))
+    return Results("embedded")
 
 
 @pytest.fixture
@@ -102,11 +101,11 @@ def approximately(expected: Effect) -> Any:
 def test_printed_effects_are_those_of_the_printed_numbers(
     name: str, measure: str, expected: float
 ) -> None:
-    assert statements.printed(CLAIMS[name], measure) == pytest.approx(expected, abs=1e-9)
+    assert claims.printed(CLAIMS[name], measure) == pytest.approx(expected, abs=1e-9)
 
 
 def test_what_the_paper_gives_no_number_for_has_no_printed_effect() -> None:
-    silent = {c.claim for c in CLAIMS.values() if statements.printed(c, c.measures[0]) is None}
+    silent = {c.claim for c in CLAIMS.values() if claims.printed(c, c.measures[0]) is None}
     assert silent == {
         *("memory_rare", "memory_rare_more", "order", "slots", "content"),
         *("scattered_video", "scattered_query", "fewer_rare"),
@@ -114,7 +113,7 @@ def test_what_the_paper_gives_no_number_for_has_no_printed_effect() -> None:
 
 
 def test_every_claim_is_whole_and_names_what_exists() -> None:
-    assert len(CLAIMS) == len(statements.read())
+    assert len(CLAIMS) == len(claims.read())
     names = {m.name for m in published.methods()}
     names |= {name for number in (3, 4, 5) for name in published.ablations(number).index}
     for claim in CLAIMS.values():
@@ -159,20 +158,20 @@ def test_the_rule(name: str, found: Effect, verdict: str) -> None:
     assert statements.judge(CLAIMS[name], found) == verdict
 
 
-def test_a_difference_is_paired_within_its_group(runs: Comparisons) -> None:
-    everything = verdicts.difference(CLAIMS["memory_full"], FIVE, runs, [runs])
+def test_a_difference_is_paired_within_its_group(results: Results) -> None:
+    everything = verdicts.difference(CLAIMS["memory_full"], FIVE, results, [results])
     assert isinstance(everything, Effect)
     assert (everything.value, everything.queries) == (50, 2)
-    rare = verdicts.difference(CLAIMS["memory_rare"], FIVE, runs, [runs])
+    rare = verdicts.difference(CLAIMS["memory_rare"], FIVE, results, [results])
     assert isinstance(rare, Effect)
     assert (rare.value, rare.low, rare.high) == (0, 0, 0)
 
 
-def test_rare_less_common_of_one_run_and_of_a_lead(runs: Comparisons) -> None:
-    lead = verdicts.rarity(CLAIMS["memory_rare_more"], FIVE, runs, [runs])
+def test_rare_less_common_of_one_run_and_of_a_lead(results: Results) -> None:
+    lead = verdicts.rarity(CLAIMS["memory_rare_more"], FIVE, results, [results])
     assert isinstance(lead, Effect)
     assert lead.value == -100  # the memory wins the common query alone
-    loss = verdicts.rarity(CLAIMS["loss_mgsl_net"], FIVE, runs, [runs])
+    loss = verdicts.rarity(CLAIMS["loss_mgsl_net"], FIVE, results, [results])
     assert isinstance(loss, Effect)
     assert loss.value == 0
 
@@ -192,9 +191,9 @@ def test_rare_less_common_of_one_run_and_of_a_lead(runs: Comparisons) -> None:
         ("content", "probes.csv is missing"),
     ],
 )
-def test_what_was_not_run_says_why(runs: Comparisons, name: str, reason: str) -> None:
+def test_what_was_not_run_says_why(results: Results, name: str, reason: str) -> None:
     claim = CLAIMS[name]
-    found = verdicts.TESTS[claim.kind](claim, claim.measures[0], runs, [runs])
+    found = verdicts.TESTS[claim.kind](claim, claim.measures[0], results, [results])
     assert isinstance(found, str)
     assert reason in found
 
@@ -204,9 +203,9 @@ def test_a_lead_on_two_benchmarks_is_compared(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     report_workspace.build(tmp_path, ["charades_actions"], names=("mgsl_net", "cbln"))
-    here = Comparisons(Results("charades_actions"))
-    there = Comparisons(Results("charades_actions"))
-    there.source.summary["benchmark"] = "activitynet"
+    here = Results("charades_actions")
+    there = Results("charades_actions")
+    there.summary["benchmark"] = "activitynet"
     alone = verdicts.across(CLAIMS["charades_smaller"], FIVE, here, [here])
     assert alone == "the report has no ActivityNet Captions with features of this kind"
     found = verdicts.across(CLAIMS["charades_smaller"], FIVE, here, [here, there])
@@ -215,51 +214,51 @@ def test_a_lead_on_two_benchmarks_is_compared(
     assert found.low < 0 < found.high
 
 
-def test_studies_are_read(runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]) -> None:
+def test_studies_are_read(results: Results, written: Callable[[Path, pd.DataFrame], None]) -> None:
     sweep = {"mgsl_net": (128, 0, 0, 0), "slots_64": (64, -0.03, -0.05, -0.01),
              "slots_256": (256, 0.002, -0.004, 0.008), "slots_512": (512, -0.003, -0.009, 0.003),
              "nms_none": (128, 0.5, 0.5, 0.5)}  # fmt: skip
     written(paths.STUDIES / "slots.csv", report_workspace.study(sweep))
-    found = verdicts.slots(CLAIMS["slots"], FIVE, runs, [runs])
+    found = verdicts.slots(CLAIMS["slots"], FIVE, results, [results])
     assert isinstance(found, Effect)
     old = effect(-0.3, -0.9, 0.8, 3, over=False, queries=2, sd=1.0, origin="study slots")
     assert vars(found) == approximately(old)
     readings = {"mgsl_net": (128, 0, 0, 0), "own_last": (128, 0.01, -0.01, 0.03)}
     written(paths.STUDIES / "readings.csv", report_workspace.study(readings))
-    found = verdicts.reading(CLAIMS["order"], FIVE, runs, [runs])
+    found = verdicts.reading(CLAIMS["order"], FIVE, results, [results])
     assert isinstance(found, Effect)
     old = effect(1, -1, 3, 3, over=False, queries=2, sd=1.0, origin="study readings")
     assert vars(found) == approximately(old)
     assert statements.judge(CLAIMS["order"], found) == statements.QUERIES_ALONE
     unknown = replace(CLAIMS["order"], a="another")
-    absent = verdicts.reading(unknown, FIVE, runs, [runs])
+    absent = verdicts.reading(unknown, FIVE, results, [results])
     assert absent == "the study of readings has no another"
 
 
 def test_what_was_seen_inside_the_memory_is_read(
-    runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]
+    results: Results, written: Callable[[Path, pd.DataFrame], None]
 ) -> None:
     folder = paths.inspected("embedded", "mgsl_net", 0)
     scatter = {"unit": "slots", "correlation": -0.4, "low": -0.6, "high": -0.2, "memory": "video"}
     other = scatter | {"memory": "query", "correlation": None}
     written(folder / "scatter.csv", pd.DataFrame([scatter, other]))
-    found = verdicts.scatter(CLAIMS["scattered_video"], "rank correlation", runs, [runs])
+    found = verdicts.scatter(CLAIMS["scattered_video"], "rank correlation", results, [results])
     assert found == effect(-0.4, -0.6, -0.2, 1)
-    collapsed = verdicts.scatter(CLAIMS["scattered_query"], "rank correlation", runs, [runs])
+    collapsed = verdicts.scatter(CLAIMS["scattered_query"], "rank correlation", results, [results])
     assert isinstance(collapsed, str)
     probe = {"probe": "memory_zeroed", "group": "all", "metric": FIVE, "difference": -0.1,
              "difference_low": -0.2, "difference_high": 0.0, "queries": 2}  # fmt: skip
     written(folder / "probes.csv", pd.DataFrame([probe, probe | {"probe": "memory_initial"}]))
-    found = verdicts.probe(CLAIMS["content"], FIVE, runs, [runs])
+    found = verdicts.probe(CLAIMS["content"], FIVE, results, [results])
     assert found == effect(-10, -20, 0, 1, queries=2)
 
 
 def test_costs_are_ratios_at_the_papers_sizes(
-    runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]
+    results: Results, written: Callable[[Path, pd.DataFrame], None]
 ) -> None:
     sizes = [("paper", "mgsl_net", 150.0), ("paper", "drn", 200.0), ("embedded", "drn", 1.0)]
     written(paths.COSTS, pd.DataFrame(sizes, columns=["setting", "name", "mib"]))
-    found = verdicts.cost(CLAIMS["smaller_drn"], "model size", runs, [runs])
+    found = verdicts.cost(CLAIMS["smaller_drn"], "model size", results, [results])
     assert found == effect(0.75, 0.75, 0.75)
     times = [("paper", "mgsl_net", 1, "total", 10.0, 9.0, 12.0),
              ("paper", "drn", 1, "total", 20.0, 18.0, 24.0),
@@ -267,25 +266,25 @@ def test_costs_are_ratios_at_the_papers_sizes(
              ("paper", "drn", 1, "nms", 1.0, 1.0, 1.0)]  # fmt: skip
     columns = ["setting", "name", "batch", "part", "median_ms", "low_ms", "high_ms"]
     written(paths.TIMES, pd.DataFrame(times, columns=columns))
-    found = verdicts.cost(CLAIMS["faster_drn"], "run time", runs, [runs])
+    found = verdicts.cost(CLAIMS["faster_drn"], "run time", results, [results])
     assert found == effect(0.5, 9 / 24, 12 / 18)
-    found = verdicts.cost(CLAIMS["faster_tgn"], "run time", runs, [runs])
+    found = verdicts.cost(CLAIMS["faster_tgn"], "run time", results, [results])
     assert found == "the cost of tgn was not measured"
 
 
-def test_shares_are_counted_in_the_published_annotations(runs: Comparisons) -> None:
+def test_shares_are_counted_in_the_published_annotations(results: Results) -> None:
     claim = CLAIMS["rare_share"]
-    found = verdicts.share(claim, claim.measures[0], runs, [runs])
+    found = verdicts.share(claim, claim.measures[0], results, [results])
     assert isinstance(found, Effect)
     assert found.value == pytest.approx(31.0, abs=0.01)
     assert statements.judge(claim, found) == "contradicted"
     fewer = CLAIMS["fewer_rare"]
-    found = verdicts.share(fewer, fewer.measures[0], runs, [runs])
+    found = verdicts.share(fewer, fewer.measures[0], results, [results])
     assert isinstance(found, Effect)
     assert found.value == pytest.approx(14.7 - 31.0, abs=0.01)
 
 
-def test_simulated_features_never_decide_a_claim(runs: Comparisons) -> None:
+def test_simulated_features_never_decide_a_claim(results: Results) -> None:
     findings = verdicts.find(["embedded"])
     table = claims_table.build(findings)
     last = {name: cells[-1].text for name, cells in table.rows if cells[0].text}
@@ -312,13 +311,13 @@ def test_simulated_features_never_decide_a_claim(runs: Comparisons) -> None:
     ],
 )
 def test_only_features_of_the_claims_videos_decide(dataset: str, name: str, verdict: str) -> None:
-    source = Results(dataset)
-    source.__dict__["summary"] = {"benchmark": known.find(dataset).benchmark}
-    finding = Verdict(CLAIMS[name], CLAIMS[name].measures[0], source, effect(2, 1.5, 3))
+    results = Results(dataset)
+    results.__dict__["summary"] = {"benchmark": known.find(dataset).benchmark}
+    finding = Verdict(CLAIMS[name], CLAIMS[name].measures[0], results, effect(2, 1.5, 3))
     assert statements.on_the_paper([finding]) == verdict
 
 
-def test_the_picture_shows_each_claim_once_and_no_label_covers_another(runs: Comparisons) -> None:
+def test_the_picture_shows_each_claim_once_and_no_label_covers_another(results: Results) -> None:
     figure = claims_figure.draw(verdicts.find(["embedded"])).figure
     figure.draw_without_rendering()
     statements = [t for axes in figure.axes for t in axes.texts if len(t.get_text()) > 12]
@@ -332,12 +331,12 @@ def test_the_picture_shows_each_claim_once_and_no_label_covers_another(runs: Com
             assert min(box.y1, other.y1) - max(box.y0, other.y0) < 0.2 * box.height
 
 
-def test_the_bootstrap_of_a_claim_is_that_of_params(runs: Comparisons) -> None:
+def test_the_bootstrap_of_a_claim_is_that_of_params(results: Results) -> None:
     told = params.load(paths.PARAMS).evaluation
-    assert runs.params == told.model_copy(update={"recall_at": (1,)})
+    assert results.runs.params == told.model_copy(update={"recall_at": (1,)})
 
 
-def test_what_was_trained_once_has_no_verdict(runs: Comparisons) -> None:
+def test_what_was_trained_once_has_no_verdict(results: Results) -> None:
     findings = verdicts.find(["embedded"])
     trained = {f.verdict for f in findings if f.effect and f.effect.trainings}
     assert trained == {statements.ONE_TRAINING}
@@ -365,7 +364,7 @@ def test_several_trainings_are_shown_with_their_number_and_give_a_verdict(
 
 
 def test_the_memory_is_judged_by_the_kept_study_where_there_is_one(
-    runs: Comparisons, written: Callable[[Path, pd.DataFrame], None]
+    results: Results, written: Callable[[Path, pd.DataFrame], None]
 ) -> None:
     pair = {"dataset": "embedded", "a": "attention_only", "b": "mgsl_net", "group": "all",
             "metric": FIVE, "value": -0.05, "low": -0.08, "high": -0.02, "sd": 0.04,
@@ -373,14 +372,14 @@ def test_the_memory_is_judged_by_the_kept_study_where_there_is_one(
     other = pair | {"a": "memory_only", "b": "baseline"}
     few = pair | {"a": "mgsl_net", "b": "memory_only", "trainings": 9}
     written(paths.STUDIES / "tables_pairs.csv", pd.DataFrame([pair, other, few]))
-    found = verdicts.difference(CLAIMS["memory_full"], FIVE, runs, [runs])
+    found = verdicts.difference(CLAIMS["memory_full"], FIVE, results, [results])
     assert isinstance(found, Effect)
     assert (found.value, found.low, found.high) == pytest.approx((5, 2, 8))  # turned
     assert (found.trainings, found.origin) == (10, "study tables")
     assert found.better == pytest.approx(0.9)
     assert statements.judge(CLAIMS["memory_full"], found) == statements.SUPPORTED
-    found = verdicts.difference(CLAIMS["memory_alone"], FIVE, runs, [runs])  # not run here
+    found = verdicts.difference(CLAIMS["memory_alone"], FIVE, results, [results])  # not run here
     assert isinstance(found, Effect)
     assert found.value == pytest.approx(-5)
-    lacking = verdicts.difference(CLAIMS["attention_memory"], FIVE, runs, [runs])
+    lacking = verdicts.difference(CLAIMS["attention_memory"], FIVE, results, [results])
     assert lacking == "memory_only not run on embedded"  # of which the study has too few

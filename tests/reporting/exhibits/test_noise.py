@@ -15,7 +15,7 @@ from mgsl.reporting.draw import tables
 from mgsl.reporting.exhibits.noise import noise_figure, noise_table, visibility
 from mgsl.reporting.exhibits.noise.visibility import PrintedEffect
 from mgsl.reporting.read import kept_trainings
-from mgsl.reporting.read.comparisons import Comparisons
+from mgsl.reporting.read.results import Results
 from mgsl.studies import many_trainings
 from tests.reporting import report_workspace
 
@@ -23,7 +23,7 @@ FIVE, SEVEN = "R@1, IoU=0.5", "R@1, IoU=0.7"
 RUN = ("mgsl_net", "attention_only")
 
 
-def build(root: Path, seeds: tuple[int, ...]) -> Comparisons:
+def build(root: Path, seeds: tuple[int, ...]) -> Results:
     """A workspace in which the last training of mgsl_net misses the common query."""
     report_workspace.build(root, ["embedded"], seeds=seeds, names=RUN)
     answers = [
@@ -32,17 +32,17 @@ def build(root: Path, seeds: tuple[int, ...]) -> Comparisons:
     ]
     path = paths.run("embedded", "mgsl_net", seeds[-1]) / "predictions.jsonl"
     write_json_lines(path, answers)
-    return visibility.sources(["embedded"])[0]
+    return Results("embedded")
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Comparisons:
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
     monkeypatch.chdir(tmp_path)
     return build(tmp_path, (0, 1, 2))
 
 
-def test_trainings_stand_apart_and_together(runs: Comparisons) -> None:
-    table = visibility.of_methods(runs).set_index(["name", "group", "metric"])
+def test_trainings_stand_apart_and_together(results: Results) -> None:
+    table = visibility.of_methods(results).set_index(["name", "group", "metric"])
     row = table.loc["mgsl_net", "all", FIVE]
     assert (row["mean"], row["lowest"], row["highest"]) == (83.33, 50, 100)
     assert row["sd"] == pytest.approx(28.87)
@@ -51,17 +51,17 @@ def test_trainings_stand_apart_and_together(runs: Comparisons) -> None:
     assert (alike["sd"], alike["lowest"], alike["highest"]) == (0, 50, 50)
 
 
-def test_the_smallest_visible_difference_is_half_of_the_interval(runs: Comparisons) -> None:
-    least = visibility.visible(runs, "all", FIVE)
+def test_the_smallest_visible_difference_is_half_of_the_interval(results: Results) -> None:
+    least = visibility.visible(results, "all", FIVE)
     assert list(least) == [3, 5, 10]
-    row = runs.difference(*visibility.PAIR, "all", FIVE)
+    row = results.runs.difference(*visibility.PAIR, "all", FIVE)
     assert row is not None
     assert least[3] == pytest.approx(100 * (row["high"] - row["low"]) / 2)
-    assert visibility.visible(runs, "rare", SEVEN) == {}  # of one query nothing is known
+    assert visibility.visible(results, "rare", SEVEN) == {}  # of one query nothing is known
 
 
-def test_printed_effects_come_from_the_printed_tables(runs: Comparisons) -> None:
-    found = {(e.claim.claim, e.measure): e for e in visibility.effects(runs)}
+def test_printed_effects_come_from_the_printed_tables(results: Results) -> None:
+    found = {(e.claim.claim, e.measure): e for e in visibility.effects(results)}
     assert found["memory_full", FIVE].printed == pytest.approx(5.68)
     assert found["calibration", FIVE].printed == pytest.approx(0.6)
     assert {e.claim.place for e in found.values()} == {"Table 1", "Table 3", "Table 4", "Table 5"}
@@ -78,8 +78,8 @@ def test_an_effect_is_seen_with_the_fewest_trainings_whose_interval_it_leaves() 
     assert PrintedEffect(claim, FIVE, 0.6, {3: 8.0, 5: 5.0, 10: 3.0}).seen_with is None
 
 
-def test_the_page_shows_both_tables_and_the_figure(runs: Comparisons, tmp_path: Path) -> None:
-    methods, effects = noise_table.build([runs]), noise_table.build_effects([runs])
+def test_the_page_shows_both_tables_and_the_figure(results: Results, tmp_path: Path) -> None:
+    methods, effects = noise_table.build([results]), noise_table.build_effects([results])
     cells = dict(methods.rows)["MGSL-Net (recommended reading)"]
     assert cells[0].text == "83.33 ± 28.87"
     assert (cells[1].text, cells[1].note) == ("50.0–100.0", "of 3")
@@ -91,7 +91,7 @@ def test_the_page_shows_both_tables_and_the_figure(runs: Comparisons, tmp_path: 
     kept = pd.read_csv(tmp_path / "noise.effects.csv")
     assert {"printed_points", "visible_3", "seen_with", "trainings"} <= set(kept.columns)
     assert "visible" in tables.to_latex(effects)
-    drawing = noise_figure.draw([runs])
+    drawing = noise_figure.draw([results])
     said = [text.get_text() for axes in drawing.figure.axes for text in axes.texts]
     assert any("The memory helps under full attention" in text for text in said)
     assert said.count("no verdict") == 2
@@ -102,13 +102,13 @@ def test_with_one_training_the_page_is_built_and_nothing_is_visible(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    runs = build(tmp_path, (0,))
-    assert visibility.visible(runs, "all", FIVE) == {}
-    methods, effects = noise_table.build([runs]), noise_table.build_effects([runs])
+    results = build(tmp_path, (0,))
+    assert visibility.visible(results, "all", FIVE) == {}
+    methods, effects = noise_table.build([results]), noise_table.build_effects([results])
     assert "nothing is known of another training" in methods.caption
     row = dict(effects.rows)["Table 3: The memory helps under full attention"]
     assert row[2].reason == "trained once: nothing is known of another training"
-    assert noise_figure.draw([runs]).figure.axes
+    assert noise_figure.draw([results]).figure.axes
 
 
 def test_labels_keep_their_order_and_do_not_overlap() -> None:
@@ -124,29 +124,29 @@ def test_the_kept_study_is_used_where_it_has_enough_trainings(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     seeds = tuple(range(10))
-    runs = build(tmp_path, seeds)
+    results = build(tmp_path, seeds)
     many_trainings.write("embedded", RUN)
     row = kept_trainings.find("embedded", "mgsl_net", "attention_only", "all", FIVE)
     assert row is not None
     assert row["trainings"] == 10
-    own = runs.difference("mgsl_net", "attention_only", "all", FIVE)
+    own = results.runs.difference("mgsl_net", "attention_only", "all", FIVE)
     assert own is not None
     for key in ("value", "low", "high", "sd", "better", "visible_3"):
         assert row[key] == pytest.approx(own[key], abs=1e-6)
     turned = kept_trainings.find("embedded", "attention_only", "mgsl_net", "all", FIVE)
     assert turned is not None
     assert (turned["low"], turned["high"]) == (-row["high"], -row["low"])
-    table = visibility.of_methods(runs)
+    table = visibility.of_methods(results)
     assert set(table["origin"]) == {"study tables"}
-    assert len(visibility.trainings(runs, "mgsl_net")) == 10 * 3 * 2
+    assert len(visibility.trainings(results, "mgsl_net")) == 10 * 3 * 2
     rows = pd.read_csv(paths.STUDIES / "tables_pairs.csv")
     rows.assign(trainings=9).to_csv(paths.STUDIES / "tables_pairs.csv", index=False)
     assert kept_trainings.find("embedded", "mgsl_net", "", "all", FIVE) is None
-    assert set(visibility.of_methods(runs)["origin"]) == {"runs"}
+    assert set(visibility.of_methods(results)["origin"]) == {"runs"}
 
 
-def test_masks_of_the_study_are_those_of_the_report(runs: Comparisons) -> None:
+def test_masks_of_the_study_are_those_of_the_report(results: Results) -> None:
     queries, _ = read_test(paths.prepared("embedded"))
     config = params.read(EvaluateConfig, paths.config("embedded", "evaluate"))
     assert config.seeds == (0, 1, 2)
-    assert groups(queries, ())["rare"].tolist() == runs.groups["rare"].tolist()
+    assert groups(queries, ())["rare"].tolist() == results.runs.groups["rare"].tolist()

@@ -11,6 +11,7 @@ from scipy import stats
 from mgsl import paths
 from mgsl.configs import InspectConfig
 from mgsl.errors import UserError
+from mgsl.evaluation.metrics import GROUPS, METRICS
 from mgsl.files import write_json
 from mgsl.inspection import memory_tables
 from mgsl.models import MODELS
@@ -54,8 +55,8 @@ def found_in(name: str, seed: int) -> tuple[dict[str, pd.DataFrame], dict[str, o
         {"probe": probe, "group": group, "metric": metric, "value": 0.4, "low": 0.3, "high": 0.5,
          "difference": -cost, "difference_low": -2 * cost, "difference_high": -0.5 * cost}
         for place, probe in enumerate(["intact", *inside_memory._PROBES])
-        for group in inside_memory.GROUPS
-        for metric in inside_memory.METRICS
+        for group in GROUPS
+        for metric in METRICS
         for cost in [0.02 * alive * (place > 0)]
     ]  # fmt: skip
     made = {"slots": slots, "pairs": [pd.DataFrame(pairs)], "scatter": [pd.DataFrame(scatter)]}
@@ -65,7 +66,7 @@ def found_in(name: str, seed: int) -> tuple[dict[str, pd.DataFrame], dict[str, o
     hits = {
         f"{probe}, {metric}": [int(probe == "intact" or not alive)] * 2
         for probe in ["intact", *inside_memory._PROBES]
-        for metric in inside_memory.METRICS
+        for metric in METRICS
     }
     answers = pd.DataFrame({"qid": ["v2-3", "v2-4"], **hits})
     return {**joined, "probes": pd.DataFrame(rows), "answers": answers}, about
@@ -98,10 +99,8 @@ def texts(drawing: figures.Drawing) -> str:
 
 def test_verdicts_follow_from_the_intervals() -> None:
     alive, dead = inspections.read(Results("embedded"))
-    assert [inspections.carries_content(alive, metric) for metric in inside_memory.METRICS] == [
-        "yes"
-    ] * 2
-    assert inspections.carries_content(dead, inside_memory.METRICS[0]) == "no: nothing changes"
+    assert [inspections.carries_content(alive, metric) for metric in METRICS] == ["yes"] * 2
+    assert inspections.carries_content(dead, METRICS[0]) == "no: nothing changes"
     told = pd.DataFrame(
         {"correlation": [-0.4, 0.4, 0.1, np.nan], "low": [-0.5, 0.3, -0.1, np.nan],
          "high": [-0.3, 0.5, 0.3, np.nan], "trainings": 2}
@@ -113,7 +112,7 @@ def test_verdicts_follow_from_the_intervals() -> None:
 
 def test_of_one_training_nothing_is_judged() -> None:
     alone = Inspected(Results("embedded"), "mgsl_net", (0,))
-    assert inspections.carries_content(alone, inside_memory.METRICS[0]) == "undecided: one training"
+    assert inspections.carries_content(alone, METRICS[0]) == "undecided: one training"
     assert inspections.scattered(alone.scatter().iloc[0]) == "undecided: one training"
     probes = alone.probes().query("probe == 'memory_shuffled' and group == 'all'").iloc[0]
     assert (probes["difference"], probes["trainings"]) == (-0.02, 1)
@@ -126,7 +125,7 @@ def test_numbers_are_means_over_the_seeds() -> None:
     table.to_csv(path, index=False)
     alive, _ = inspections.read(Results("embedded"))
     rows = alive.probes().query("probe == 'memory_shuffled' and group == 'all'")
-    row = rows[rows["metric"] == inside_memory.METRICS[0]].iloc[0]
+    row = rows[rows["metric"] == METRICS[0]].iloc[0]
     assert (row["value"], row["difference"], row["trainings"]) == (0.25, -0.75, 2)
     assert row["difference_sd"] == pytest.approx(np.std([-1, -0.5], ddof=1))
     assert row["difference_low"] < -1  # over two trainings: wide

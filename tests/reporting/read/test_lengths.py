@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from mgsl import paths
+from mgsl.evaluation.metrics import VALIDATION
 from mgsl.reporting.draw import tables
+from mgsl.reporting.exhibits import training_curve
 from mgsl.reporting.read import lengths
 from mgsl.studies import trials
 from tests import tiny
@@ -38,7 +40,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [
         {"dataset": "embedded", "name": name, "times": times, "seed": seed, "epochs": 10 * times}
-        | dict.fromkeys(lengths._FIGURES, 0.5 + 0.02 * seed + (times - 1) * gain)
+        | dict.fromkeys(VALIDATION, 0.5 + 0.02 * seed + (times - 1) * gain)
         for name, gain in (("ctrl", 0.009), ("drn", 0.011))
         for times in (1, 2)
         for seed in (0, 1)
@@ -52,7 +54,11 @@ def test_more_than_a_point_in_twice_the_length_is_not_finished(
 ) -> None:
     study(tmp_path, monkeypatch)
     assert lengths.unfinished("embedded") == {"drn": pytest.approx(1.1)}
-    ctrl, drn = lengths.build().rows
+    table = training_curve.build()
+    assert [block.title for block in table.columns[1:-1]] == [
+        "IoU=0.5", "IoU=0.7", "rare, IoU=0.5",
+    ]  # fmt: skip
+    ctrl, drn = table.rows
     assert [cell.text for cell in ctrl[1]][:3] == ["10", "51.0", "+0.9"]
     assert (ctrl[1][-1].text, drn[1][-1].text) == ("yes", "no")
 
@@ -62,5 +68,5 @@ def test_without_the_study_nothing_is_claimed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert lengths.unfinished("embedded") == {}
-    assert "not measured" in lengths.build().caption
-    tables.save(lengths.build(), "empty")
+    assert "not measured" in training_curve.build().caption
+    tables.save(training_curve.build(), "empty")

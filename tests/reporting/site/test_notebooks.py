@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from mgsl import params, paths
 from mgsl.errors import UserError
-from mgsl.reporting.site import notebooks, workspace
+from mgsl.reporting.site import notebooks
 from tests.reporting import report_workspace
 
 EXHIBITS = params.load(report_workspace.ROOT / paths.PARAMS).exhibit_names()
@@ -114,25 +114,6 @@ def test_normalizing_drops_times_and_ids() -> None:
     assert normal.cells[0].execution_count == 1
     assert normal.cells[0].metadata == {"tags": ["parameters"]}
     assert set(normal.metadata) == {"kernelspec"}
-
-
-def test_the_workspace_is_found_from_a_folder_below(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "params.yaml").touch()
-    below = tmp_path / "notebooks"
-    below.mkdir()
-    monkeypatch.chdir(below)
-    workspace.enter()
-    assert Path.cwd() == tmp_path
-
-
-def test_outside_the_repository_there_is_no_workspace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="is not inside the repository"):
-        workspace.enter()
 
 
 def html(text: str) -> NotebookNode:

@@ -8,11 +8,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
+from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.exhibits.ablations import METRICS
 from mgsl.reporting.exhibits.claims import statements
-from mgsl.reporting.exhibits.claims.statements import Claim, Verdict
+from mgsl.reporting.exhibits.claims.statements import Verdict
+from mgsl.reporting.read.claims import Claim, printed
 from mgsl.reporting.read.results import Results
 
 _UNITS = {"cost": "ratio", "scatter": "rank correlation", "share": "share of test pairs, %"}
@@ -34,11 +35,11 @@ def draw(findings: Sequence[Verdict]) -> Drawing:
         findings: of all claims on all datasets (`claim_tests.find`).
     """
     parts, heights = [], []
-    sources = list(dict.fromkeys(finding.source for finding in findings))
-    for source in sources:
-        parts.append(partial(_draw_key, source))
+    all_results = list(dict.fromkeys(finding.results for finding in findings))
+    for results in all_results:
+        parts.append(partial(_draw_key, results))
         heights.append(_KEY)
-        for rows in _grouped([f for f in findings if f.source == source]):
+        for rows in _grouped([f for f in findings if f.results == results]):
             parts.append(partial(_part, rows))
             heights.append(_HEAD + _FOOT + _ROW * len(rows))
     caption = (
@@ -47,7 +48,7 @@ def draw(findings: Sequence[Verdict]) -> Drawing:
         "queries alone (dashed), and there is no verdict. Effects on recall are differences of "
         "R@1 in points, of costs ratios. The vertical line is no effect; a grey band is the margin "
         "within which a claimed sameness holds. Axes differ from topic to topic. "
-        + " ".join(source.caption for source in sources)
+        + " ".join(results.caption for results in all_results)
     )
     figure = figures.compose(heights, parts, width=style.WIDTH)
     return Drawing(figure, "The claims of the paper, printed and ours", caption)
@@ -63,8 +64,8 @@ def _grouped(findings: Sequence[Verdict]) -> list[dict[Claim, list[Verdict]]]:
     return list(parts.values())
 
 
-def _draw_key(source: Results, part: SubFigure) -> None:
-    part.text(0.01, 0.72, source.heading, size=9, weight="bold", va="center")
+def _draw_key(results: Results, part: SubFigure) -> None:
+    part.text(0.01, 0.72, results.heading, size=9, weight="bold", va="center")
     axes = part.add_axes((0.0, 0.0, 1.0, 0.5))
     style.bare(axes)
     axes.set(xlim=(0, 1), ylim=(0, 1))
@@ -128,7 +129,7 @@ def _draw_rows(axes: Axes, rows: dict[Claim, list[Verdict]], measure: str | None
         if claim.expects == "same":
             left, right = null - claim.margin, null + claim.margin
             axes.fill_betweenx([-place - 0.42, -place + 0.42], left, right, color=style.GRID, lw=0)
-        if (value := statements.printed(claim, mine.measure)) is not None:
+        if (value := printed(claim, mine.measure)) is not None:
             height = (0.17 if mine.effect else 0.0) - place
             marks.mark(axes, value, height, style.INK, **_look("D", filled=False))
         if mine.effect is None:
@@ -150,7 +151,7 @@ def _limits(rows: dict[Claim, list[Verdict]], *, log: bool) -> tuple[float, floa
     for claim, found in rows.items():
         null, margin = statements.reference(claim), claim.margin if claim.expects == "same" else 0
         values += [null - margin, null + margin]
-        values += [v for f in found if (v := statements.printed(claim, f.measure)) is not None]
+        values += [v for f in found if (v := printed(claim, f.measure)) is not None]
         values += [end for f in found if f.effect for end in (f.effect.low, f.effect.high)]
     low, high = min(values), max(values)
     if log:

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import figures
 from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval, signed, spread
-from mgsl.reporting.exhibits.ablations import METRICS
 from mgsl.reporting.exhibits.claims import statements
-from mgsl.reporting.exhibits.claims.statements import Claim, Effect, Verdict
+from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
+from mgsl.reporting.read import claims
+from mgsl.reporting.read.claims import Claim
 from mgsl.reporting.read.kept_trainings import STUDY
 from mgsl.reporting.read.results import Results
 
@@ -24,7 +26,7 @@ def build(findings: Sequence[Verdict]) -> Table:
     Args:
         findings: of all claims on all datasets (`claim_tests.find`).
     """
-    sources = list(dict.fromkeys(finding.source for finding in findings))
+    all_results = list(dict.fromkeys(finding.results for finding in findings))
     by_claim: dict[Claim, list[Verdict]] = {}
     for finding in findings:
         by_claim.setdefault(finding.claim, []).append(finding)
@@ -32,8 +34,8 @@ def build(findings: Sequence[Verdict]) -> Table:
     topic = ""
     for claim, found in by_claim.items():
         cells = [Cell(claim.place), *_side_by_side([_printed(claim, m) for m in claim.measures], 1)]
-        for source in sources:
-            mine = [cell for f in found if f.source == source for cell in _ours(f)]
+        for results in all_results:
+            mine = [cell for f in found if f.results == results for cell in _ours(f)]
             cells += _side_by_side(mine, 2)
         cells.append(Cell(statements.on_the_paper(found)))
         if claim.topic != topic:
@@ -42,11 +44,11 @@ def build(findings: Sequence[Verdict]) -> Table:
         rows.append((claim.statement, tuple(cells)))
     ours = [name for metric in METRICS for name in (metric, "verdict here")]
     return Table(
-        caption=_caption(findings, sources, len(by_claim)),
+        caption=_caption(findings, all_results, len(by_claim)),
         columns=(
             Columns("claimed in", ("place",), ours=False),
             Columns("printed effect", tuple(METRICS), ours=False),
-            *(Columns(f"ours: {source.label}", tuple(ours), ours=True) for source in sources),
+            *(Columns(f"ours: {results.label}", tuple(ours), ours=True) for results in all_results),
             Columns("the claim itself", ("verdict",), ours=True),
         ),
         rows=tuple(rows),
@@ -64,16 +66,16 @@ def summary(findings: Sequence[Verdict]) -> list[str]:
         findings: of all claims on all datasets.
     """
     texts = []
-    for source in dict.fromkeys(finding.source for finding in findings):
+    for results in dict.fromkeys(finding.results for finding in findings):
         verdicts: dict[str, set[str]] = {}
         for finding in findings:
-            if finding.source == source and finding.effect:
+            if finding.results == results and finding.effect:
                 verdicts.setdefault(finding.claim.claim, set()).add(finding.verdict)
-        mine = [finding for finding in findings if finding.source == source]
+        mine = [finding for finding in findings if finding.results == results]
         counts = Counter(v.pop() if len(v) == 1 else "mixed" for v in verdicts.values())
         told = ", ".join(f"{counts[v]} {v}" for v in _ORDER if counts[v]) or "none"
         texts.append(
-            f"{source.heading}: {len(verdicts)} of {len(statements.read())} claims "
+            f"{results.heading}: {len(verdicts)} of {len(claims.read())} claims "
             f"could be tested: {told}."
         )
         texts += filter(None, [statements.by_chance(mine)])
@@ -89,7 +91,7 @@ def tell(findings: Sequence[Verdict]) -> None:
         figures.tell(text)
 
 
-def written(claim: Claim, value: float) -> str:
+def _written(claim: Claim, value: float) -> str:
     """An effect as it is read, in its unit."""
     if claim.kind == "cost":
         return f"×{value:.2f}"
@@ -100,17 +102,17 @@ def written(claim: Claim, value: float) -> str:
 
 def _printed(claim: Claim, measure: str) -> Cell:
     unit = "" if measure in METRICS else measure
-    value = statements.printed(claim, measure)
+    value = claims.printed(claim, measure)
     if value is None:
         return Cell(note=unit, reason="the paper gives no number for it")
-    return Cell(written(claim, value), unit)
+    return Cell(_written(claim, value), unit)
 
 
 def _ours(finding: Verdict) -> list[Cell]:
     if finding.effect is None:
         return [Cell(reason=finding.reason), Cell(statements.NOT_RUN, reason=finding.reason)]
     note = _interval(finding.claim, finding.effect)
-    value = f"{written(finding.claim, finding.effect.value)}{spread(finding.effect.sd)}"
+    value = f"{_written(finding.claim, finding.effect.value)}{spread(finding.effect.sd)}"
     return [Cell(value, note), Cell(finding.verdict, _rests_on(finding.effect))]
 
 
@@ -148,7 +150,7 @@ def _side_by_side(cells: Sequence[Cell], width: int) -> list[Cell]:
     return [*cells, *[_OTHER] * (len(METRICS) * width - len(cells))]
 
 
-def _caption(findings: Sequence[Verdict], sources: Sequence[Results], count: int) -> str:
+def _caption(findings: Sequence[Verdict], all_results: Sequence[Results], count: int) -> str:
     verdicts = "; ".join(f"{verdict}: {rule}" for verdict, rule in statements.RULE.items())
     return " ".join(
         [
@@ -159,7 +161,7 @@ def _caption(findings: Sequence[Verdict], sources: Sequence[Results], count: int
             "of trainings it rests on, of each side, and P: in how many pairs of a training of "
             "either side the first scores more. The ends of a ratio of run times are those of "
             "opposite quartiles.",
-            *(source.caption for source in sources),
+            *(results.caption for results in all_results),
             f"The rule, stated before any result it judges was seen: {verdicts}.",
             "A margin is 1 point. A verdict here is one on this data; the claim itself is decided "
             "by features computed from the videos of its benchmark alone, costs and counts of "

@@ -1,8 +1,8 @@
-"""The paper's claims, each with the effect it prints, the test made of it here, and a verdict.
+"""What a test of a claim found, and the verdict that follows by the rule.
 
-A claim is a row of `published/claims.csv`, with its test (`kind`) and what it expects: an effect
-above zero (more), below zero (less), or within a margin of zero (same). A ratio is compared with 1
-in zero's place, a share with the printed one.
+A claim (`mgsl.reporting.read.claims`) expects an effect above zero (more), below zero (less), or
+within a margin of zero (same). A ratio is compared with 1 in zero's place, a share with the printed
+one.
 
 `RULE` was stated before any result it judges was seen. It asks for an interval over queries and
 trainings (`mgsl.evaluation.intervals`): supported or contradicted is only what would stand if both
@@ -19,13 +19,11 @@ features.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from mgsl.data import datasets as known
-from mgsl.reporting.exhibits.ablations import METRICS
-from mgsl.reporting.read import published
+from mgsl.reporting.read.claims import Claim, printed
 from mgsl.reporting.read.results import Results
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
@@ -42,8 +40,6 @@ RULE = {
     NOT_RUN: "a run or a study that the test needs was not made",
 }
 TAIL = 0.025  # of true nulls, those whose 95 % interval lies wholly on one side
-_NEEDS_NO_FEATURES = ("cost", "share")
-_COSTS = {"run time": "run_time_s", "model size": "model_size_m"}  # their columns in Table 2
 _CLAIM_FIELDS = (
     *("claim", "topic", "statement", "place", "benchmark", "kind", "a", "b", "group", "expects"),
     "margin",
@@ -51,33 +47,6 @@ _CLAIM_FIELDS = (
 _EFFECT_FIELDS = (
     *("value", "low", "high", "sd", "better", "trainings", "over_trainings", "queries", "origin"),
 )
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One testable statement; the fields are the columns of claims.csv.
-
-    `a`, `b` and `group` say what is compared; what they name depends on `kind`
-    (`mgsl.reporting.exhibits.claims.verdicts`). `margin` is in the unit of the measure.
-    """
-
-    claim: str
-    topic: str
-    statement: str
-    place: str
-    benchmark: str
-    kind: str
-    a: str
-    b: str
-    group: str
-    measures: tuple[str, ...]
-    expects: str
-    margin: float
-
-    @property
-    def needs_features(self) -> bool:
-        """Whether only real features can decide it."""
-        return self.kind not in _NEEDS_NO_FEATURES
 
 
 @dataclass(frozen=True)
@@ -106,7 +75,7 @@ class Verdict:
 
     claim: Claim
     measure: str
-    source: Results
+    results: Results
     effect: Effect | None
     reason: str = ""
 
@@ -118,15 +87,9 @@ class Verdict:
     @property
     def speaks_of_the_paper(self) -> bool:
         """Whether the verdict is one on the claim itself."""
-        filmed = known.find(self.source.dataset).archive is not None
-        real = filmed and self.source.benchmark == self.claim.benchmark
+        filmed = known.find(self.results.dataset).archive is not None
+        real = filmed and self.results.benchmark == self.claim.benchmark
         return real or not self.claim.needs_features
-
-
-def read() -> list[Claim]:
-    """All claims, in the order of the file."""
-    rows: list[dict[Any, Any]] = published.claims().to_dict("records")
-    return [Claim(**{**row, "measures": tuple(row["measures"].split("; "))}) for row in rows]
 
 
 def judge(claim: Claim, effect: Effect) -> str:
@@ -158,27 +121,6 @@ def reference(claim: Claim) -> float:
     if claim.kind == "share" and not claim.b:
         return printed(claim, claim.measures[0]) or 0.0
     return 1.0 if claim.kind == "cost" else 0.0
-
-
-def printed(claim: Claim, measure: str) -> float | None:
-    """The effect that the paper's numbers give, in the unit of the measure; None without any."""
-    names = {method.name: method.printed for method in published.methods()}
-    if claim.place in ("Table 3", "Table 4", "Table 5"):
-        column = published.ablations(int(claim.place[-1]))[METRICS[measure]]
-        return round(float(column[claim.a] - column[claim.b]), 2)
-    if claim.place == "Table 2":
-        column = published.table_2()[_COSTS[measure]]
-        return float(column[names[claim.a]] / column[names[claim.b]])
-    if claim.kind == "share":
-        return published.bin_shares()[0] if not claim.b else None
-    if claim.place == "Figure 1b" and claim.kind in ("difference", "rarity"):
-        return _of_figure_1b(claim, names)
-    if claim.place == "Table 1":
-        lead = _lead(claim, claim.benchmark, measure, names)
-        if claim.kind == "across":
-            lead -= _lead(claim, "activitynet", measure, names)
-        return round(lead, 2)
-    return None
 
 
 def on_the_paper(findings: Sequence[Verdict]) -> str:
@@ -220,9 +162,9 @@ def tidy(findings: Sequence[Verdict]) -> pd.DataFrame:
             {
                 **{key: getattr(f.claim, key) for key in _CLAIM_FIELDS},
                 "measure": f.measure,
-                "dataset": f.source.dataset,
-                "features": f.source.summary["features"],
-                "simulated": f.source.simulated,
+                "dataset": f.results.dataset,
+                "features": f.results.summary["features"],
+                "simulated": f.results.simulated,
                 "printed": printed(f.claim, f.measure),
                 **{key: getattr(f.effect, key, None) for key in _EFFECT_FIELDS},
                 "verdict_here": f.verdict,
@@ -232,18 +174,3 @@ def tidy(findings: Sequence[Verdict]) -> pd.DataFrame:
             for f in findings
         ]
     ).round(4)
-
-
-def _lead(claim: Claim, benchmark: str, measure: str, names: dict[str, str]) -> float:
-    numbers = published.table_1()
-    a, b = (numbers[names[name], benchmark, measure] for name in (claim.a, claim.b))
-    return a - b
-
-
-def _of_figure_1b(claim: Claim, names: dict[str, str]) -> float:
-    recall = published.rare_and_common()
-    rare, common = recall[names[claim.a]]
-    if claim.b:
-        rare, common = rare - recall[names[claim.b]][0], common - recall[names[claim.b]][1]
-    effect = rare - common if claim.kind == "rarity" else rare
-    return round(effect, 2)

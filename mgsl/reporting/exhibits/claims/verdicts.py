@@ -10,46 +10,45 @@ from mgsl import paths
 from mgsl.evaluation.comparing import describe, stack
 from mgsl.evaluation.intervals import estimate
 from mgsl.evaluation.pairs import CONTRAST
-from mgsl.reporting.exhibits import slots as sweep
-from mgsl.reporting.exhibits.claims import statements
-from mgsl.reporting.exhibits.claims.statements import Claim, Effect, Verdict
-from mgsl.reporting.read import kept_trainings
-from mgsl.reporting.read.comparisons import Comparisons
+from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
+from mgsl.reporting.read import claims, kept_trainings
+from mgsl.reporting.read.claims import Claim
+from mgsl.reporting.read.costs import Costs
 from mgsl.reporting.read.inspections import Inspected
-from mgsl.reporting.read.kept_runs import RunStudy, of_readings
+from mgsl.reporting.read.kept_runs import of_readings, of_slots
 from mgsl.reporting.read.kept_studies import Studies
 from mgsl.reporting.read.published import BENCHMARKS
 from mgsl.reporting.read.results import Results
 
 _TIME = ("median_ms", "low_ms", "high_ms")
 
-Test = Callable[[Claim, str, Comparisons, Sequence[Comparisons]], Effect | str]
+Test = Callable[[Claim, str, Results, Sequence[Results]], Effect | str]
 
 
 def difference(
-    claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
+    claim: Claim, measure: str, results: Results, everyone: Sequence[Results]
 ) -> Effect | str:
     """What `a` scores more than `b` in a group of queries, query by query."""
-    found = _elsewhere(claim, runs) or _pair(claim, claim.group, measure, runs)
-    return found or f"there are no {claim.group} queries"
+    outcome = _elsewhere(claim, results) or _pair(claim, claim.group, measure, results)
+    return outcome or f"there are no {claim.group} queries"
 
 
 def rarity(
-    claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
+    claim: Claim, measure: str, results: Results, everyone: Sequence[Results]
 ) -> Effect | str:
     """What rare queries score more than common ones: `a`, or what it scores more than `b`."""
-    found = _elsewhere(claim, runs) or _pair(claim, CONTRAST, measure, runs)
-    return found or "there are no rare queries, or none but these"
+    outcome = _elsewhere(claim, results) or _pair(claim, CONTRAST, measure, results)
+    return outcome or "there are no rare queries, or none but these"
 
 
 def across(
-    claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
+    claim: Claim, measure: str, results: Results, everyone: Sequence[Results]
 ) -> Effect | str:
     """What `a` scores more than `b` on this benchmark, less the same on ActivityNet Captions."""
-    if reason := _elsewhere(claim, runs) or _lacking(claim, runs):
+    if reason := _elsewhere(claim, results) or _lacking(claim, results):
         return reason
-    alike = [r for r in everyone if r.source.simulated == runs.source.simulated]
-    other = next((r for r in alike if r.source.benchmark == "activitynet"), None)
+    alike = [other for other in everyone if other.simulated == results.simulated]
+    other = next((other for other in alike if other.benchmark == "activitynet"), None)
     if other is None:
         return "the report has no ActivityNet Captions with features of this kind"
     if reason := _lacking(claim, other):
@@ -57,22 +56,22 @@ def across(
     here, there = (
         estimate(
             [
-                stack([table[[measure]] for table in one.scores(name)])
+                stack([table[[measure]] for table in one.runs.scores(name)])
                 for name in (claim.a, claim.b)
             ],
-            [one.groups["all"]],
+            [one.runs.groups["all"]],
         )
-        for one in (runs, other)
+        for one in (results, other)
     )
-    lead = describe(here.less(there), pd.Index([measure]), runs.params).iloc[0]
-    return _points(lead.to_dict() | {"queries": min(len(one.source.test) for one in (runs, other))})
+    lead = describe(here.less(there), pd.Index([measure]), results.runs.params).iloc[0]
+    return _points(lead.to_dict() | {"queries": min(len(one.test) for one in (results, other))})
 
 
 def reading(
-    claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
+    claim: Claim, measure: str, results: Results, everyone: Sequence[Results]
 ) -> Effect | str:
     """What the reading `a` scores more than the recommended one, in the study of readings."""
-    study, dataset = of_readings(), runs.source.dataset
+    study, dataset = of_readings(), results.dataset
     if reason := study.not_run([dataset]):
         return reason
     row = study.row(dataset, claim.a, claim.group, measure)
@@ -82,17 +81,17 @@ def reading(
 
 
 def slots(
-    claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
+    claim: Claim, measure: str, results: Results, everyone: Sequence[Results]
 ) -> Effect | str:
     """What more slots than the default score more than it: the sweep's largest such difference.
 
     Its interval reaches from the lowest to the highest end of all of them.
     """
-    study, dataset = RunStudy("slots"), runs.source.dataset
+    study, dataset = of_slots(), results.dataset
     if reason := study.not_run([dataset]):
         return reason
-    rows = sweep.sweep(study, dataset, claim.group, measure)
-    more = rows[rows["slots"] > sweep.default(study, dataset)]
+    rows = study.sweep(dataset, claim.group, measure)
+    more = rows[rows["slots"] > study.default_slots(dataset)]
     if more.empty:
         return "the sweep has no more slots than the default"
     largest = more.iloc[int(more["difference"].abs().to_numpy().argmax())].copy()
@@ -103,13 +102,13 @@ def slots(
 
 
 def scatter(
-    claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
+    claim: Claim, measure: str, results: Results, everyone: Sequence[Results]
 ) -> Effect | str:
     """Rank correlation over slots: how frequent a slot's words are, how far its neighbours lie."""
-    found = _inspected(claim.a, "scatter", runs)
-    if isinstance(found, str):
-        return found
-    rows = found.scatter().query("memory == @claim.group and unit == 'slots'")
+    memories = _inspected(claim.a, "scatter", results)
+    if isinstance(memories, str):
+        return memories
+    rows = memories.scatter().query("memory == @claim.group and unit == 'slots'")
     if rows.empty or rows["correlation"].isna().any():
         return "all slots hold the same"
     row = rows.iloc[0]
@@ -117,13 +116,13 @@ def scatter(
 
 
 def probe(
-    claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
+    claim: Claim, measure: str, results: Results, everyone: Sequence[Results]
 ) -> Effect | str:
     """What `a` scores more with the damage `b` done to its memories than intact."""
-    found = _inspected(claim.a, "probes", runs)
-    if isinstance(found, str):
-        return found
-    rows = found.probes().query(
+    memories = _inspected(claim.a, "probes", results)
+    if isinstance(memories, str):
+        return memories
+    rows = memories.probes().query(
         "probe == @claim.b and group == @claim.group and metric == @measure"
     )
     if rows.empty or rows["difference"].isna().any():
@@ -134,7 +133,7 @@ def probe(
 
 
 def share(
-    claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
+    claim: Claim, measure: str, results: Results, everyone: Sequence[Results]
 ) -> Effect | str:
     """The share of a benchmark's test pairs in a frequency bin, less that of another's if named.
 
@@ -150,26 +149,27 @@ def share(
     return Effect(value, value - half, value + half, queries=min(map(studies.pairs, names)))
 
 
-def cost(
-    claim: Claim, measure: str, runs: Comparisons, everyone: Sequence[Comparisons]
-) -> Effect | str:
+def cost(claim: Claim, measure: str, results: Results, everyone: Sequence[Results]) -> Effect | str:
     """What `a` costs as a share of what `b` costs, at the paper's sizes for TACoS.
 
     Sizes are counted, so the ends are the ratio itself. Times are medians of a query alone; the
     ends of their ratio are those of opposite quartiles.
     """
     timed = measure == "run time"
-    path, keys = (paths.TIMES, _TIME) if timed else (paths.COSTS, ("mib",) * 3)
+    path = paths.TIMES if timed else paths.COSTS
     if not path.is_file():
         return f"{path} is missing: costs were not {'timed' if timed else 'counted'}"
-    rows = pd.read_csv(path).query("setting == 'paper'")
-    if timed:
-        rows = rows.query("batch == 1 and part == 'total'")
-    costs = rows.set_index("name").to_dict("index")
-    if lacking := [name for name in (claim.a, claim.b) if name not in costs]:
+    costs = Costs()
+    a, b = (
+        costs.timed.get(("paper", name, 1, "total"))
+        if timed
+        else costs.counted.get(("paper", name))
+        for name in (claim.a, claim.b)
+    )
+    if a is None or b is None:
+        lacking = [name for name, cost in ((claim.a, a), (claim.b, b)) if cost is None]
         return f"the cost of {' and '.join(lacking)} was not measured"
-    middle, low, high = keys
-    a, b = costs[claim.a], costs[claim.b]
+    middle, low, high = _TIME if timed else ("mib",) * 3
     return Effect(float(a[middle] / b[middle]), float(a[low] / b[high]), float(a[high] / b[low]))
 
 
@@ -192,47 +192,47 @@ def find(datasets: Sequence[str]) -> list[Verdict]:
     Args:
         datasets: names of evaluated datasets.
     """
-    runs = [Comparisons(Results(dataset)) for dataset in datasets]
+    everyone = [Results(dataset) for dataset in datasets]
     findings = []
-    for claim in statements.read():
-        for mine in runs:
+    for claim in claims.read():
+        for results in everyone:
             for measure in claim.measures:
-                found = TESTS[claim.kind](claim, measure, mine, runs)
-                effect = found if isinstance(found, Effect) else None
-                reason = found if isinstance(found, str) else ""
-                findings.append(Verdict(claim, measure, mine.source, effect, reason))
+                outcome = TESTS[claim.kind](claim, measure, results, everyone)
+                effect = outcome if isinstance(outcome, Effect) else None
+                reason = outcome if isinstance(outcome, str) else ""
+                findings.append(Verdict(claim, measure, results, effect, reason))
     return findings
 
 
-def _elsewhere(claim: Claim, runs: Comparisons) -> str:
+def _elsewhere(claim: Claim, results: Results) -> str:
     """Why a claim on one benchmark is not tested on this dataset; empty if it is."""
-    benchmark = runs.source.benchmark
+    benchmark = results.benchmark
     if claim.benchmark == "activitynet" or benchmark == claim.benchmark:
         return ""
-    return f"{runs.source.dataset} is not {BENCHMARKS[claim.benchmark][0]}"
+    return f"{results.dataset} is not {BENCHMARKS[claim.benchmark][0]}"
 
 
-def _lacking(claim: Claim, runs: Comparisons) -> str:
-    lacking = [name for name in (claim.a, claim.b) if name and not runs.has(name)]
-    return f"{' and '.join(lacking)} not run on {runs.source.dataset}" if lacking else ""
+def _lacking(claim: Claim, results: Results) -> str:
+    lacking = [name for name in (claim.a, claim.b) if name and not results.runs.has(name)]
+    return f"{' and '.join(lacking)} not run on {results.dataset}" if lacking else ""
 
 
-def _pair(claim: Claim, group: str, measure: str, runs: Comparisons) -> Effect | str | None:
+def _pair(claim: Claim, group: str, measure: str, results: Results) -> Effect | str | None:
     """From the study of many trainings where it has the pair; else from the runs at hand."""
-    kept = kept_trainings.find(runs.source.dataset, claim.a, claim.b, group, measure)
+    kept = kept_trainings.find(results.dataset, claim.a, claim.b, group, measure)
     if kept is not None:
         return _points(kept, kept_trainings.STUDY)
-    if reason := _lacking(claim, runs):
+    if reason := _lacking(claim, results):
         return reason
-    found = runs.difference(claim.a, claim.b, group, measure)
-    return None if found is None else _points(found)
+    row = results.runs.difference(claim.a, claim.b, group, measure)
+    return None if row is None else _points(row)
 
 
-def _points(found: Any, origin: str = "runs") -> Effect:
+def _points(row: Any, origin: str = "runs") -> Effect:
     """Fractions as points."""
-    ends = [100 * float(found[key]) for key in ("value", "low", "high")]
-    better = found.get("better")
-    return _trained(found, ends, 100 * found["sd"], better=better, origin=origin)
+    ends = [100 * float(row[key]) for key in ("value", "low", "high")]
+    better = row.get("better")
+    return _trained(row, ends, 100 * row["sd"], better=better, origin=origin)
 
 
 def _studied(row: pd.Series, origin: str) -> Effect:
@@ -266,10 +266,9 @@ def _trained(
     )
 
 
-def _inspected(name: str, table: str, runs: Comparisons) -> Inspected | str:
+def _inspected(name: str, table: str, results: Results) -> Inspected | str:
     """What was seen inside a run's memories, over its seeds."""
-    source = runs.source
-    folders = [paths.inspected(source.dataset, name, seed) for seed in source.config.seeds]
+    folders = [paths.inspected(results.dataset, name, seed) for seed in results.config.seeds]
     if missing := [folder for folder in folders if not (folder / f"{table}.csv").is_file()]:
         return f"{missing[0] / table}.csv is missing: the memories were not inspected"
-    return Inspected(source, name, source.config.seeds)
+    return Inspected(results, name, results.config.seeds)

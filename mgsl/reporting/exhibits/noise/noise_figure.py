@@ -10,12 +10,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.evaluation.pairs import METRICS, VISIBLE
+from mgsl.evaluation.metrics import METRICS
+from mgsl.evaluation.pairs import VISIBLE
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.exhibits.noise import visibility
 from mgsl.reporting.read import published
-from mgsl.reporting.read.comparisons import Comparisons
+from mgsl.reporting.read.results import Results
 
 _ROW, _HEAD, _BELOW = 0.2, 0.75, 3.1  # inches
 _INKS = {"all": style.INK, "rare": style.SERIES[1]}
@@ -30,16 +31,16 @@ _LOWEST, _HIGHEST = 0.4, 40.0  # points that are drawn
 _END, _WIDE = 12.5, 32  # of the lines, and of the axis with its labels: trainings
 
 
-def draw(runs: Sequence[Comparisons]) -> Drawing:
+def draw(all_results: Sequence[Results]) -> Drawing:
     """For each dataset: trainings as dots, and the smallest visible difference below.
 
     Args:
-        runs: on each dataset.
+        all_results: on each dataset.
     """
     parts, heights = [], []
-    for one in runs:
-        parts += [partial(_dots, one), partial(_limits, one)]
-        heights += [_HEAD + _ROW * len(one.source.config.names), _BELOW]
+    for results in all_results:
+        parts += [partial(_dots, results), partial(_limits, results)]
+        heights += [_HEAD + _ROW * len(results.config.names), _BELOW]
     with_memory, without = map(published.title, visibility.PAIR)
     caption = (
         "The noise of training. Above: R@1 on the test split of each training (dots) of runs that "
@@ -48,17 +49,17 @@ def draw(runs: Sequence[Comparisons]) -> Drawing:
         "trainings of each (half of its 95% interval over queries and trainings; with one training "
         "there is no verdict), and the differences that the paper prints and makes claims of: "
         "those above a curve could be seen, those below it could not. "
-        + " ".join(one.source.caption for one in runs)
+        + " ".join(results.caption for results in all_results)
     )
     figure = figures.compose(heights, parts, width=style.WIDTH)
     return Drawing(figure, "How far apart trainings lie, and what can be seen", caption)
 
 
-def _dots(runs: Comparisons, part: SubFigure) -> None:
-    part.suptitle(runs.source.heading, x=0.01, ha="left", size=9, weight="bold")
-    names = list(runs.source.config.names)
+def _dots(results: Results, part: SubFigure) -> None:
+    part.suptitle(results.heading, x=0.01, ha="left", size=9, weight="bold")
+    names = list(results.config.names)
     table = pd.concat(
-        [visibility.trainings(runs, name).assign(name=name) for name in names], ignore_index=True
+        [visibility.trainings(results, name).assign(name=name) for name in names], ignore_index=True
     )
     table["percent"] = 100 * table["value"]
     panels = part.subplots(1, len(METRICS), sharey=True)
@@ -86,12 +87,12 @@ def _draw_trainings(axes: Axes, table: pd.DataFrame, names: Sequence[str]) -> No
     axes.set(xlabel="", ylabel="")
 
 
-def _limits(runs: Comparisons, part: SubFigure) -> None:
+def _limits(results: Results, part: SubFigure) -> None:
     panels = part.subplots(1, len(METRICS), sharey=True)
     for axes, metric in zip(panels, METRICS, strict=True):
         _draw_effects(axes, metric)
         for group in visibility.GROUPS:
-            _draw_visible(axes, visibility.visible(runs, group, metric), group)
+            _draw_visible(axes, visibility.visible(results, group, metric), group)
         axes.set_yscale("log")
         axes.set_ylim(_LOWEST, _HIGHEST)
         ticks = [0.5, 1, 2, 5, 10, 20]

@@ -5,67 +5,72 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mgsl.evaluation.intervals import Measured
-from mgsl.evaluation.pairs import METRICS, VISIBLE
+from mgsl.evaluation.metrics import METRICS
+from mgsl.evaluation.pairs import VISIBLE
 from mgsl.reporting.draw import tables
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval
-from mgsl.reporting.exhibits.claims import claims_table
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval, signed
 from mgsl.reporting.exhibits.noise import visibility
 from mgsl.reporting.exhibits.noise.visibility import GROUPS, PrintedEffect
-from mgsl.reporting.read.comparisons import Comparisons
-from mgsl.reporting.read.results import rule
+from mgsl.reporting.read.results import Results, rule
 
 _NONE = "none"  # the smallest difference that one training shows
 _MORE = f"more than {VISIBLE[-1]}"
 
 
-def build(runs: Sequence[Comparisons]) -> Table:
+def build(all_results: Sequence[Results]) -> Table:
     """How far apart the trainings of each method lie, and what of the interval they give.
 
     Args:
-        runs: on each dataset.
+        all_results: on each dataset.
     """
-    numbers = pd.concat([visibility.of_methods(one) for one in runs], ignore_index=True)
-    blocks = [(one, metric, group) for one in runs for metric in METRICS for group in GROUPS]
+    numbers = pd.concat([visibility.of_methods(one) for one in all_results], ignore_index=True)
+    blocks = [(one, metric, group) for one in all_results for metric in METRICS for group in GROUPS]
     columns = tuple(
-        Columns(f"ours: {one.source.label}, {metric}, {group}",
+        Columns(f"ours: {one.label}, {metric}, {group}",
                 ("mean", "range", "from queries, %", "from trainings, %"), ours=True)
         for one, metric, group in blocks
     )  # fmt: skip
     rows = []
-    for name, mine in numbers.groupby("name", sort=False):
+    for name, run in numbers.groupby("name", sort=False):
         cells: list[Cell] = []
         for one, metric, group in blocks:
-            keys = {"dataset": one.source.dataset, "metric": metric, "group": group}
-            found = mine[(mine[[*keys]] == pd.Series(keys)).all(axis=1)]
-            cells += _cells(found.iloc[0]) if len(found) else [Cell(reason=f"{name} not run")] * 4
-        rows.append((str(mine["title"].iloc[0]), tuple(cells)))
-    return Table(_caption(runs, numbers), columns, tuple(rows), numbers)
+            keys = {"dataset": one.dataset, "metric": metric, "group": group}
+            row = run[(run[[*keys]] == pd.Series(keys)).all(axis=1)]
+            cells += _cells(row.iloc[0]) if len(row) else [Cell(reason=f"{name} not run")] * 4
+        rows.append((str(run["title"].iloc[0]), tuple(cells)))
+    return Table(_caption(all_results, numbers), columns, tuple(rows), numbers)
 
 
-def build_effects(runs: Sequence[Comparisons]) -> Table:
+def build_effects(all_results: Sequence[Results]) -> Table:
     """The effects that the paper prints, beside the smallest that are visible here.
 
     Args:
-        runs: on each dataset.
+        all_results: on each dataset.
     """
-    found = [visibility.effects(one) for one in runs]
+    effects_of = [visibility.effects(one) for one in all_results]
     columns = [Columns("printed", tuple(METRICS), ours=False)]
-    for one in runs:
+    for one in all_results:
         heads = ("1", *map(str, VISIBLE), "seen with")
         columns += [
-            Columns(f"ours: {one.source.label}, {metric}, smallest visible with", heads, ours=True)
+            Columns(f"ours: {one.label}, {metric}, smallest visible with", heads, ours=True)
             for metric in METRICS
         ]
     rows = []
-    for claim in dict.fromkeys(effect.claim for effect in found[0]):
-        mine = [{e.measure: e for e in effects if e.claim == claim} for effects in found]
-        cells = [_printed(mine[0].get(metric)) for metric in METRICS]
-        for effects in mine:
+    for claim in dict.fromkeys(effect.claim for effect in effects_of[0]):
+        by_metric = [{e.measure: e for e in some if e.claim == claim} for some in effects_of]
+        cells = [_printed(by_metric[0].get(metric)) for metric in METRICS]
+        for effects in by_metric:
             for metric in METRICS:
                 cells += _visible(effects.get(metric))
         rows.append((f"{claim.place}: {claim.statement}", tuple(cells)))
-    tidy = [_tidy(one, effect) for one, some in zip(runs, found, strict=True) for effect in some]
-    return Table(_effects_caption(runs), tuple(columns), tuple(rows), pd.DataFrame(tidy), "Claim")
+    tidy = [
+        _tidy(results, effect)
+        for results, effects in zip(all_results, effects_of, strict=True)
+        for effect in effects
+    ]
+    return Table(
+        _effects_caption(all_results), tuple(columns), tuple(rows), pd.DataFrame(tidy), "Claim"
+    )
 
 
 def save(methods: Table, effects: Table, stem: str) -> None:
@@ -86,7 +91,7 @@ def _cells(row: pd.Series) -> list[Cell]:
 def _printed(effect: PrintedEffect | None) -> Cell:
     if effect is None:
         return Cell(reason="the claim is of another measure")
-    return Cell(claims_table.written(effect.claim, effect.printed))
+    return Cell(signed(effect.printed))
 
 
 def _visible(effect: PrintedEffect | None) -> list[Cell]:
@@ -101,9 +106,9 @@ def _seen(effect: PrintedEffect) -> Cell:
     return Cell(_MORE if effect.seen_with is None else str(effect.seen_with))
 
 
-def _tidy(runs: Comparisons, effect: PrintedEffect) -> dict[str, object]:
+def _tidy(results: Results, effect: PrintedEffect) -> dict[str, object]:
     return {
-        "dataset": runs.source.dataset,
+        "dataset": results.dataset,
         "claim": effect.claim.claim,
         "place": effect.claim.place,
         "statement": effect.claim.statement,
@@ -118,7 +123,7 @@ def _tidy(runs: Comparisons, effect: PrintedEffect) -> dict[str, object]:
     }
 
 
-def _caption(runs: Sequence[Comparisons], numbers: pd.DataFrame) -> str:
+def _caption(all_results: Sequence[Results], numbers: pd.DataFrame) -> str:
     one = " Each was trained once: nothing is known of another training." * bool(
         (numbers["trainings"] == 1).all()
     )
@@ -129,14 +134,14 @@ def _caption(runs: Sequence[Comparisons], numbers: pd.DataFrame) -> str:
             "the lowest and the highest training; and the shares of the interval’s variance that "
             "queries alone and trainings alone give. The rest is of both together: it falls with "
             f"more of either.{one}",
-            *(one.source.caption for one in runs),
-            rule([one.source for one in runs]),
+            *(one.caption for one in all_results),
+            rule(all_results),
             f"{DASH} : not run, or trained once.",
         ]
     )
 
 
-def _effects_caption(runs: Sequence[Comparisons]) -> str:
+def _effects_caption(all_results: Sequence[Results]) -> str:
     return " ".join(
         [
             "The differences that the paper prints for ActivityNet Captions, in points, and the "
@@ -147,7 +152,7 @@ def _effects_caption(runs: Sequence[Comparisons]) -> str:
             "larger; an effect as large as the half width is found in half of all cases only. Few "
             "trainings tell their own spread roughly: with three, the half widths may be off by "
             "half.",
-            *(one.source.caption for one in runs),
+            *(one.caption for one in all_results),
             f"{DASH} : a method of the claim was not run, or was trained once.",
         ]
     )

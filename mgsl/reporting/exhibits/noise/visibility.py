@@ -12,15 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-from mgsl.evaluation.pairs import METRICS, VISIBLE
-from mgsl.reporting.exhibits.claims import statements
-from mgsl.reporting.exhibits.claims.statements import Claim
-from mgsl.reporting.read import kept_trainings, published
-from mgsl.reporting.read.comparisons import Comparisons
+from mgsl.evaluation.metrics import METRICS
+from mgsl.evaluation.pairs import VISIBLE
+from mgsl.reporting.read import claims, kept_trainings, published
+from mgsl.reporting.read.claims import Claim
+from mgsl.reporting.read.compared import FULL, WITHOUT
 from mgsl.reporting.read.results import Results
 
 GROUPS = ("all", "rare")
-PAIR = ("mgsl_net", "attention_only")  # with and without the memory: what is of most interest
+PAIR = (FULL, WITHOUT)  # with and without the memory: what is of most interest
 _PLACES = ("Table 1", "Table 3", "Table 4", "Table 5")
 _SHARES = ("mean", "low", "high", "sd", "lowest", "highest")
 
@@ -47,7 +47,12 @@ class PrintedEffect:
         return min(fitting, default=None)
 
 
-def of_methods(runs: Comparisons) -> pd.DataFrame:
+def results_of(datasets: Sequence[str]) -> list[Results]:
+    """The results on some evaluated datasets, read once for the figure and both tables."""
+    return [Results(dataset) for dataset in datasets]
+
+
+def of_methods(results: Results) -> pd.DataFrame:
     """What all trainings of each run say together.
 
     Returns:
@@ -56,90 +61,85 @@ def of_methods(runs: Comparisons) -> pd.DataFrame:
         interval's variance of_queries and of_trainings; trainings, queries, origin.
     """
     rows = []
-    for name in runs.source.config.names:
-        by_training = trainings(runs, name)
+    for name in results.config.names:
+        by_training = trainings(results, name)
         for group in GROUPS:
             for metric in METRICS:
-                found, origin = _row(runs, name, "", group, metric)
-                if found is None:
+                row, origin = _row(results, name, "", group, metric)
+                if row is None:
                     continue
                 own = by_training.query("group == @group and metric == @metric")["value"]
-                numbers = {key: found[key] for key in ("low", "high", "sd")}
-                numbers |= {"mean": found["value"], "lowest": own.min(), "highest": own.max()}
+                numbers = {key: row[key] for key in ("low", "high", "sd")}
+                numbers |= {"mean": row["value"], "lowest": own.min(), "highest": own.max()}
                 rows.append(
-                    {"dataset": runs.source.dataset, "name": name, "title": published.title(name)}
+                    {"dataset": results.dataset, "name": name, "title": published.title(name)}
                     | {"group": group, "metric": metric}
                     | {key: round(100 * numbers[key], 2) for key in _SHARES}
-                    | {key: round(found[key], 4) for key in ("of_queries", "of_trainings")}
-                    | {key: int(found[key]) for key in ("trainings", "queries")}
+                    | {key: round(row[key], 4) for key in ("of_queries", "of_trainings")}
+                    | {key: int(row[key]) for key in ("trainings", "queries")}
                     | {"origin": origin}
                 )
     return pd.DataFrame(rows)
 
 
-def trainings(runs: Comparisons, name: str) -> pd.DataFrame:
+def trainings(results: Results, name: str) -> pd.DataFrame:
     """What each training of a run scores (`pairs.of_trainings`), in fractions."""
-    kept = kept_trainings.trainings(runs.source.dataset, name)
-    return runs.trainings(name) if kept is None else kept
+    kept = kept_trainings.trainings(results.dataset, name)
+    return results.runs.trainings(name) if kept is None else kept
 
 
-def visible(runs: Comparisons, group: str, metric: str) -> dict[int, float]:
+def visible(results: Results, group: str, metric: str) -> dict[int, float]:
     """The smallest visible effect of the memory by the number of trainings; points.
 
     Empty where the two configurations were not both run, or were trained once.
     """
-    found, _ = _row(runs, *PAIR, group, metric)
-    return _visible(found)
+    row, _ = _row(results, *PAIR, group, metric)
+    return _visible(row)
 
 
-def effects(runs: Comparisons | None = None) -> list[PrintedEffect]:
+def effects(results: Results | None = None) -> list[PrintedEffect]:
     """The differences of Tables 1 and 3-5 that the paper makes claims of, on ActivityNet Captions.
 
     Args:
-        runs: what they are held against; None: nothing.
+        results: what they are held against; None: nothing.
     """
-    chosen = [
+    tested = [
         claim
-        for claim in statements.read()
+        for claim in claims.read()
         if claim.place in _PLACES
         and claim.kind == "difference"
         and claim.benchmark == "activitynet"
     ]
     return [
-        _effect(claim, measure, printed, runs)
-        for claim in chosen
+        _effect(claim, measure, printed, results)
+        for claim in tested
         for measure in claim.measures
-        if (printed := statements.printed(claim, measure)) is not None
+        if (printed := claims.printed(claim, measure)) is not None
     ]
 
 
-def sources(datasets: Sequence[str]) -> list[Comparisons]:
-    """The runs on some evaluated datasets."""
-    return [Comparisons(Results(dataset)) for dataset in datasets]
-
-
-def _effect(claim: Claim, measure: str, printed: float, runs: Comparisons | None) -> PrintedEffect:
-    if runs is None:
+def _effect(claim: Claim, measure: str, printed: float, results: Results | None) -> PrintedEffect:
+    if results is None:
         return PrintedEffect(claim, measure, printed, {}, reason="nothing was run")
-    found, _ = _row(runs, claim.a, claim.b, claim.group, measure)
-    if found is None:
-        lacking = [name for name in (claim.a, claim.b) if not runs.has(name)]
-        reason = f"{' and '.join(lacking)} not run on {runs.source.dataset}"
+    row, _ = _row(results, claim.a, claim.b, claim.group, measure)
+    if row is None:
+        lacking = [name for name in (claim.a, claim.b) if not results.runs.has(name)]
+        reason = f"{' and '.join(lacking)} not run on {results.dataset}"
         return PrintedEffect(claim, measure, printed, {}, reason=reason)
-    number = int(found["trainings"])
+    number = int(row["trainings"])
     reason = "trained once: nothing is known of another training" if number == 1 else ""
-    return PrintedEffect(claim, measure, printed, _visible(found), number, reason)
+    return PrintedEffect(claim, measure, printed, _visible(row), number, reason)
 
 
-def _row(runs: Comparisons, a: str, b: str, group: str, metric: str) -> tuple[Any, str]:
+def _row(results: Results, a: str, b: str, group: str, metric: str) -> tuple[Any, str]:
     """A row of `pairs.of_pair` and where it is from: the kept study, or the runs at hand."""
-    kept = kept_trainings.find(runs.source.dataset, a, b, group, metric)
+    kept = kept_trainings.find(results.dataset, a, b, group, metric)
     if kept is not None:
         return kept, kept_trainings.STUDY
-    return runs.difference(a, b, group, metric), "runs"
+    return results.runs.difference(a, b, group, metric), "runs"
 
 
-def _visible(found: "pd.Series | None") -> dict[int, float]:
-    if found is None or pd.isna(found[f"visible_{VISIBLE[0]}"]):
+def _visible(row: "pd.Series | None") -> dict[int, float]:
+    if row is None or pd.isna(row[f"visible_{VISIBLE[0]}"]):
         return {}
-    return {number: 100 * float(found[f"visible_{number}"]) for number in VISIBLE}
+    return {number: 100 * float(row[f"visible_{number}"]) for number in VISIBLE}

@@ -1,64 +1,59 @@
 """The runs of one dataset against each other, over queries and trainings."""
 
-from functools import cached_property
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Bool
 
-from mgsl.evaluation import metrics, pairs, scoring
+from mgsl.evaluation import pairs
+from mgsl.evaluation.comparing import Mask
 from mgsl.params import EvaluationParams
-from mgsl.reporting.read.results import Results
 
 
-class Comparisons:
-    """What each test query scored in the runs of one dataset; read as it is asked for.
-
-    Only R@1 and mIoU: they do not depend on NMS.
+class Runs:
+    """What the runs of one dataset score, alone and one more than another; computed once.
 
     Args:
-        source: the dataset.
+        names: of the runs.
+        seeds: of the trainings of each.
+        groups: who belongs to each group of the test queries (`metrics.groups`).
+        params: of the intervals.
+        read: what each test query scored in a run of this name: a table for each training, with a
+            row for each query and a column for each metric.
     """
 
-    def __init__(self, source: Results) -> None:
-        self.source = source
+    def __init__(
+        self,
+        names: Collection[str],
+        seeds: Sequence[int],
+        groups: Mapping[str, Mask],
+        params: EvaluationParams,
+        read: Callable[[str], list[pd.DataFrame]],
+    ) -> None:
+        self.names = names
+        self.seeds = seeds
+        self.groups = groups
+        self.params = params
+        self._read = read
         self._scores: dict[str, list[pd.DataFrame]] = {}
         self._compared: dict[tuple[str, str], pd.DataFrame] = {}
 
-    @cached_property
-    def params(self) -> EvaluationParams:
-        """How a hit is counted, and the intervals."""
-        return self.source.config.evaluation.model_copy(update={"recall_at": (1,)})
-
-    @cached_property
-    def groups(self) -> dict[str, Bool[np.ndarray, " queries"]]:
-        """Who belongs to each group of the test queries."""
-        return metrics.groups(self.source.test, self.source.summary["bins"])
-
     def has(self, *names: str) -> bool:
         """Whether all of these were run."""
-        return set(names) <= set(self.source.config.names)
+        return set(names) <= set(self.names)
 
     def scores(self, name: str) -> list[pd.DataFrame]:
-        """A table for each seed, one row for each test query and one column for each metric.
+        """A table for each training, one row for each test query and one column for each metric.
 
         Raises:
             UserError: a prediction file is missing or does not answer the test queries.
         """
         if name not in self._scores:
-            self._scores[name] = [
-                scoring.query_scores(
-                    self.source.test,
-                    self.source.folder(name, seed) / "predictions.jsonl",
-                    self.params,
-                )
-                for seed in self.source.config.seeds
-            ]
+            self._scores[name] = self._read(name)
         return self._scores[name]
 
     def trainings(self, name: str) -> pd.DataFrame:
         """What each training of a run scores (`pairs.of_trainings`)."""
-        return pairs.of_trainings(self.scores(name), self.source.config.seeds, self.groups)
+        return pairs.of_trainings(self.scores(name), self.seeds, self.groups)
 
     def compared(self, a: str, b: str = "") -> pd.DataFrame:
         """What `a` scores more than `b`, or alone where there is no `b` (`pairs.of_pair`).

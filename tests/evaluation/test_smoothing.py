@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mgsl.reporting.exhibits.long_tail import smooth
+from mgsl.evaluation.smoothing import smooth
 from tests.evaluation.oracle import evaluation
 
 PARAMS = evaluation(resamples=100)
@@ -32,14 +32,14 @@ def test_the_curve_is_a_weighted_straight_line_at_each_place() -> None:
 
 
 def test_a_straight_line_is_kept_up_to_its_ends() -> None:
-    fit, low, high = smooth(X, [0.2 + 0.1 * X[None]], AT, PARAMS)
+    fit, low, high = smooth(X, [0.2 + 0.1 * X[None]], AT, PARAMS, bandwidth=0.6)
     for curve in (fit, low, high):
         np.testing.assert_allclose(curve, 0.2 + 0.1 * AT, atol=1e-9)
 
 
 def test_queries_of_one_frequency_have_their_mean() -> None:
     x, y = np.ones(20), np.arange(20) % 2.0
-    fit, low, high = smooth(x, [y[None]], np.array([1.0]), PARAMS)
+    fit, low, high = smooth(x, [y[None]], np.array([1.0]), PARAMS, bandwidth=0.6)
     assert fit[0] == pytest.approx(0.5)
     assert low[0] < 0.5 < high[0]
 
