@@ -74,8 +74,9 @@ class Measured(Generic[Number]):
             scale: 100 for percent where the row holds fractions.
             prefix: of the columns' names.
         """
-        ends = [f"{prefix}_{end}" if prefix else end for end in ("low", "high", "sd")]
-        value, low, high, sd = (scale * float(row[key]) for key in (prefix or "value", *ends))
+        before = f"{prefix}_" if prefix else ""
+        keys = [prefix or "value", f"{before}low", f"{before}high", f"{before}sd"]
+        value, low, high, sd = (scale * float(row[key]) for key in keys)
         return Measured(value, low, high, sd, int(row["trainings"]))
 
 

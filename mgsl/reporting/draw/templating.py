@@ -24,7 +24,7 @@ def fill(name: str, **values: Any) -> str:
 
 @functools.cache
 def _environment(suffix: str) -> jinja2.Environment:
-    tags = {}
+    tags: dict[str, Any] = {}
     if suffix == ".tex":  # whose own braces would be read as tags
         tags = {
             **{"block_start_string": "<%", "block_end_string": "%>"},

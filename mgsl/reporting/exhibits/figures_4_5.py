@@ -93,9 +93,9 @@ def _distributions(studies: Studies, part: SubFigure) -> None:
 
 def _draw_distribution(axes: Axes, rows: pd.DataFrame) -> None:
     shares = {
-        split: (100 * rows[rows["split"] == split].set_index("bin")["share"]).to_dict()
+        split: dict(zip(part["bin"], 100 * part["share"], strict=True))
         for split in SPLITS
-        if split in set(rows["split"])
+        if len(part := rows[rows["split"] == split])
     }
     marks.bins(axes, shares)
     axes.set_xlim(0, 76)

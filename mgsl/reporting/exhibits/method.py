@@ -11,11 +11,11 @@ from IPython.display import HTML, display
 from latex2mathml.converter import convert
 
 from mgsl.files import write_text
-from mgsl.reporting import site
+from mgsl.reporting import draw
 from mgsl.reporting.read import equations
 from mgsl.reporting.read.equations import Equation
 
-_TEMPLATES = Path(site.__file__).parent / "templates"
+_TEMPLATES = Path(draw.__file__).parent / "templates"
 
 
 def build(examples: str) -> list[Equation]:
