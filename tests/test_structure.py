@@ -45,7 +45,10 @@ PLUMBING = {  # of every stage: what it is told stands in its configuration, whi
     "mgsl.paths": "where files lie",
     "mgsl.errors": "messages",
     "mgsl.files": "writes whole files or none",
-    "mgsl.params": "the types of the configuration",
+    "mgsl.params": "the types of params.yaml",
+    "mgsl.configs": "the types of the configuration",
+    "mgsl.parsing": "checks it against them",
+    "mgsl.families": "which entries of params.yaml concern a dataset",
 }
 NOT_RUN = {  # imported by a stage for what another one does: not followed
     "download": [  # a dataset is one entry, and `prepare` reads what `download` brings

@@ -17,7 +17,7 @@ from mgsl.params import Form
 from mgsl.queries import Query
 from mgsl.rarity import FORMS
 from mgsl.reporting.exhibits import figures_4_5, multiverse, no_video
-from mgsl.reporting.read import blind, published
+from mgsl.reporting.read import kept_no_video, published
 from mgsl.reporting.read import kept_studies as kept
 from mgsl.reporting.read.results import Results
 from mgsl.studies import annotation_priors as measuring
@@ -147,9 +147,9 @@ def test_people_and_blind_methods_are_scored_on_the_same_queries(tmp_path: Path)
 def test_names_agree_where_modules_may_not_import_each_other() -> None:
     assert set(no_video.PEOPLE) == {people.RANDOM, people.REPRESENTATIVE}
     assert measuring.REANNOTATED == no_video.ASKED
-    assert list(blind.BLIND) == measuring.blind_methods()
+    assert list(kept_no_video.BLIND) == measuring.blind_methods()
     assert set(benchmarks.DATASETS) == set(published.BENCHMARKS)
-    assert set(blind.BLIND) < set(MODELS)
+    assert set(kept_no_video.BLIND) < set(MODELS)
 
 
 class TestKept:
@@ -195,8 +195,8 @@ class TestKept:
     def test_the_priors_reach_what_otani_et_al_print(
         self, benchmark: str, name: str, percent: float
     ) -> None:
-        table = blind.means(kept.Studies(STUDIES))
-        found = blind.value(table, benchmark, name, "all", "R@1, IoU=0.5")
+        table = kept_no_video.means(kept.Studies(STUDIES))
+        found = kept_no_video.value(table, benchmark, name, "all", "R@1, IoU=0.5")
         assert found["value"] == pytest.approx(percent, abs=1.0)
 
     def test_they_were_counted_with_the_parameters_of_the_repository(self) -> None:

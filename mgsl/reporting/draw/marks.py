@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 import seaborn as sns
@@ -15,6 +15,7 @@ BAR = 0.2  # inches of one bar on a timeline
 _SPLITS = {"train": style.FAINT, "val": style.MUTED, "test": style.SERIES[0]}
 
 
+@runtime_checkable
 class Interval(Protocol):
     """A number between two ends, such as a `Measured`."""
 

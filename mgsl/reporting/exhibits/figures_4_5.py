@@ -18,8 +18,8 @@ from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.tables import DASH
 from mgsl.reporting.read import published
-from mgsl.reporting.read.blind import BLIND, means, value
 from mgsl.reporting.read.compared import METRIC
+from mgsl.reporting.read.kept_no_video import BLIND, means, value
 from mgsl.reporting.read.kept_studies import STAMP, Studies
 from mgsl.reporting.read.published import BENCHMARKS
 from mgsl.reporting.read.results import Results

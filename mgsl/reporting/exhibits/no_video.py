@@ -11,7 +11,7 @@ from mgsl.evaluation import scoring
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read import published
-from mgsl.reporting.read.blind import BLIND, means, value
+from mgsl.reporting.read.kept_no_video import BLIND, means, value
 from mgsl.reporting.read.kept_studies import STAMP, Studies
 from mgsl.reporting.read.published import BENCHMARKS
 

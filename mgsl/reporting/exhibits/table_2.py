@@ -8,8 +8,8 @@ import pandas as pd
 from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval
 from mgsl.reporting.read import published
+from mgsl.reporting.read.answer_costs import Costs
 from mgsl.reporting.read.compared import FULL, METRIC
-from mgsl.reporting.read.costs import Costs
 from mgsl.reporting.read.lengths import mark
 from mgsl.reporting.read.results import Results
 

@@ -23,7 +23,7 @@ from mgsl.files import write_text
 from mgsl.reporting.read import stamps
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.site import contents, pages
-from mgsl.reporting.site.templating import FORMULA
+from mgsl.reporting.site.page_templates import FORMULA
 
 if TYPE_CHECKING:
     from papermill import PapermillExecutionError

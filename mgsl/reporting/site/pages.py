@@ -15,7 +15,7 @@ from mgsl.reporting.read import stamps
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.read.stamps import Stamp
 from mgsl.reporting.site import contents, front_page
-from mgsl.reporting.site.templating import environment, plain
+from mgsl.reporting.site.page_templates import environment, plain
 
 TITLE = "MGSL-Net, replicated"
 SUBTITLE = "Temporal sentence grounding with rare words"

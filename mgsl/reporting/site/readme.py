@@ -15,8 +15,8 @@ from jinja2 import TemplateNotFound
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.reporting.site import readme_numbers
+from mgsl.reporting.site.page_templates import environment
 from mgsl.reporting.site.readme_numbers import CLAIMS, DATASET, RUNS, ReadmeNumbers
-from mgsl.reporting.site.templating import environment
 
 README = Path("README.md")
 FILTERS = (

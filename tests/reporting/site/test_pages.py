@@ -12,7 +12,7 @@ from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.reporting.site import contents, front_page, pages
 from mgsl.reporting.site.notebooks import run_exhibit
-from mgsl.reporting.site.templating import formulas, plain
+from mgsl.reporting.site.page_templates import formulas, plain
 from tests.reporting import report_workspace
 
 EXHIBITS = ["table_1", "figure_1b"]

@@ -12,8 +12,8 @@ from mgsl.evaluation.intervals import estimate
 from mgsl.evaluation.pairs import CONTRAST
 from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
 from mgsl.reporting.read import claims, kept_trainings
+from mgsl.reporting.read.answer_costs import Costs
 from mgsl.reporting.read.claims import Claim
-from mgsl.reporting.read.costs import Costs
 from mgsl.reporting.read.inspections import Inspected
 from mgsl.reporting.read.kept_runs import of_readings, of_slots
 from mgsl.reporting.read.kept_studies import Studies
