@@ -65,7 +65,7 @@ class Measured(Generic[Number]):
     trainings: int
 
     @staticmethod
-    def of(row: pd.Series, *, scale: float = 1, prefix: str = "") -> "Measured[float]":
+    def of(row: pd.Series, *, scale: float = 1.0, prefix: str = "") -> "Measured[float]":
         """The numbers of a row of a table.
 
         Args:

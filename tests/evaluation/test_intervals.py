@@ -234,6 +234,6 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(trainings: int, sd: f
 
 def test_a_row_of_a_table_is_one_number_in_the_unit_that_is_wanted() -> None:
     row = pd.Series({"value": 0.5, "low": 0.25, "high": 0.75, "sd": 0.125, "trainings": 3})
-    assert Measured.of(row, scale=100) == Measured(50.0, 25.0, 75.0, 12.5, 3)
+    assert Measured.of(row, scale=100.0) == Measured(50.0, 25.0, 75.0, 12.5, 3)
     other = {"value": "d", "low": "d_low", "high": "d_high", "sd": "d_sd"}
     assert Measured.of(row.rename(other), prefix="d") == Measured(0.5, 0.25, 0.75, 0.125, 3)

@@ -58,8 +58,8 @@ def rows(axes: Axes, *, size: float | None = None) -> None:
 
 
 def mark(
-    axes: Axes, x: float, y: float, ink: str, *, marker: str = "o", size: float = 4.0,
-    edge: float = 0.9, filled: bool = True, zorder: float = 2.0,
+    axes: Axes, x: float, y: int | float, ink: str, *, marker: str = "o", size: int | float = 4.0,
+    edge: int | float = 0.9, filled: bool = True, zorder: int | float = 2.0,
 ) -> None:  # fmt: skip
     """One number, as a filled or an open mark."""
     face = ink if filled else "white"
@@ -67,7 +67,7 @@ def mark(
 
 
 def interval(
-    axes: Axes, number: Interval, place: float, ink: str, *, width: float = 0.9,
+    axes: Axes, number: Interval, place: int | float, ink: str, *, width: int | float = 0.9,
     dashes: Any = "-", **look: Any,
 ) -> None:  # fmt: skip
     """One number with its interval, in a row.

@@ -79,7 +79,7 @@ def _draw_recall(results: Results, axes: Axes) -> None:
             found = results.result(name, group, METRIC)
             if found is None:
                 continue
-            number = Measured.of(found, scale=100)
+            number = Measured.of(found, scale=100.0)
             marks.interval(
                 axes, number, height + offset, style.color(name), width=1, size=5,
                 edge=1, filled=group == "rare",

@@ -90,7 +90,7 @@ def _draw_damage(axes: Axes, runs: list[Inspected], metric: str) -> None:
             mine = table[(table["probe"] == probe) & (table["metric"] == metric)]
             for group, offset in _GROUPS.items():
                 one = mine[mine["group"] == group].iloc[0]
-                number = Measured.of(one, scale=100, prefix="difference")
+                number = Measured.of(one, scale=100.0, prefix="difference")
                 marks.interval(
                     axes, number, base + offset, ink, marker="s" if group == "all" else "o",
                     size=3.4, edge=0.8, filled=group != "common",

@@ -136,7 +136,7 @@ def _number(method: published.Method, setting: str, dataset: str, quantity: str)
 def _recall(found: "pd.Series | None") -> Cell:
     if found is None:
         return Cell(reason="not run")
-    number = Measured.of(found, scale=100)
+    number = Measured.of(found, scale=100.0)
     return Cell(f"{number.value:.2f}", interval(number.low, number.high))
 
 

@@ -107,5 +107,5 @@ def _count(table: pd.DataFrame, column: str) -> list[tuple[str, int]]:
 def _cell(result: "pd.Series | None") -> Cell:
     if result is None:
         return Cell()
-    number = Measured.of(result, scale=100)
+    number = Measured.of(result, scale=100.0)
     return Cell(f"{number.value:.1f}", interval(number.low, number.high))

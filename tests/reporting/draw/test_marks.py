@@ -34,9 +34,10 @@ def test_bars_of_bins_have_the_rarest_on_top_and_a_bar_for_each_split(axes: Axes
 
 
 def test_spans_stand_below_one_another_and_a_repeated_row_is_named_once(axes: Axes) -> None:
-    bars = [Bar(0, 2, "a", "first", "red"), Bar(6, 9, "b", "", "red"), Bar(3, 4, "b", "", "red")]
-    marks.spans(axes, bars, None, (0, 10))
+    ends = {"first": (0.0, 2.0, "a"), "second": (6.0, 9.0, "b"), "third": (3.0, 4.0, "b")}
+    bars = [Bar(*bar, text, "red") for text, bar in ends.items()]
+    marks.spans(axes, bars, None, (0.0, 10.0))
     assert [label.get_text() for label in axes.get_yticklabels()] == ["", "b", "a"]
     assert [patch.get_x() for patch in axes.patches] == [3, 6, 0]
-    marks.spans(axes, bars, (1, 2), (0, 10))
+    marks.spans(axes, bars, (1.0, 2.0), (0.0, 10.0))
     assert len(axes.patches) == 3 + 1 + 3
