@@ -39,6 +39,8 @@ def build(
     for name in ("params.yaml", "notebooks", "reports/studies"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, root / name)
+    for kept in ("lengths", "tables_pairs", "tables_trainings"):  # of other trainings than these
+        (root / paths.STUDIES / f"{kept}.csv").unlink(missing_ok=True)
     for dataset in datasets:
         _configure(dataset, seeds, names)
         _prepare(dataset)
