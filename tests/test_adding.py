@@ -111,7 +111,7 @@ DATA = """  kitchen_planted:
     planted: {signature_from_word: 0.7, background: 0.5, noise: 0.5, seed: 0}
 """
 SETTING = """    kitchen:
-      {num_clips: 12, max_words: 8, width: 8, video_slots: 8, query_slots: 8, epochs: 1,
+      {num_clips: 12, max_words: 8, dim: 8, video_slots: 8, query_slots: 8, epochs: 1,
        batch_size: 8, learning_rate: 0.002, warmup_steps: 0, decay: none}
 """
 CARD = """

@@ -14,7 +14,7 @@ from mgsl.data import sources
 from mgsl.tools import doctor, lock, promise
 from mgsl.tools.doctor import Check
 
-Check = Callable[[], Iterator[Check]]
+Checks = Callable[[], Iterator[Check]]
 CONTENT = b"published"
 SOURCE = sources.Source(
     datasets=("charades_actions",),
@@ -43,11 +43,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def states(check: Check) -> list[str]:
+def states(check: Checks) -> list[str]:
     return [finding.state for finding in check()]
 
 
-def told(check: Check) -> str:
+def told(check: Checks) -> str:
     return "\n".join(f"{finding.state} {finding.what}\n{finding.advice}" for finding in check())
 
 

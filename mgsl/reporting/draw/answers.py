@@ -32,7 +32,7 @@ def draw(answer: Answer, moment_s: tuple[float, float] | None = None) -> Drawing
     with style.style():
         figure = Figure(figsize=(style.WIDTH, _HEAD + _BAR * len(bars)), layout="constrained")
         axes = figure.subplots()
-        marks.spans(axes, bars, moment_s, (0, answer.duration_s))
+        marks.spans(axes, bars, moment_s, (0.0, answer.duration_s))
         axes.set_title(f"“{answer.query}”")
     seen = "SIMULATED features" if answer.simulated else "real features"
     caption = (

@@ -32,6 +32,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / paths.PARAMS, tmp_path)
     for folder in (paths.EXHIBITS, paths.STUDIES):
         shutil.copytree(ROOT / folder, tmp_path / folder)
+    (tmp_path / paths.STUDIES / "lengths.csv").unlink()  # a test writes its own
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -77,6 +78,7 @@ def test_more_trainings_and_other_verdicts_read_well(copy: Path) -> None:
     change(RUNS, f"name in {TABLES_3_TO_5}", trainings=10)
     change(CLAIMS, "claim in ['memory_full', 'memory_rare']", trainings=10.0)
     change(CLAIMS, "claim == 'memory_full'", low=0.4, high=6.0, verdict_here="supported")
+    change(CLAIMS, "claim == 'memory_rare'", verdict_here="undecided")
     (paths.STUDIES / "lengths.csv").write_text(LENGTHS)
     readme.update()
     text = README.read_text()

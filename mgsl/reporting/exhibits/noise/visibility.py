@@ -74,7 +74,7 @@ def of_methods(results: Results) -> pd.DataFrame:
                 rows.append(
                     {"dataset": results.dataset, "name": name, "title": published.title(name)}
                     | {"group": group, "metric": metric}
-                    | {key: round(100 * numbers[key], 2) for key in _SHARES}
+                    | {key: round(100 * numbers[key], 4) for key in _SHARES}
                     | {key: round(row[key], 4) for key in ("of_queries", "of_trainings")}
                     | {key: int(row[key]) for key in ("trainings", "queries")}
                     | {"origin": origin}
