@@ -144,7 +144,7 @@ def _parameters(locked: Mapping[str, Any]) -> Iterator[str]:
     stale: dict[str, list[str]] = {}
     for name, stage in locked.items():
         for key, value in stage.get("params", {}).get(str(paths.PARAMS), {}).items():
-            if _plain(values.get(key)) != _plain(value):
+            if _plain(_value(values, key)) != _plain(value):
                 stale.setdefault(key, []).append(name)
     for key, stages in stale.items():
         yield f"{paths.PARAMS}: {key} is not what {_listing(stages)} ran with"
@@ -153,6 +153,13 @@ def _parameters(locked: Mapping[str, Any]) -> Iterator[str]:
 def _values() -> dict[str, Any]:
     known = paths.PARAMS.is_file()
     return yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8")) if known else {}
+
+
+def _value(values: Any, key: str) -> Any:
+    """What stands at a key with dots; None where nothing does."""
+    for name in key.split("."):
+        values = values.get(name) if isinstance(values, dict) else None
+    return values
 
 
 def _plain(value: Any) -> Any:

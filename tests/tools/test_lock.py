@@ -20,7 +20,7 @@ PIPELINE = {
         },
         "report": {
             "cmd": "python show.py",
-            "params": ["rates"],
+            "params": ["rates.slow"],
             "deps": ["artifacts/small/a", "show.py"],
             "outs": [{"shown.txt": {"cache": False}}],
         },
@@ -84,7 +84,7 @@ def test_a_changed_file_is_named_with_the_stages_that_it_concerns(tree: Path) ->
     assert lock.misfits() == [
         "code/deep/c.py is not what train@small-a and 1 more ran with",
         "show.py is not what report ran with",
-        "params.yaml: rates is not what report ran with",
+        "params.yaml: rates.slow is not what report ran with",
     ]
 
 
