@@ -94,7 +94,7 @@ def inspect(*, dataset: str, device: str) -> None:
 
     from mgsl.data.loading import load_splits
     from mgsl.inspection import memory_tables
-    from mgsl.queries import read_summary
+    from mgsl.prepared import read_summary
     from mgsl.training.checkpoint import load_checkpoint
     from mgsl.training.devices import choose_device
 
