@@ -21,7 +21,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     A full disk, an exception or Ctrl-C leaves what stood at `path` before, and nothing else. What a
     killed process leaves is removed by the next that writes into the same folder (`sweep`).
     """
-    with _hidden(path) as temporary:
+    with _workplace(path) as temporary:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -35,7 +35,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     After an interruption there is what stood at `path` before, or nothing.
     """
-    with _hidden(path) as folder:
+    with _workplace(path) as folder:
         folder.mkdir()
         yield folder
         if path.exists():
@@ -45,12 +45,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def sweep(folder: Path) -> None:
     """Remove what killed writers left in a folder; what is being written is locked, and stays."""
-    for left in folder.glob(f".*{PARTIAL}"):
+    for leftover in folder.glob(f".*{PARTIAL}"):
         with suppress(OSError):  # its writer lives, or it is gone by now
-            handle = os.open(left, os.O_RDONLY)
+            handle = os.open(leftover, os.O_RDONLY)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(leftover, ignore_errors=True)
             finally:
                 os.close(handle)
 
@@ -83,7 +83,7 @@ def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 @contextmanager
-def _hidden(path: Path) -> Iterator[Path]:
+def _workplace(path: Path) -> Iterator[Path]:
     """Yield a free path of the same name, in a hidden folder beside `path` that goes at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)

@@ -218,8 +218,8 @@ def _fit(run: tuple[str, int], *, dataset: str, device: str) -> Path:
     torch.set_flush_denormal(True)
     where = choose_device(device, config.training.precision)
     with process_group(where):
-        own = fingerprint(config, prepared, seed, where)
-        state = paths.unfinished(dataset, name, seed, own)
+        digest = fingerprint(config, prepared, seed, where)
+        state = paths.unfinished(dataset, name, seed, digest)
         if rank() == 0 and remove_others(state) and not state.exists():
             say(
                 f"{name}, seed {seed}: an unfinished training belongs to other data, other code or "

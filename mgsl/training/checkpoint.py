@@ -42,7 +42,7 @@ def save_checkpoint(path: Path, model: Method, config: RunConfig) -> None:
         "config": config.model_dump(mode="json"),
         "numerics": numerics.of_training(on_gpu=on_gpu, processes=world_size()).label,
     }
-    with _writing(path) as temporary:
+    with _tensor_file(path) as temporary:
         save_file(tensors, temporary, metadata={numerics.TRAINED: json.dumps(trained)})
 
 
@@ -93,7 +93,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    with _writing(path) as temporary:
+    with _tensor_file(path) as temporary:
         torch.save(state, temporary)
 
 
@@ -108,10 +108,10 @@ def load_state(path: Path) -> dict[str, Any] | None:
     try:
         return dict(torch.load(path, weights_only=True, map_location="cpu"))
     except Exception as error:  # whatever the bytes provoke
-        raise damaged(path, error) from None
+        raise damage(path, error) from None
 
 
-def damaged(path: Path, cause: Exception) -> UserError:
+def damage(path: Path, cause: Exception) -> UserError:
     """The error to raise where a file is not the state of this unfinished training."""
     line = str(cause).partition("\n")[0]
     return UserError(
@@ -138,7 +138,7 @@ def remove_others(path: Path) -> bool:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[Path]:
+def _tensor_file(path: Path) -> Iterator[Path]:
     """`atomic_path` for torch and safetensors, whose errors hardly tell of a full disk."""
     try:
         with atomic_path(path) as temporary:

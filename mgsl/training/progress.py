@@ -9,7 +9,7 @@ from torch import Tensor
 from mgsl.configs import RunConfig
 from mgsl.distributed import gather, rank
 from mgsl.models.parts.base import GroundingModel
-from mgsl.training.checkpoint import damaged, load_state, save_state
+from mgsl.training.checkpoint import damage, load_state, save_state
 from mgsl.training.seeding import random_state, restore_random_state
 
 
@@ -88,7 +88,7 @@ class Training:
             restore_random_state(state["random"][rank()])
             progress = {name: state["progress"][name] for name in vars(self.progress)}
         except Exception as error:  # whatever a foreign state provokes
-            raise damaged(path, error) from None
+            raise damage(path, error) from None
         self.progress = Progress(**progress)
         return True
 

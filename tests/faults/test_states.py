@@ -55,7 +55,7 @@ def whole(original: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     """What a training leaves that nothing interrupts."""
     folder = shutil.copytree(original, tmp_path_factory.mktemp("whole") / "workspace")
     assert "epoch 40/40" in train(folder)
-    return trained(folder)
+    return results(folder)
 
 
 def start(folder: Path, limit: Callable[[], None] | None = None) -> subprocess.Popen[str]:
@@ -90,7 +90,7 @@ def kill_after_an_epoch(folder: Path) -> None:
     assert not (folder / paths.run("embedded", NAME, 0)).exists()
 
 
-def trained(folder: Path) -> dict[str, bytes]:
+def results(folder: Path) -> dict[str, bytes]:
     """What a training left, by the names of the files; no state, and nothing half-written."""
     assert not list((folder / paths.UNFINISHED).iterdir())
     runs = folder / paths.run("embedded", NAME, 0)
@@ -111,7 +111,7 @@ def test_a_killed_training_goes_on_to_the_bytes_of_one_that_was_not(
     printed = train(workspace)
     assert "resuming after epoch" in printed
     assert "starting anew" not in printed
-    assert trained(workspace) == whole
+    assert results(workspace) == whole
 
 
 def test_a_killed_training_starts_anew_with_other_features(
@@ -128,8 +128,8 @@ def test_a_killed_training_starts_anew_with_other_features(
         "another configuration; starting anew\n"
     )
     assert "resuming" not in printed
-    assert trained(workspace) == trained(other)
-    assert trained(workspace)["checkpoint.safetensors"] != whole["checkpoint.safetensors"]
+    assert results(workspace) == results(other)
+    assert results(workspace)["checkpoint.safetensors"] != whole["checkpoint.safetensors"]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_killed_training_starts_anew_with_other_code_of_its_own(
     printed = train(workspace)
     assert ("resuming after epoch" in printed) == resumes
     assert ("other code or another configuration; starting anew" in printed) != resumes
-    assert trained(workspace) == whole
+    assert results(workspace) == whole
 
 
 def test_a_state_that_cannot_be_written_is_told_and_the_training_can_be_repeated(
@@ -161,7 +161,7 @@ def test_a_state_that_cannot_be_written_is_told_and_the_training_can_be_repeated
     assert "epoch 1/" not in printed  # it is not told before it is saved
     assert not list((workspace / paths.UNFINISHED).iterdir())
     train(workspace)
-    assert trained(workspace) == whole
+    assert results(workspace) == whole
 
 
 @pytest.fixture
