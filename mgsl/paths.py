@@ -8,6 +8,7 @@ from mgsl.errors import UserError
 PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc
 ARTIFACTS = Path("artifacts")
+UNFINISHED = ARTIFACTS / "unfinished"  # states of trainings under way
 TRACED = ARTIFACTS / "traced"  # what models are made of; SIZES: how large they are
 SIZES = TRACED / "sizes.csv"
 COSTS = TRACED / "costs.csv"  # what an answer of each method costs, counted
@@ -75,7 +76,7 @@ def traced(dataset: str, name: str) -> Path:
 
 def unfinished(dataset: str, name: str, seed: int, fingerprint: str) -> Path:
     """The state of a training under way; outside its run, which DVC empties before it starts."""
-    return ARTIFACTS / "unfinished" / f"{dataset}-{name}-{seed}-{fingerprint}.pt"
+    return UNFINISHED / f"{dataset}-{name}-{seed}-{fingerprint}.pt"
 
 
 def trial(dataset: str, name: str, seed: int, digest: str) -> Path:

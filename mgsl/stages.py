@@ -26,6 +26,10 @@ def configure() -> None:
     for dataset, parts in resolved.items():
         for name, part in parts.files().items():
             write_json(paths.config(dataset, name), part.model_dump(mode="json"))
+    for state in paths.UNFINISHED.glob("*.pt"):
+        dataset, name = [*state.stem.split("-"), ""][:2]
+        if dataset not in resolved or name not in resolved[dataset].runs:
+            state.unlink(missing_ok=True)  # no configuration can use it any more
 
 
 def download(*, dataset: str) -> None:
@@ -94,7 +98,7 @@ def inspect(*, dataset: str, device: str) -> None:
 
     from mgsl.data.loading import load_splits
     from mgsl.inspection import memory_tables
-    from mgsl.queries import read_summary
+    from mgsl.prepared import read_summary
     from mgsl.training.checkpoint import load_checkpoint
     from mgsl.training.devices import choose_device
 
@@ -202,17 +206,25 @@ def _fit(run: tuple[str, int], *, dataset: str, device: str) -> Path:
     import torch
 
     from mgsl.distributed import process_group, rank
-    from mgsl.training.checkpoint import fingerprint, save_checkpoint
+    from mgsl.training.checkpoint import remove_others, save_checkpoint
     from mgsl.training.devices import choose_device
+    from mgsl.training.fingerprint import fingerprint
+    from mgsl.training.loop import say
     from mgsl.training.run import train
 
     name, seed = run
     config = params.read(RunConfig, paths.config(dataset, name))
     folder, prepared = _folder(dataset, name, seed), paths.prepared(dataset)
-    state = paths.unfinished(dataset, name, seed, fingerprint(config, prepared, seed))
     torch.set_flush_denormal(True)
     where = choose_device(device, config.training.precision)
     with process_group(where):
+        digest = fingerprint(config, prepared, seed, where)
+        state = paths.unfinished(dataset, name, seed, digest)
+        if rank() == 0 and remove_others(state) and not state.exists():
+            say(
+                f"{name}, seed {seed}: an unfinished training belongs to other data, other code or "
+                "another configuration; starting anew"
+            )
         model, curve, splits = train(config, prepared, seed=seed, device=where, state_path=state)
         _write_predictions(model, splits["test"], config, where, folder / "predictions.jsonl")
         if rank() == 0:

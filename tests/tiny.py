@@ -1,5 +1,8 @@
 """Small things that many tests need: a split in memory, a configuration, a batch."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -10,7 +13,8 @@ from mgsl.models import MODELS
 from mgsl.models.parts.base import BlindMethod
 from mgsl.nested import merge
 from mgsl.params import Params
-from mgsl.queries import Query
+from mgsl.prepared import write_summary
+from mgsl.queries import Query, write_queries
 from mgsl.records import Batch
 from mgsl.resolving import resolve
 
@@ -111,3 +115,22 @@ def split(size: int, seed: int = 0) -> Split:
         features.astype(np.float32),
         mask_padding=True,
     )
+
+
+def prepare(folder: Path) -> None:
+    """Write a prepared dataset of small splits, with the sizes of `run_config`."""
+    parts = {"train": split(24), "val": split(10, seed=1), "test": split(10, seed=2)}
+    queries = [
+        replace(query, qid=f"{name}-{row}", video=f"{name}_{row}", split=name)
+        for name, part in parts.items()
+        for row, query in enumerate(part.queries)
+    ]
+    write_queries(folder / "queries.jsonl", queries)
+    rows = "".join(f"{query.video},{query.duration_s}\n" for query in queries)
+    (folder / "videos.csv").write_text("video,duration_s\n" + rows)
+    (folder / "vocabulary.json").write_text('["", "a"]')
+    vectors = np.stack([np.zeros(WORD_DIM), np.linspace(-1, 1, WORD_DIM)])
+    np.save(folder / "word_vectors.npy", vectors.astype(np.float32))
+    np.save(folder / "features.npy", np.concatenate([part.features for part in parts.values()]))
+    sizes = {"num_clips": CLIPS, "video_dim": VIDEO_DIM, "word_dim": WORD_DIM}
+    write_summary(folder, {"dataset": "embedded", **sizes})

@@ -21,7 +21,7 @@ import requests
 from tqdm import tqdm
 
 from mgsl.errors import UserError
-from mgsl.files import atomic_path
+from mgsl.files import atomic_path, sha256
 
 SERVER = "https://raw.githubusercontent.com"
 BLOBS = "https://api.github.com/repos"
@@ -144,12 +144,6 @@ def mirror_folder() -> Path | None:
     if folder and not Path(folder).is_dir():
         raise UserError(f"MGSL_MIRROR is {folder!r}, which is no folder: correct it or unset it")
     return Path(folder) if folder else None
-
-
-def sha256(path: Path) -> str:
-    """A file's digest, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def reachable(source: Source, *, server: str = SERVER) -> bool:

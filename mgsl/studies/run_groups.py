@@ -21,7 +21,7 @@ from mgsl.inspection.probes import IOU, answers
 from mgsl.models.parts.base import GroundingModel
 from mgsl.nested import flatten
 from mgsl.params import Params
-from mgsl.queries import read_summary
+from mgsl.prepared import read_summary
 from mgsl.resolving import RUN_KEYS
 from mgsl.studies import many_trainings
 from mgsl.studies.rows import replace_rows

@@ -20,7 +20,7 @@ from mgsl.files import atomic_path
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Params
-from mgsl.training.checkpoint import fingerprint
+from mgsl.training.fingerprint import fingerprint
 from mgsl.training.parallel import in_parallel
 from mgsl.training.run import train as train_run
 
@@ -40,15 +40,14 @@ def train(trial: tuple[RunConfig, int]) -> pd.DataFrame:
     """
     config, seed = trial
     prepared = paths.prepared(config.dataset)
-    digest = fingerprint(config, prepared, seed)
+    device = torch.device("cpu")
+    digest = fingerprint(config, prepared, seed, device)
     kept = paths.trial(config.dataset, config.name, seed, digest)
     if kept.is_file():
         return pd.read_csv(kept)
     torch.set_flush_denormal(True)
     state, started = kept.with_suffix(".pt"), time.process_time()
-    _, curve, _ = train_run(
-        config, prepared, seed=seed, device=torch.device("cpu"), state_path=state
-    )
+    _, curve, _ = train_run(config, prepared, seed=seed, device=device, state_path=state)
     curve["processor_s"] = time.process_time() - started
     with atomic_path(kept) as temporary:
         curve.to_csv(temporary, index=False, lineterminator="\n")

@@ -60,7 +60,7 @@ def fit(
         One row an epoch: losses, validation, diagnostics.
 
     Raises:
-        UserError: a loss is not finite, or the state is damaged.
+        UserError: features or a loss are not finite; the state is damaged, or cannot be written.
     """
     model.to(device)
     model.before_training(torch.from_numpy(train.targets).to(device))
@@ -75,12 +75,12 @@ def fit(
         row |= validate(model, val, config, device, last=epoch + 1 == config.epochs)
         recall = row[f"val_R@1, IoU={config.training.select_iou}"]
         training.log(row, recall)
+        training.save(state_path)
         left_s = (time.monotonic() - started) / (epoch + 1 - first) * (config.epochs - epoch - 1)
         say(
             f"{config.name}: epoch {epoch + 1}/{config.epochs}  loss {row['loss']:.3f}  "
             f"validation R@1 IoU={config.training.select_iou} {recall:.1%}  {left_s:.0f} s left"
         )
-        training.save(state_path)
     model.load_state_dict(training.progress.best_weights)
     return pd.DataFrame(training.progress.rows)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from mgsl.configs import RunConfig
 from mgsl.distributed import gather, rank
 from mgsl.models.parts.base import GroundingModel
-from mgsl.training.checkpoint import load_state, save_state
+from mgsl.training.checkpoint import damage, load_state, save_state
 from mgsl.training.seeding import random_state, restore_random_state
 
 
@@ -76,16 +76,20 @@ class Training:
         """Go on from what `save` wrote, if there is such a file; tell whether there is.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: the file is damaged, or a state of something else.
         """
         state = load_state(path)
         if state is None:
             return False
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
-        restore_random_state(state["random"][rank() % len(state["random"])])
-        self.progress = Progress(**state["progress"])
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+            restore_random_state(state["random"][rank()])
+            progress = {name: state["progress"][name] for name in vars(self.progress)}
+        except Exception as error:  # whatever a foreign state provokes
+            raise damage(path, error) from None
+        self.progress = Progress(**progress)
         return True
 
     def _fresh_optimizer(self) -> torch.optim.Optimizer:

@@ -15,6 +15,7 @@ from mgsl.data.embedded import generate
 from mgsl.families import for_dataset
 from mgsl.files import write_json, write_json_lines, write_text
 from mgsl.parsing import parse
+from mgsl.prepared import write_summary
 from mgsl.queries import Query, write_queries
 from tests import ROOT
 
@@ -126,8 +127,8 @@ def _prepare(dataset: str) -> None:
     write_text(folder / "videos.csv", "video,duration_s\nv0,20.0\nv1,20.0\nv2,20.0\n")
     shares = dict(zip(BINS, (0.11, 0.24, 0.29, 0.36), strict=True))
     counts = {"published": 2, "dropped": 0, "clamped": 0, "pairs": 2, "videos": 1}
-    write_json(
-        folder / "summary.json",
+    write_summary(
+        folder,
         {
             "dataset": dataset,
             "title": TITLES[dataset],

@@ -207,15 +207,43 @@ def test_an_epoch_has_the_rates_of_its_steps(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_terms(tmp_path: Path) -> None:
     data = tiny.split(24)
-    data.features[5] = np.nan
+    data.targets[5] = np.nan
     with pytest.raises(UserError, match=r"step \d.*boundary nan.*confidence nan"):
         train(tiny.run_config(), tmp_path / "state.pt", data)
+
+
+def test_features_that_are_not_finite_are_blamed_not_the_learning_rate(tmp_path: Path) -> None:
+    data = tiny.split(24)
+    data.features[5] = np.nan
+    with pytest.raises(UserError, match="features of video 'v5' hold NaN or infinity") as caught:
+        train(tiny.run_config(), tmp_path / "state.pt", data)
+    assert "learning_rate" not in str(caught.value)
+
+
+def test_an_epoch_is_told_when_its_state_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[bool] = []
+    monkeypatch.setattr(loop, "say", lambda _: saved.append((tmp_path / "state.pt").exists()))
+    train(tiny.run_config(epochs=1), tmp_path / "state.pt")
+    assert saved == [True]
 
 
 def test_a_damaged_state_is_named(tmp_path: Path) -> None:
     (tmp_path / "state.pt").write_bytes(b"not a state")
     with pytest.raises(UserError, match=r"state\.pt.*damaged.*delete it"):
         train(tiny.run_config(), tmp_path / "state.pt")
+
+
+@pytest.mark.parametrize("key", ["model", "optimizer", "random", "progress"])
+def test_a_state_of_something_else_is_named(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    train(tiny.run_config(epochs=1), path)
+    state = torch.load(path, weights_only=True)
+    for other in ({}, {"w": torch.zeros(2)}, [1], None):
+        torch.save(state | {key: other}, path)
+        with pytest.raises(UserError, match=r"state\.pt.*damaged.*delete it"):
+            train(tiny.run_config(epochs=1), path)
 
 
 def test_micro_batches_give_the_gradient_of_the_whole(tmp_path: Path) -> None:

@@ -46,6 +46,10 @@ class Pool:
     spans: Float32[np.ndarray, "draws 2"]
     heights: Float32[np.ndarray, " draws"]
 
+    def __post_init__(self) -> None:
+        if self.spans.shape != (*self.heights.shape, 2):
+            raise ValueError(f"spans {self.spans.shape} do not fit heights {self.heights.shape}")
+
 
 def spans(queries: Sequence[Query]) -> Float[np.ndarray, "queries 2"]:
     """The moments of queries, as fractions of the duration."""
