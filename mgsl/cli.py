@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mgsl import numerics, params, paths, stages
+from mgsl import numerics, params, paths, processes, stages
 from mgsl.errors import UserError
 
 app = typer.Typer(
@@ -23,7 +23,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-INTERRUPTED = 130  # the exit code into which typer turns Ctrl-C, without a word
 STAGES, TOOLS = "The road, stage by stage", "Tools"
 
 
@@ -320,6 +319,7 @@ def efficiency(
 
 def main() -> None:
     """Run a command; show a UserError as its message, and say what promise is not kept."""
+    processes.heed_signals()
     if not (met := numerics.current()).reproducible:
         print(f"warning: {met.label}", file=sys.stderr)
     try:
@@ -328,7 +328,7 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as stop:
-        if stop.code == INTERRUPTED:
+        if stop.code == processes.INTERRUPTED:
             print(
                 "interrupted: nothing half-written is left; run it again to go on", file=sys.stderr
             )

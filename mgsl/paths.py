@@ -79,6 +79,11 @@ def unfinished(dataset: str, name: str, seed: int, fingerprint: str) -> Path:
     return UNFINISHED / f"{dataset}-{name}-{seed}-{fingerprint}.pt"
 
 
+def lock(output: Path) -> Path:
+    """What a process holds while it works on an output; outside all that DVC looks at."""
+    return ARTIFACTS / "locks" / f"{'-'.join(output.parts)}.lock"
+
+
 def trial(dataset: str, name: str, seed: int, digest: str) -> Path:
     """The curve of a training beside the pipeline."""
     return STUDIED / "trials" / f"{dataset}-{name}-{seed}-{digest}.csv"

@@ -1,7 +1,8 @@
 """The stages of the pipeline, in order: each reads, calls, writes.
 
 `configure` alone reads params.yaml; every other stage is told its part by a file of
-`artifacts/configs`. torch is imported by the stages that compute with it.
+`artifacts/configs`. torch is imported by the stages that compute with it. What may take long holds
+its output meanwhile (`processes.alone`): of two runs at once, the second says so and stops.
 """
 
 import itertools
@@ -14,6 +15,7 @@ import pandas as pd
 from mgsl import params, paths
 from mgsl.configs import EvaluateConfig, GroupConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.files import atomic_path, write_json
+from mgsl.processes import alone
 from mgsl.resolving import resolve_all
 
 
@@ -36,7 +38,8 @@ def download(*, dataset: str) -> None:
     """Bring a dataset's published files together, verified."""
     from mgsl.data.datasets import find
 
-    find(dataset).download(paths.raw(dataset))
+    with alone(paths.raw(dataset)):
+        find(dataset).download(paths.raw(dataset))
 
 
 def prepare(*, dataset: str) -> None:
@@ -44,7 +47,8 @@ def prepare(*, dataset: str) -> None:
     from mgsl.data.preparing import prepare as prepare_dataset
 
     config = params.read(PrepareConfig, paths.config(dataset, "prepare"))
-    prepare_dataset(config, paths.raw(dataset), paths.prepared(dataset))
+    with alone(paths.prepared(dataset)):
+        prepare_dataset(config, paths.raw(dataset), paths.prepared(dataset))
 
 
 def train(*, dataset: str, name: str, seed: int | None, device: str) -> None:
@@ -86,10 +90,11 @@ def evaluate(*, dataset: str) -> None:
         for name in config.names
         for seed in config.seeds
     }
-    metrics = evaluate_runs(paths.prepared(dataset), runs, config)
-    _write_csv(metrics, paths.metrics(dataset))
-    write_json(paths.headline(dataset), headline(summary(metrics)))
-    _write_csv(over_trainings(metrics), paths.trainings(dataset))
+    with alone(paths.metrics(dataset)):
+        metrics = evaluate_runs(paths.prepared(dataset), runs, config)
+        _write_csv(metrics, paths.metrics(dataset))
+        write_json(paths.headline(dataset), headline(summary(metrics)))
+        _write_csv(over_trainings(metrics), paths.trainings(dataset))
 
 
 def inspect(*, dataset: str, device: str) -> None:
@@ -107,13 +112,16 @@ def inspect(*, dataset: str, device: str) -> None:
     held_out = read_summary(prepared)["validation_held_out"]
     torch.set_flush_denormal(True)
     paths.inspections(dataset).mkdir(parents=True, exist_ok=True)
-    for name, seed in itertools.product(told.names, told.seeds):
-        config = params.read(RunConfig, paths.config(dataset, name))
-        where = choose_device(device, config.training.precision)
-        model = load_checkpoint(_folder(dataset, name, seed) / "checkpoint.safetensors", config)
-        splits = load_splits(prepared, config)
-        found = memory_tables.inspect(model, splits, config, told, held_out=held_out, device=where)
-        memory_tables.write(paths.inspected(dataset, name, seed), *found)
+    with alone(paths.inspections(dataset)):
+        for name, seed in itertools.product(told.names, told.seeds):
+            config = params.read(RunConfig, paths.config(dataset, name))
+            where = choose_device(device, config.training.precision)
+            model = load_checkpoint(_folder(dataset, name, seed) / "checkpoint.safetensors", config)
+            splits = load_splits(prepared, config)
+            found = memory_tables.inspect(
+                model, splits, config, told, held_out=held_out, device=where
+            )
+            memory_tables.write(paths.inspected(dataset, name, seed), *found)
 
 
 def trace() -> None:
@@ -157,10 +165,11 @@ def report(*, exhibit: str | None = None) -> None:
     from mgsl.reporting.site.notebooks import run_exhibit
 
     chosen = params.load(paths.PARAMS)
-    if exhibit is None:
-        build(chosen.exhibits, chosen.datasets)
-    else:
-        run_exhibit(exhibit, list(chosen.datasets))
+    with alone(paths.EXHIBITS):
+        if exhibit is None:
+            build(chosen.exhibits, chosen.datasets)
+        else:
+            run_exhibit(exhibit, list(chosen.datasets))
 
 
 def index() -> None:
@@ -178,15 +187,16 @@ def study(*, subject: str) -> None:
     from mgsl.studies.examples import Example
 
     chosen = params.load(paths.PARAMS)
-    if subject == "annotations":
-        shown = [Example(**row) for row in published.shown_queries()]
-        annotation_counts.run(chosen, published.bin_shares(), shown)
-    elif subject == "collapse":
-        write_terms.run(chosen)
-    elif subject == trials.LENGTHS:
-        trials.lengths(chosen)
-    else:
-        run_groups.run(chosen, subject)
+    with alone(paths.STUDIES / subject):
+        if subject == "annotations":
+            shown = [Example(**row) for row in published.shown_queries()]
+            annotation_counts.run(chosen, published.bin_shares(), shown)
+        elif subject == "collapse":
+            write_terms.run(chosen)
+        elif subject == trials.LENGTHS:
+            trials.lengths(chosen)
+        else:
+            run_groups.run(chosen, subject)
 
 
 def _fit_all(names: Sequence[str], *, dataset: str, seed: int | None, device: str) -> None:
@@ -217,7 +227,7 @@ def _fit(run: tuple[str, int], *, dataset: str, device: str) -> Path:
     folder, prepared = _folder(dataset, name, seed), paths.prepared(dataset)
     torch.set_flush_denormal(True)
     where = choose_device(device, config.training.precision)
-    with process_group(where):
+    with alone(folder), process_group(where):
         digest = fingerprint(config, prepared, seed, where)
         state = paths.unfinished(dataset, name, seed, digest)
         if rank() == 0 and remove_others(state) and not state.exists():

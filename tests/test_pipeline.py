@@ -28,7 +28,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("road")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        _few_videos(folder / "data")
+        few_videos(folder / "data")
         told = yaml.safe_load((ROOT / "params.yaml").read_text())
         told["settings"]["embedded"]["embedded"] |= {
             "epochs": 2, "dim": 8, "video_slots": 80, "query_slots": 80
@@ -225,7 +225,7 @@ def test_the_reports_are_built_twice_to_the_same_bytes(inside: Path) -> None:
     assert build() == first
 
 
-def _few_videos(data: Path) -> None:
+def few_videos(data: Path) -> None:
     """The first videos of each split of the embedded dataset."""
     lines = (ROOT / "mgsl/resources/embedded/annotations.jsonl").read_text().splitlines()
     seen: Counter[str] = Counter()

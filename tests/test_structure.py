@@ -46,6 +46,7 @@ PLUMBING = {  # of every stage: what it is told stands in its configuration, whi
     "mgsl.errors": "messages",
     "mgsl.files": "writes whole files or none",
     "mgsl.prepared": "refuses what `prepare`, which depends on it, has not written",
+    "mgsl.processes": "starts and ends them; no two write the same",
     "mgsl.params": "the types of params.yaml",
     "mgsl.configs": "the types of the configuration",
     "mgsl.parsing": "checks it against them",

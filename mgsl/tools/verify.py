@@ -146,7 +146,7 @@ def scratch_copy(*, keep: bool = False, say: Callable[[str], None] = print) -> I
 
 
 def reproduce(copy: Path, *arguments: str) -> None:
-    """`dvc repro` in a copy; Ctrl-C ends it too, and is waited for.
+    """`dvc repro` in a copy; what ends this process ends it too, and is waited for.
 
     Args:
         copy: the root of a workspace.
@@ -158,7 +158,8 @@ def reproduce(copy: Path, *arguments: str) -> None:
     process = subprocess.Popen([*DVC, "repro", *arguments], cwd=copy, env=environment())
     try:
         code = process.wait()
-    except KeyboardInterrupt:
+    except BaseException:
+        process.terminate()
         process.wait()
         raise
     if code:

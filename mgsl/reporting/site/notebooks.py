@@ -91,6 +91,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any]) -> NotebookNode:
                 notebook, None, dict(parameters), kernel_name=_KERNEL["name"], cwd=Path.cwd(),
                 progress_bar=False, record_timing=False, kernel_manager_class=_LocalKernel,
                 extra_arguments=["--log-level=CRITICAL"], start_timeout=_START_TIMEOUT_S,
+                shutdown_kernel="immediate",  # it has written all that it is asked for
             )  # fmt: skip
     except PapermillExecutionError as error:
         raise UserError(_failure(notebook, error)) from None
