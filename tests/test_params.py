@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mgsl import params, parsing, paths, resolving
 from mgsl.configs import RunConfig
+from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.models import MODELS
 from mgsl.nested import merge
 from mgsl.params import Params
 
-DOCUMENT = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
+DOCUMENT = read_yaml(paths.PARAMS)
 CHOSEN = params.Params.model_validate_json(json.dumps(DOCUMENT))
 RUNS = {*CHOSEN.names(), *(f"groups/{cell}" for cell in CHOSEN.cells())}
 CONFIGS = {name: kind.Config for name, kind in MODELS.items()}

@@ -12,7 +12,7 @@ from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.reporting.site import contents, front_page, pages
 from mgsl.reporting.site.notebooks import run_exhibit
-from mgsl.reporting.site.page_templates import formulas, plain
+from mgsl.reporting.site.page_templates import formulas
 from tests.reporting import report_workspace
 
 EXHIBITS = ["table_1", "figure_1b"]
@@ -165,12 +165,6 @@ def test_the_front_page_says_how_much_was_run_and_what_the_numbers_rest_on(root:
     assert text.index("What came out") < text.index('id="paper"')
     for name in EXHIBITS:
         assert f'href="exhibits/{name}.html"' in text
-
-
-def test_markdown_shows_text_letter_by_letter() -> None:
-    assert plain("a_b of `c`, *d* [e] <10 _f_ | $g$") == (
-        r"a_b of \`c\`, \*d\* \[e\] \<10 \_f\_ \| \$g\$"
-    )
 
 
 def test_formulas_of_a_claim_are_drawn_and_the_rest_is_escaped() -> None:
