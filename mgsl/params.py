@@ -197,7 +197,7 @@ class Params(Frozen):
     def _names_exist(self) -> "Params":
         listed = [name for model in self.models.values() for name in model.ablations]
         if twice := repeated([*self.models, *listed, *self.groups, *PARTS]):
-            raise ValueError(f"{twice}: one name for two methods, ablations, groups or {PARTS}")
+            raise ValueError(f"{twice}: one name for two of methods, ablations, groups, parts")
         ablations = set(listed)
         for group, members in self.groups.items():
             if unknown := [name for name in members if name not in ablations]:

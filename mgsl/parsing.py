@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterable
@@ -61,8 +60,9 @@ def _explain(kind: type[BaseModel], problem: Any) -> str:
         return f"{key}: unknown key{meant(str(last), _fields_at(kind, above))}"
     if problem["type"] == "missing":
         return f"{key}: missing"
-    value = textwrap.shorten(repr(problem["input"]), _LONGEST, placeholder=" ...")
-    met = "" if problem["type"] == "value_error" else f", got {value}"
+    value = repr(problem["input"])
+    shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
+    met = "" if problem["type"] == "value_error" else f", got {shown}"
     return f"{key}: {problem['msg'].removeprefix('Value error, ')}{met}"
 
 

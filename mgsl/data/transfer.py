@@ -78,7 +78,7 @@ def reachable(url: str) -> bool:
 
 
 def _fill(
-    pieces: "queue.Queue[Piece | Exception | None]", left: threading.Event, url: str, begin: int
+    pieces: queue.Queue[Piece | Exception | None], left: threading.Event, url: str, begin: int
 ) -> None:
     headers = _HEADERS | ({"Range": f"bytes={begin}-"} if begin else {})
     try:
