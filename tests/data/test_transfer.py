@@ -1,5 +1,6 @@
 """What comes from an address, piece by piece; servers that lie are in tests/faults."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,7 +50,7 @@ def test_pieces_follow_each_other_from_the_byte_asked_for(root: str, begin: int)
     pieces = list(receive(f"{root}/file", begin))
     assert b"".join(content for _, content in pieces) == CONTENT[begin:]
     assert pieces[0][0] == begin
-    for (at, content), (following, _) in zip(pieces, pieces[1:], strict=False):
+    for (at, content), (following, _) in itertools.pairwise(pieces):
         assert following == at + len(content)
         assert len(content) <= PIECE
 

@@ -20,6 +20,7 @@ from tests import ROOT
 
 CONTENT = bytes(range(256)) * 1000
 PAGE = b"<html><body>Accept our terms to go on.</body></html>"
+OTHER = b'{"error": "try again later"}'  # looks like no page
 FOREVER_S = 60.0  # a server that lies this long has not been left
 
 Answer = Callable[[socket.socket, int], None]  # to whom, from which byte on
@@ -71,8 +72,7 @@ def captive(connection: socket.socket, begin: int) -> None:
 
 
 def other(connection: socket.socket, begin: int) -> None:
-    """The beginning of something else, which looks like no page."""
-    connection.sendall(head(len(CONTENT)) + b'{"error": "try again"}')
+    connection.sendall(head(len(OTHER)) + OTHER)
 
 
 def drip(text: bytes, connection: socket.socket) -> None:
@@ -184,7 +184,7 @@ def test_a_file_that_does_not_end_is_left(
     monkeypatch.setattr(sources, "LARGEST", 2 * len(CONTENT))
     server = serve(endless)
     monkeypatch.setattr(sources, "BLOBS", server.root)
-    with pytest.raises(UserError, match="not owner/name/data/file.bin as published"):
+    with pytest.raises(UserError, match=r"not owner/name/data/file\.bin as published"):
         fetch([source(known_size=known_size)], tmp_path / "raw", server=server.root)
     assert left_in(cache) == []
 
