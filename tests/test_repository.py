@@ -155,6 +155,18 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
             assert (page.parent / link.partition("#")[0]).exists(), f"{page} links to {link}"
 
 
+def test_every_promise_is_held_by_tests_that_exist() -> None:
+    page = Path("docs/reliability.md").read_text()
+    rows = [line for line in page.splitlines() if re.match(r"\| (?!what |:)", line)]
+    assert len(rows) > 20
+    for row in rows:
+        tests = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row)
+        assert tests, row
+        for path, name in tests:
+            assert Path(path).is_file(), path
+            assert f"def {name}(" in Path(path).read_text() or not name, f"{path} has no {name}"
+
+
 def test_files_are_short() -> None:
     lengths = {path.as_posix(): len(path.read_text().splitlines()) for path in CODE}
     too_long = {name: n for name, n in lengths.items() if n > LONGER.get(name, LONGEST)}
