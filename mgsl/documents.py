@@ -18,6 +18,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from mgsl.errors import UserError
 
 _LARGEST = 100_000  # values of a document, each alias opened; params.yaml has two thousand
+_SHOWN = 80  # letters of a line
 _PLAIN = (str, int, float, type(None))  # a bool is an int
 
 
@@ -100,12 +101,13 @@ def _reader() -> YAML:
 
 
 def _told(error: MarkedYAMLError, content: bytes) -> str:
-    problem = error.problem or error.context
+    """What is wrong, with the number and the beginning of the line where it is."""
+    problem = f"is not valid YAML: {error.problem or error.context}"
     if error.problem_mark is None:
-        return f" is not valid YAML: {problem}"
+        return f" {problem}"
     number = error.problem_mark.line
-    line = content.decode("utf-8-sig").split("\n")[number].strip()
-    return f", line {number + 1}, is not valid YAML: {problem}, in `{line}`"
+    line = "".join(content.decode("utf-8-sig").splitlines()[number : number + 1]).strip()
+    return f", line {number + 1}, {problem}" + (f", in `{line[:_SHOWN]}`" if line else "")
 
 
 def _refuse_what_is_not_plain(document: Any, path: Path) -> None:

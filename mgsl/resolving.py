@@ -120,7 +120,7 @@ def _inspect(params: Params, runs: Mapping[str, RunConfig]) -> InspectConfig:
     names = tuple(name for name in params.inspected if name in runs)
     for name in names:
         memory = runs[name].model.get("memory", {})
-        if not {memory.get("video", "none"), memory.get("query", "none")} - {"none"}:
+        if all(memory.get(domain, "none") == "none" for domain in ("video", "query")):
             raise UserError(
                 f"params.yaml: inspected names {name!r}, which has no memory to look into: "
                 "take it off the list"

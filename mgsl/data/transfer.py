@@ -60,7 +60,8 @@ def receive(url: str, begin: int = 0) -> Iterator[Piece]:
                 yield piece
             if time.monotonic() >= deadline:
                 if amount < PIECE:
-                    raise TooSlowError(f"{url} sent {amount} bytes in {WINDOW_S} s: too slow")
+                    rate = f"fewer than {PIECE:,} bytes in {WINDOW_S} s"
+                    raise TooSlowError(f"{url} is too slow: {rate}")
                 deadline, amount = time.monotonic() + WINDOW_S, 0
     finally:
         left.set()
