@@ -1,5 +1,6 @@
 """The command line: parses, then calls one function."""
 
+import io
 import json
 import sys
 from enum import StrEnum
@@ -212,7 +213,7 @@ def ground(
 
         figures.save_as(answers.draw(answer), plot)
     if as_json:
-        print(json.dumps(ground.as_json(answer), indent=2, ensure_ascii=False))
+        print(json.dumps(ground.as_json(answer), indent=2))
     else:
         print(ground.as_text(answer))
 
@@ -320,6 +321,8 @@ def efficiency(
 def main() -> None:
     """Run a command; show a UserError as its message, and say what promise is not kept."""
     processes.heed_signals()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a question mark for what a terminal lacks
     if not (met := numerics.current()).reproducible:
         print(f"warning: {met.label}", file=sys.stderr)
     try:

@@ -11,6 +11,7 @@ from mgsl.params import (
     Decay,
     EvaluationParams,
     Frozen,
+    Name,
     Names,
     NmsParams,
     NonNegative,
@@ -19,6 +20,7 @@ from mgsl.params import (
     PreparationParams,
     RareParams,
     Scale,
+    Seeds,
     TrainingParams,
 )
 
@@ -26,7 +28,7 @@ from mgsl.params import (
 class PrepareConfig(Frozen):
     """What the stages `download` and `prepare` are told."""
 
-    dataset: str
+    dataset: Name
     num_clips: Positive
     max_words: Positive
     video_dim: Positive
@@ -37,9 +39,9 @@ class PrepareConfig(Frozen):
 class RunConfig(Frozen):
     """What one training is told. `model` holds the fields of the method's Config."""
 
-    dataset: str
-    name: str
-    method: str
+    dataset: Name
+    name: Name
+    method: Name
     epochs: Positive
     batch_size: Positive
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
@@ -63,11 +65,11 @@ class EvaluateConfig(Frozen):
     `groups` holds the entry of `ablations` under which an ablation was trained.
     """
 
-    dataset: str
+    dataset: Name
     scale: Scale
     names: Names
-    groups: dict[str, str] = Field(default_factory=dict)
-    seeds: tuple[NonNegative, ...]
+    groups: dict[Name, Name] = Field(default_factory=dict)
+    seeds: Seeds
     evaluation: EvaluationParams
     nms: dict[str, NmsParams] = Field(
         default_factory=dict
@@ -86,6 +88,6 @@ class InspectConfig(Frozen):
     """What the stage `inspect` is told: whose memories are looked into, and by what rules."""
 
     names: Names
-    seeds: tuple[NonNegative, ...]
+    seeds: Seeds
     evaluation: EvaluationParams
     rare: RareParams

@@ -4,7 +4,7 @@ import difflib
 import json
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -13,9 +13,23 @@ from mgsl.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_LONGEST = 200  # letters of a value that a message shows
 
-def parse(kind: type[Model], document: Any, *, where: str) -> Model:
+
+def parse(
+    kind: type[Model],
+    document: Any,
+    *,
+    where: str,
+    line_of: Callable[[tuple[str | int, ...]], int | None] = lambda keys: None,
+) -> Model:
     """Check a plain document against a typed model.
+
+    Args:
+        kind: the model.
+        document: mappings, lists, texts and numbers.
+        where: it comes from, to begin the message with.
+        line_of: at which line of a file some keys stand.
 
     Raises:
         UserError: with one line for each key that is unknown, missing or out of range.
@@ -23,8 +37,14 @@ def parse(kind: type[Model], document: Any, *, where: str) -> Model:
     try:
         return kind.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
-        lines = [f"  {_explain(kind, problem)}" for problem in error.errors(include_url=False)]
-        raise UserError("\n".join([f"{where} is not usable:", *lines])) from None
+        problems = [(problem, line_of(problem["loc"])) for problem in error.errors()]
+    except RecursionError:
+        raise UserError(f"{where} is not usable: it is nested too deeply") from None
+    lines = [
+        f"  {_explain(kind, problem)}{f' (line {line})' if line else ''}"
+        for problem, line in problems
+    ]
+    raise UserError("\n".join([f"{where} is not usable:", *lines]))
 
 
 def meant(name: str, names: Iterable[str]) -> str:
@@ -40,8 +60,10 @@ def _explain(kind: type[BaseModel], problem: Any) -> str:
         return f"{key}: unknown key{meant(str(last), _fields_at(kind, above))}"
     if problem["type"] == "missing":
         return f"{key}: missing"
-    value = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
-    return f"{key}: {problem['msg'].removeprefix('Value error, ')}{value}"
+    value = repr(problem["input"])
+    shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
+    met = "" if problem["type"] == "value_error" else f", got {shown}"
+    return f"{key}: {problem['msg'].removeprefix('Value error, ')}{met}"
 
 
 def _fields_at(kind: type[BaseModel], keys: Iterable[Any]) -> list[str]:

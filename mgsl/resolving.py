@@ -76,18 +76,14 @@ def resolve(params: Params, dataset: str, configs: Configs) -> Resolved:
 
     Raises:
         MissingSizeError: a method has no value for a key; the message says where to write it.
-        UserError: a method's block has a key too many, or a value out of range.
+        UserError: a method's block has a key too many, or a value out of range; what is to be
+            inspected has no memory.
     """
     runs = {name: _run(params, dataset, name, configs) for name in params.names()}
     return Resolved(
         prepare=_prepare(params, dataset),
         evaluate=_evaluate(params, dataset),
-        inspect=InspectConfig(
-            names=tuple(name for name in params.inspected if name in params.names()),
-            seeds=params.seeds,
-            evaluation=params.evaluation,
-            rare=params.preparation.rare,
-        ),
+        inspect=_inspect(params, runs),
         runs=runs,
         groups={
             cell: GroupConfig(runs=tuple(runs[name] for name in names))
@@ -117,6 +113,23 @@ def _evaluate(params: Params, dataset: str) -> EvaluateConfig:
         seeds=params.seeds,
         evaluation=params.evaluation,
         nms=_own_nms(params, dataset),
+    )
+
+
+def _inspect(params: Params, runs: Mapping[str, RunConfig]) -> InspectConfig:
+    names = tuple(name for name in params.inspected if name in runs)
+    for name in names:
+        memory = runs[name].model.get("memory", {})
+        if all(memory.get(domain, "none") == "none" for domain in ("video", "query")):
+            raise UserError(
+                f"params.yaml: inspected names {name!r}, which has no memory to look into: "
+                "take it off the list"
+            )
+    return InspectConfig(
+        names=names,
+        seeds=params.seeds,
+        evaluation=params.evaluation,
+        rare=params.preparation.rare,
     )
 
 

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mgsl import params, parsing, paths, resolving
 from mgsl.configs import RunConfig
+from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.models import MODELS
 from mgsl.nested import merge
 from mgsl.params import Params
 
-DOCUMENT = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
+DOCUMENT = read_yaml(paths.PARAMS)
 CHOSEN = params.Params.model_validate_json(json.dumps(DOCUMENT))
 RUNS = {*CHOSEN.names(), *(f"groups/{cell}" for cell in CHOSEN.cells())}
 CONFIGS = {name: kind.Config for name, kind in MODELS.items()}
@@ -183,7 +183,7 @@ def test_a_name_that_does_not_exist_is_refused_with_those_that_do(key: str, know
 )
 def test_a_name_listed_twice_is_refused(key: tuple[str, ...]) -> None:
     listed = DOCUMENT["exhibits"]["data"] if key[0] == "exhibits" else DOCUMENT[key[0]] * 2
-    with pytest.raises(UserError, match=f"{key[0]} names something twice"):
+    with pytest.raises(UserError, match=rf"{key[0]}:? lists .*{listed[0]}.* more than once"):
         parse(changed(listed, *key))
 
 
@@ -219,14 +219,64 @@ def test_a_method_without_a_size_keeps_only_its_dataset_from_running() -> None:
 
 
 def test_seeds_that_repeat_are_named() -> None:
-    with pytest.raises(UserError, match="seeds lists 0, 3 more than once: the same training twice"):
+    with pytest.raises(UserError, match="seeds: lists 0, 3 more than once"):
         parse(changed([0, 3, 1, 3, 0], "seeds"))
 
 
-@pytest.mark.parametrize("key", ["datasets", "seeds"])
-def test_an_empty_list_is_refused(key: str) -> None:
-    with pytest.raises(UserError, match="must not be empty"):
-        parse(changed([], key))
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        ([], "datasets"),
+        ([], "seeds"),
+        ({}, "exhibits"),
+        ([], "evaluation.recall_at"),
+        ([], "evaluation.iou"),
+        ([], "preparation.rare.tags"),
+        ([], "groups.tables"),
+    ],
+)
+def test_an_empty_list_is_refused(value: Any, key: str) -> None:
+    with pytest.raises(UserError, match=rf"{key}: must not be empty"):
+        parse(changed(value, *key.split(".")))
+
+
+def test_sections_without_any_exhibit_are_refused() -> None:
+    with pytest.raises(UserError, match="exhibits must not be empty in all its sections"):
+        parse(changed({"paper": [], "data": []}, "exhibits"))
+
+
+@pytest.mark.parametrize("name", ["prior", "attention_only"])
+def test_what_has_no_memory_cannot_be_inspected(name: str) -> None:
+    with pytest.raises(UserError, match=rf"inspected names '{name}', which has no memory"):
+        resolve(changed([name, "mgsl_net"], "inspected"))
+
+
+@pytest.mark.parametrize("name", ["../x", "A", "a b", "1a", "", "a-b", "ä"])
+@pytest.mark.parametrize("key", ["data", "models", "groups", "exhibits"])
+def test_a_name_that_is_none_is_refused_wherever_it_is_given(name: str, key: str) -> None:
+    value = next(iter(DOCUMENT[key].values()))
+    with pytest.raises(UserError, match=rf"{key}\.{name}\..*match pattern"):
+        parse(changed(value, key, name))
+
+
+@pytest.mark.parametrize("name", ["prior", "tables", "evaluate"])
+def test_two_things_of_one_name_are_refused(name: str) -> None:
+    with pytest.raises(UserError, match=f"{name}: one name for two of methods"):
+        parse(changed({}, "models", "mgsl_net", "ablations", name))
+
+
+def test_what_is_wrong_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
+    text = paths.PARAMS.read_text().replace("clip_norm: 1.0", "clip_norm: 1:30")
+    (tmp_path / "params.yaml").write_text(text)
+    line = 1 + text[: text.index("clip_norm: 1:30")].count("\n")
+    with pytest.raises(UserError, match=rf"training\.clip_norm: .*'1:30' \(line {line}\)"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_a_long_value_is_cut_short_in_a_message() -> None:
+    with pytest.raises(UserError) as caught:
+        parse(["long"] * 1000)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(
@@ -348,6 +398,13 @@ def test_a_part_that_was_not_resolved_says_how_to(tmp_path: Path) -> None:
         params.read(RunConfig, tmp_path / "mgsl_net.json")
 
 
+@pytest.mark.parametrize("content", [b'{"dataset": "embed', b"\xff\xfe\x00", b"[" * 200_000, b""])
+def test_a_part_that_is_damaged_says_how_to_write_it_anew(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "mgsl_net.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"mgsl_net\.json[\s\S]*python -m mgsl configure"):
+        params.read(RunConfig, tmp_path / "mgsl_net.json")
+
+
 def test_parameters_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         parse(DOCUMENT).scale = "paper"  # type: ignore[misc]
@@ -369,7 +426,10 @@ def test_an_entry_of_which_nothing_is_left_to_train_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("members", "message"),
-    [([], r"groups\.mine is empty"), (["imaginary"], r"groups\.mine names \['imaginary'\]")],
+    [
+        ([], r"groups\.mine: must not be empty"),
+        (["imaginary"], r"groups\.mine names \['imaginary'\]"),
+    ],
 )
 def test_a_group_that_cannot_be_trained_is_refused(members: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):

@@ -3,9 +3,8 @@
 import subprocess
 from pathlib import Path
 
-import yaml
-
 from mgsl import params, paths
+from mgsl.documents import read_yaml
 from mgsl.models import MODELS
 from mgsl.parsing import parse
 from mgsl.resolving import resolve
@@ -14,7 +13,7 @@ from tests import canaries, short
 
 
 def test_the_short_pipeline_trains_all_that_the_long_one_does_in_few_epochs() -> None:
-    document = short.shorten(yaml.safe_load(paths.PARAMS.read_text()))
+    document = short.shorten(read_yaml(paths.PARAMS))
     chosen = parse(params.Params, document, where="short")
     whole = params.load(paths.PARAMS)
     assert chosen.names() == whole.names()

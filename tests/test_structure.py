@@ -50,6 +50,8 @@ PLUMBING = {  # of every stage: what it is told stands in its configuration, whi
     "mgsl.params": "the types of params.yaml",
     "mgsl.configs": "the types of the configuration",
     "mgsl.parsing": "checks it against them",
+    "mgsl.lists": "and its lists",
+    "mgsl.documents": "reads what is written",
     "mgsl.families": "which entries of params.yaml concern a dataset",
 }
 NOT_RUN = {  # imported by a stage for what another one does: not followed

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mgsl.configs import RunConfig
+from mgsl.errors import UserError
 from mgsl.models.acrn import ACRN
 from mgsl.models.action_prior import ActionPrior
 from mgsl.models.ctrl import CTRL
@@ -27,7 +28,16 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
 
 
 def build(config: RunConfig) -> Method:
-    """A fresh method; what is drawn comes from torch's current random state."""
+    """A fresh method; what is drawn comes from torch's current random state.
+
+    Raises:
+        UserError: there is no such method, or it cannot be so.
+    """
+    if config.method not in MODELS:
+        raise UserError(
+            f"the configuration of {config.name} names the method {config.method!r}; "
+            f"there is: {', '.join(MODELS)}"
+        )
     kind: Any = MODELS[config.method]
     where = f"the configuration of {config.name}"
     method: Method = kind(parse(kind.Config, config.model, where=where))

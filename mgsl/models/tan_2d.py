@@ -40,7 +40,7 @@ class TAN2DConfig(Frozen):
     hidden_dim: Positive
     lstm_layers: Positive
     side: Positive
-    lattice: tuple[Positive, ...]
+    lattice: Annotated[tuple[Positive, ...], Field(min_length=1)]
     kernel: Positive
     conv_layers: Positive
     iou_window: tuple[IoU, IoU]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from safetensors.numpy import save_file
 
 from mgsl import numerics, params, paths
 from mgsl.configs import EvaluateConfig, PrepareConfig
 from mgsl.data.embedded import generate
+from mgsl.documents import read_yaml
 from mgsl.families import for_dataset
 from mgsl.files import write_json, write_json_lines, write_text
 from mgsl.parsing import parse
@@ -75,7 +75,7 @@ def checkpoint(folder: Path, label: str) -> None:
 
 
 def _configure(dataset: str, seeds: tuple[int, ...], names: tuple[str, ...]) -> None:
-    document = yaml.safe_load(Path("params.yaml").read_text())
+    document = read_yaml(Path("params.yaml"))
     setting = for_dataset(document["settings"]["embedded"], dataset)
     evaluation = parse(params.EvaluationParams, document["evaluation"], where="params")
     preparation = parse(params.PreparationParams, document["preparation"], where="params")

@@ -142,9 +142,15 @@ def test_a_lock_that_does_not_fit_the_tree_is_told_file_by_file(
 
 
 def test_an_old_python_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 11, 9, "final", 0))
     assert states(doctor.python) == ["ok"]
     monkeypatch.setattr(doctor.sys, "version_info", (3, 10, 1, "final", 0))
     assert told(doctor.python) == "problem Python 3.10.1\ninstall Python 3.11 or newer"
+
+
+def test_a_python_that_is_not_tested_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 99, 0, "final", 0))
+    assert "note Python 3.99.0 is not tested\nit may work; tested is" in told(doctor.python)
 
 
 def test_a_folder_that_is_not_the_repository_is_a_problem(elsewhere: Path) -> None:

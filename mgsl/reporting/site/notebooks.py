@@ -56,7 +56,7 @@ def run_exhibit(name: str, datasets: list[str]) -> None:
             failed.
     """
     contents.outline(name)
-    notebook = paths.NOTEBOOKS / f"{name}.ipynb"
+    notebook = paths.notebook(name)
     known = parameter_names(nbformat.read(notebook, as_version=4))
     values = {"datasets": datasets, "output": (paths.EXHIBITS / name).as_posix()}
     executed = execute(notebook, {key: value for key, value in values.items() if key in known})
