@@ -11,6 +11,7 @@ from mgsl.models.parts.base import BlindMethod, GroundingModel, Method
 from mgsl.models.prior import Prior
 from mgsl.models.tan_2d import TAN2D
 from mgsl.models.tgn import TGN
+from mgsl.models.vslnet import VSLNet
 from mgsl.params import RunConfig, parse
 
 MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
@@ -19,6 +20,7 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "tgn": TGN,
     "ctrl": CTRL,
     "acrn": ACRN,
+    "vslnet": VSLNet,
     "tan_2d": TAN2D,
     "drn": DRN,
     "mgsl_net": MGSLNet,
