@@ -48,7 +48,8 @@ class VSLNetConfig(Frozen):
     """Sizes of the layers, and the highlighted part of the video.
 
     The highlight is the moment, wider on both sides by `extension` of its length. `positions` are
-    those of the longest video or query; `proposals` answers are kept of each query.
+    those of the longest video or query; a step behind them is where the last is. `proposals`
+    answers are kept of each query.
     """
 
     num_clips: Positive
