@@ -20,6 +20,8 @@ ALL = [
     *(name for block in tiny.parameters().models.values() for name in block.ablations),
 ]
 NAMES = list({str(tiny.run_config(name).model): name for name in reversed(ALL)}.values())[::-1]
+# Terms that cannot approach 0: attention held to a label of several clips, or to too few words.
+BOUNDED = {"lgi": ("clips", "words")}
 
 
 @pytest.fixture(params=NAMES)
@@ -110,17 +112,18 @@ def test_every_parameter_gets_a_gradient(model: GroundingModel) -> None:
             assert parameter.grad.abs().sum() > 0, name
 
 
-def test_four_queries_can_be_memorised(model: GroundingModel) -> None:
+def test_four_queries_can_be_memorised(model: GroundingModel, config: RunConfig) -> None:
     model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     losses = []
     for _ in range(150):
         optimizer.zero_grad()
-        loss = total(model)
-        loss.backward()
+        terms = model.losses(tiny.batch())
+        torch.stack(list(terms.values())).sum().backward()
         optimizer.step()
         model.after_step()
-        losses.append(loss.item())
+        bounded = BOUNDED.get(config.method, ())
+        losses.append(sum(term.item() for name, term in terms.items() if name not in bounded))
     # The least: where addressing is sharp, one step can move a slot that all four read.
     assert min(losses) < 0.5 * losses[0]
 

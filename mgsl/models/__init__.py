@@ -7,11 +7,13 @@ from mgsl.models.acrn import ACRN
 from mgsl.models.action_prior import ActionPrior
 from mgsl.models.ctrl import CTRL
 from mgsl.models.drn import DRN
+from mgsl.models.lgi import LGI
 from mgsl.models.mgsl_net import MGSLNet
 from mgsl.models.parts.base import BlindMethod, GroundingModel, Method
 from mgsl.models.prior import Prior
 from mgsl.models.tan_2d import TAN2D
 from mgsl.models.tgn import TGN
+from mgsl.models.vslnet import VSLNet
 from mgsl.parsing import parse
 
 MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
@@ -20,6 +22,8 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "tgn": TGN,
     "ctrl": CTRL,
     "acrn": ACRN,
+    "lgi": LGI,
+    "vslnet": VSLNet,
     "tan_2d": TAN2D,
     "drn": DRN,
     "mgsl_net": MGSLNet,
