@@ -4,6 +4,7 @@ from typing import Any
 
 from mgsl.models.acrn import ACRN
 from mgsl.models.action_prior import ActionPrior
+from mgsl.models.cbp import CBP
 from mgsl.models.ctrl import CTRL
 from mgsl.models.drn import DRN
 from mgsl.models.mgsl_net import MGSLNet
@@ -19,6 +20,7 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "tgn": TGN,
     "ctrl": CTRL,
     "acrn": ACRN,
+    "cbp": CBP,
     "tan_2d": TAN2D,
     "drn": DRN,
     "mgsl_net": MGSLNet,
