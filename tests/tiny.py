@@ -48,6 +48,7 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "windows": [2, 3, 4, 6, 8, 12],
         "weight_decay": 0.0,  # it would give every parameter a gradient
         "hidden_dim": 16,
+        "grid": 16,
     }
     small = {} if issubclass(MODELS[config.method], BlindMethod) else tiny  # nothing to shrink
     model = config.model | {key: value for key, value in small.items() if key in config.model}

@@ -10,6 +10,7 @@ from mgsl.models.drn import DRN
 from mgsl.models.mgsl_net import MGSLNet
 from mgsl.models.parts.base import BlindMethod, GroundingModel, Method
 from mgsl.models.prior import Prior
+from mgsl.models.scdm import SCDM
 from mgsl.models.tan_2d import TAN2D
 from mgsl.models.tgn import TGN
 from mgsl.params import RunConfig, parse
@@ -21,6 +22,7 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "ctrl": CTRL,
     "acrn": ACRN,
     "cbp": CBP,
+    "scdm": SCDM,
     "tan_2d": TAN2D,
     "drn": DRN,
     "mgsl_net": MGSLNet,
