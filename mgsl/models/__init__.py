@@ -5,6 +5,7 @@ from typing import Any
 from mgsl.models.acrn import ACRN
 from mgsl.models.action_prior import ActionPrior
 from mgsl.models.cbp import CBP
+from mgsl.models.cmin import CMIN
 from mgsl.models.ctrl import CTRL
 from mgsl.models.drn import DRN
 from mgsl.models.mgsl_net import MGSLNet
@@ -23,6 +24,7 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "acrn": ACRN,
     "cbp": CBP,
     "scdm": SCDM,
+    "cmin": CMIN,
     "tan_2d": TAN2D,
     "drn": DRN,
     "mgsl_net": MGSLNet,
