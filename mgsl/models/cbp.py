@@ -216,8 +216,8 @@ class Context(nn.Module):
         self.neighbours = neighbours
         self.query = nn.Linear(dim, map_dim if neighbours else map_dim // 2, bias=False)
         self.key = None if neighbours else nn.Linear(dim, map_dim // 2, bias=False)
-        for layer in self.children():
-            nn.init.normal_(layer.weight, std=dim**-0.5)
+        for weight in self.parameters():
+            nn.init.normal_(weight, std=dim**-0.5)
 
     def forward(
         self, states: Float[Tensor, "batch clips hidden"], mask: Bool[Tensor, "batch clips"]

@@ -96,10 +96,10 @@ class CMIN(GroundingModel):
             )
             for _ in range(config.attention_layers)
         )
-        for layer in self.attention:
-            for linear in (layer.qkv, layer.out):
-                nn.init.xavier_uniform_(linear.weight)
-                nn.init.zeros_(linear.bias)
+        for layer in self.attention.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
         self.video = BiGRU(inputs, dim)
         self.graph = nn.ModuleList(
             GraphLayer(config.word_dim, relations=1) for _ in range(config.graph_layers)
