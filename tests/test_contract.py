@@ -11,6 +11,7 @@ from torch import nn
 from mgsl.configs import RunConfig
 from mgsl.models import MODELS, build
 from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.windows import shared
 from mgsl.records import Batch
 from mgsl.training.checkpoint import load_checkpoint, save_checkpoint
 from tests import tiny
@@ -20,8 +21,6 @@ ALL = [
     *(name for block in tiny.parameters().models.values() for name in block.ablations),
 ]
 NAMES = list({str(tiny.run_config(name).model): name for name in reversed(ALL)}.values())[::-1]
-# Terms that cannot approach 0: attention held to a label of several clips, or to too few words.
-BOUNDED = {"lgi": ("clips", "words")}
 
 
 @pytest.fixture(params=NAMES)
@@ -112,20 +111,25 @@ def test_every_parameter_gets_a_gradient(model: GroundingModel) -> None:
             assert parameter.grad.abs().sum() > 0, name
 
 
-def test_four_queries_can_be_memorised(model: GroundingModel, config: RunConfig) -> None:
+def test_four_queries_can_be_memorised(model: GroundingModel) -> None:
     model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     losses = []
     for _ in range(150):
         optimizer.zero_grad()
-        terms = model.losses(tiny.batch())
-        torch.stack(list(terms.values())).sum().backward()
+        loss = total(model)
+        loss.backward()
         optimizer.step()
         model.after_step()
-        bounded = BOUNDED.get(config.method, ())
-        losses.append(sum(term.item() for name, term in terms.items() if name not in bounded))
+        losses.append(loss.item())
     # The least: where addressing is sharp, one step can move a slot that all four read.
-    assert min(losses) < 0.5 * losses[0]
+    if min(losses) < 0.5 * losses[0]:
+        return
+    # A loss whose labels are shares cannot fall below their entropy; then the answers tell, of
+    # which no single moment fits all four.
+    batch = tiny.batch()
+    tiou, _ = shared(model.eval()(batch).spans[:, 0], batch.target)
+    assert tiou.min() > 0.5
 
 
 def test_the_same_seed_gives_the_same_loss(model: GroundingModel) -> None:

@@ -47,9 +47,16 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "windows": [2, 3, 4, 6, 8, 12],
         "weight_decay": 0.0,  # it would give every parameter a gradient
         "hidden_dim": 16,
+        "grid": 16,
     }
     small = {} if issubclass(MODELS[config.method], BlindMethod) else tiny  # nothing to shrink
-    model = merge(config.model, {key: small[key] for key in small if key in config.model})
+    shrunk = {
+        key: value
+        for key, value in small.items()
+        if isinstance(config.model.get(key), dict) == isinstance(value, dict)  # `heads` is a count
+        and key in config.model
+    }
+    model = merge(config.model, shrunk)
     base = {"epochs": 2, "batch_size": 8, "warmup_steps": 0, "decay": "none", "model": model}
     return config.model_copy(update=base | changes)
 

@@ -5,12 +5,15 @@ from typing import Any
 from mgsl.configs import RunConfig
 from mgsl.models.acrn import ACRN
 from mgsl.models.action_prior import ActionPrior
+from mgsl.models.cbp import CBP
+from mgsl.models.cmin import CMIN
 from mgsl.models.ctrl import CTRL
 from mgsl.models.drn import DRN
 from mgsl.models.lgi import LGI
 from mgsl.models.mgsl_net import MGSLNet
 from mgsl.models.parts.base import BlindMethod, GroundingModel, Method
 from mgsl.models.prior import Prior
+from mgsl.models.scdm import SCDM
 from mgsl.models.tan_2d import TAN2D
 from mgsl.models.tgn import TGN
 from mgsl.models.vslnet import VSLNet
@@ -22,6 +25,9 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "tgn": TGN,
     "ctrl": CTRL,
     "acrn": ACRN,
+    "cbp": CBP,
+    "scdm": SCDM,
+    "cmin": CMIN,
     "lgi": LGI,
     "vslnet": VSLNet,
     "tan_2d": TAN2D,

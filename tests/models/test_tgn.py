@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from mgsl.models import build
-from mgsl.models.tgn import TGN, Interactor, QueryEncoder, TGNConfig
+from mgsl.models.parts.interactor import Interactor, QueryEncoder
+from mgsl.models.tgn import TGN, TGNConfig
 from mgsl.parsing import parse
 from tests import tiny
 
