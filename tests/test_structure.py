@@ -46,6 +46,8 @@ PLUMBING = {  # of every stage: what it is told stands in its configuration, whi
     "mgsl.errors": "messages",
     "mgsl.files": "writes whole files or none",
     "mgsl.params": "the types of params.yaml",
+    "mgsl.recipes": "those of how a method is trained",
+    "mgsl.fields": "of numbers within their range",
     "mgsl.configs": "the types of the configuration",
     "mgsl.parsing": "checks it against them",
     "mgsl.families": "which entries of params.yaml concern a dataset",

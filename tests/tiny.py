@@ -11,6 +11,7 @@ from mgsl.models.parts.base import BlindMethod
 from mgsl.nested import merge
 from mgsl.params import Params
 from mgsl.queries import Query
+from mgsl.recipes import Constant
 from mgsl.records import Batch
 from mgsl.resolving import resolve
 
@@ -57,7 +58,7 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         and key in config.model
     }
     model = merge(config.model, shrunk)
-    base = {"epochs": 2, "batch_size": 8, "warmup_steps": 0, "decay": "none", "model": model}
+    base = {"epochs": 2, "batch_size": 8, "schedule": Constant(kind="constant"), "model": model}
     return config.model_copy(update=base | changes)
 
 

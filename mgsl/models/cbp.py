@@ -32,6 +32,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from mgsl.fields import Frozen, Positive, Probability, Share
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.ending_anchors import (
     Labels,
@@ -48,7 +49,6 @@ from mgsl.models.parts.interactor import (
     recurrent,
     start_jointly,
 )
-from mgsl.params import Frozen, Positive, Probability, Share
 from mgsl.records import Batch, Moments
 
 PerClip = Float[Tensor, "batch clips"]

@@ -27,10 +27,10 @@ from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from mgsl.fields import Frozen, Positive, Share
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.layers import BiLSTM
 from mgsl.models.parts.per_clip import distance_iou
-from mgsl.params import Frozen, Positive, Share
 from mgsl.records import Batch, Moments
 
 STRIDES = (1, 2, 4)  # of the pyramid's levels, in segments

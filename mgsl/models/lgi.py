@@ -28,9 +28,9 @@ from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from mgsl.fields import Frozen, Positive, Probability
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.layers import BiLSTM, masked_softmax
-from mgsl.params import Frozen, Positive, Probability
 from mgsl.records import Batch, Moments
 
 TINY = 1e-8  # keeps logarithms finite

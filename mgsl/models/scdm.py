@@ -27,11 +27,11 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from mgsl.fields import Frozen, NonNegative, Positive, Probability, Share
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.layers import permute_steps, reversal
 from mgsl.models.parts.windows import shared
 from mgsl.models.parts.word_attention import WordAttention
-from mgsl.params import Frozen, NonNegative, Positive, Probability, Share
 from mgsl.records import Batch, Moments
 
 POSITIVE_IOU = 0.5

@@ -23,8 +23,8 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from mgsl.fields import Frozen, Positive
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import Frozen, Positive
 from mgsl.records import Batch, Moments
 
 Cells = Float[Tensor, "batch cells dim"]

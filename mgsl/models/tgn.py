@@ -29,6 +29,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from mgsl.fields import Frozen, Positive, Probability, Share
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.ending_anchors import (
     anchors_inside,
@@ -39,7 +40,6 @@ from mgsl.models.parts.ending_anchors import (
 )
 from mgsl.models.parts.interactor import Interactor, QueryEncoder, dense, recurrent
 from mgsl.models.parts.windows import rank
-from mgsl.params import Frozen, Positive, Probability, Share
 from mgsl.records import Batch, Moments
 
 Anchors = Float[Tensor, "batch clips anchors"]

@@ -28,9 +28,9 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from mgsl.fields import Frozen, Positive, Probability
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.layers import masked_softmax
-from mgsl.params import Frozen, Positive, Probability
 from mgsl.records import Batch, Moments
 
 KERNEL, CONVOLUTIONS = 7, 4  # of the shared encoder

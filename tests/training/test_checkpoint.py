@@ -168,7 +168,7 @@ def test_the_fingerprint_tells_configurations_data_seeds_and_numerics_apart(
         (tmp_path / name).write_text(name)
     first = fingerprint(CONFIG, tmp_path, 0)
     assert fingerprint(CONFIG, tmp_path, 0) == first
-    longer = CONFIG.model_copy(update={"epochs": CONFIG.epochs + 1})
+    longer = CONFIG.model_copy(update={"epochs": (CONFIG.epochs or 0) + 1})
     others = {fingerprint(CONFIG, tmp_path, 1), fingerprint(longer, tmp_path, 0)}
     (tmp_path / "summary.json").write_text("other features")
     others.add(fingerprint(CONFIG, tmp_path, 0))
