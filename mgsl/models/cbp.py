@@ -15,8 +15,10 @@ Deviations  Padded words take no share of the attention (the code gives them som
             the clip that holds their start on by one) and their lengths span the whole video, since
             videos are stretched to a fixed number of clips; so the clips that one looks at are
             counted in those. Training takes videos whole (the code
-            crops them at random); words are cut at 20. The epoch is chosen on validation (the code
-            has none on Charades-STA and ActivityNet Captions but its test split).
+            crops them at random); words are cut at 20. The epoch is chosen on validation, and at
+            the paper's scale the rate falls on a plateau of that (the code has none on Charades-STA
+            and ActivityNet Captions but its test split). Gradients are clipped tensor by tensor, of
+            which an LSTM and the attention have several here, and one in the code.
 
 Notation    h^m   states    batch clips hidden      the interactor's, clip after clip
             h^c   context   batch clips 2·hidden    what a clip has looked at, and its own state

@@ -12,9 +12,11 @@ Deviations  Numbers of anchors and thresholds are the code's; the paper's are no
             queries.
             By the harness: anchors end with a clip and span the whole video's range of lengths,
             since videos are stretched to a fixed number of clips; training takes videos whole (the
-            code crops them at random); words are cut at 20. The learning rate is constant and the
-            epoch is chosen on validation (the code lowers the rate on a plateau of a split that
-            is also its test). LSTMs have the two biases that the framework gives them.
+            code crops them at random); words are cut at 20. The epoch is chosen on validation,
+            and at the paper's scale the rate falls on a plateau of that (the code has none on
+            Charades-STA and ActivityNet Captions but its test split). LSTMs have the two biases
+            that the framework gives them. Gradients are clipped tensor by tensor, of which an
+            LSTM and the attention have several here, and one in the code.
 
 Notation    h^s   words     batch words query_dim   encoded words
             h^v   clips     batch clips hidden      encoded clips
