@@ -77,7 +77,7 @@ class CBPConfig(Frozen):
     positive_iou: Share
     negative_iou: Share
     weighed_iou: tuple[Share, Share]
-    most_weight: Annotated[float, Field(ge=1)]
+    most_weight: Annotated[float, Field(ge=1)] | None
     boundary_weight: Annotated[float, Field(ge=0)]
     weight_decay: Annotated[float, Field(ge=0)]
 
@@ -143,8 +143,9 @@ class CBP(GroundingModel):
         """Weigh positives by how rare they are among the training queries."""
         above, below = self.config.weighed_iou
         clips = targets * self.config.num_clips
-        weight = positive_weights(self.anchors, clips, above=above, below=below)
-        self.positive_weight = weight.clamp(max=self.config.most_weight)
+        self.positive_weight = positive_weights(
+            self.anchors, clips, above=above, below=below, most=self.config.most_weight
+        )
         count = torch.full_like(targets[:, 0], self.config.num_clips, dtype=torch.long)
         first, last = boundary_clips(targets, count).unbind(1)
         positives = (2 - (first == last).float()).mean()

@@ -48,7 +48,10 @@ Anchors = Float[Tensor, "batch clips anchors"]
 
 
 class TGNConfig(Frozen):
-    """Sizes, the anchors' lengths in clips, and what makes an anchor positive or negative."""
+    """Sizes, the anchors' lengths in clips, and what makes an anchor positive or negative.
+
+    Both thresholds of `weighed_iou` are those that the weights of positives are counted at.
+    """
 
     num_clips: Positive
     video_dim: Positive
@@ -60,15 +63,15 @@ class TGNConfig(Frozen):
     anchors: Annotated[tuple[Positive, ...], Field(min_length=1)]
     positive_iou: Share
     negative_iou: Share
-    most_weight: Annotated[float, Field(ge=1)]
+    weighed_iou: tuple[Share, Share]
+    most_weight: Annotated[float, Field(ge=1)] | None
     weight_decay: Annotated[float, Field(ge=0)]
 
     @model_validator(mode="after")
     def _band(self) -> "TGNConfig":
-        if self.negative_iou > self.positive_iou:
-            raise ValueError(
-                f"negative_iou={self.negative_iou} is above positive_iou={self.positive_iou}"
-            )
+        for above, below in ((self.positive_iou, self.negative_iou), self.weighed_iou):
+            if below > above:
+                raise ValueError(f"anchors would be positive at {above} and negative at {below}")
         return self
 
 
@@ -109,13 +112,11 @@ class TGN(GroundingModel):
 
     def before_training(self, targets: Float[Tensor, "queries 2"]) -> None:
         """Weigh an anchor's positives by how rare they are among the training queries."""
-        weight = positive_weights(
-            self.anchors,
-            targets * self.config.num_clips,
-            above=self.config.positive_iou,
-            below=self.config.negative_iou,
+        above, below = self.config.weighed_iou
+        clips, most = targets * self.config.num_clips, self.config.most_weight
+        self.positive_weight = positive_weights(
+            self.anchors, clips, above=above, below=below, most=most
         )
-        self.positive_weight = weight.clamp(max=self.config.most_weight)
 
     def forward(self, batch: Batch) -> Moments:
         """Rank all anchors that begin within the video."""

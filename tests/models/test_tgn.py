@@ -198,6 +198,29 @@ def test_positives_weigh_what_their_frequency_says() -> None:
     assert "positive_weight" in net.state_dict()
 
 
+def test_weights_of_positives_are_counted_at_thresholds_of_their_own_and_may_have_no_most() -> None:
+    targets = tiny.batch(6).target
+
+    def weights(**changes: object) -> list[float]:
+        net = model(**changes)
+        net.before_training(targets)
+        return net.positive_weight.tolist()
+
+    apart = {"positive_iou": 0.85, "negative_iou": 0.15}
+    assert weights(weighed_iou=[0.7, 0.3], **apart) == weights()
+    unbounded = weights(weighed_iou=[0.5, 0.5], most_weight=None)
+    assert max(unbounded) > 10
+    assert weights(weighed_iou=[0.5, 0.5], most_weight=10.0) == [min(10.0, w) for w in unbounded]
+
+
+def test_the_weights_are_those_of_the_code_on_each_dataset() -> None:
+    told = {name: original(name).config for name in PAPER}
+    for name, config in told.items():
+        own = (0.5, 0.5) if name == "tacos" else (0.7, 0.3)
+        assert config.weighed_iou == own
+        assert config.most_weight == (None if name == "tacos" else 100.0)
+
+
 def test_the_parameters_at_the_original_sizes_are_counted() -> None:
     """Without the attention's constant, which its softmax does not see."""
     for video_dim, number in [(500, 7_701_545), (1024, 8_774_697), (4096, 15_066_153)]:
@@ -221,5 +244,5 @@ def test_the_parameters_at_the_original_sizes_are_counted() -> None:
 
 def test_thresholds_that_cross_are_refused() -> None:
     document = model().config.model_dump_json().replace('"negative_iou":0.3', '"negative_iou":0.8')
-    with pytest.raises(ValidationError, match=r"negative_iou=0\.8"):
+    with pytest.raises(ValidationError, match=r"positive at 0\.7 and negative at 0\.8"):
         TGNConfig.model_validate_json(document)

@@ -38,14 +38,20 @@ def labels(
 
 
 def positive_weights(
-    anchors: Table, targets: Float[Tensor, "queries 2"], *, above: float, below: float
+    anchors: Table,
+    targets: Float[Tensor, "queries 2"],
+    *,
+    above: float,
+    below: float,
+    most: float | None,
 ) -> Float[Tensor, " anchors"]:
-    """How many negatives an anchor has for each positive, over all targets."""
+    """How many negatives an anchor has for each positive, over all targets; at most `most`."""
     counts = torch.zeros(2, anchors.shape[1], device=targets.device)
     for part in targets.split(COUNTED):
         signs = labels(anchors, part, above=above, below=below)
         counts += torch.stack([sign.sum((0, 1)) for sign in signs])
-    return counts[1] / counts[0].clamp(min=1)
+    weights = counts[1] / counts[0].clamp(min=1)
+    return weights if most is None else weights.clamp(max=most)
 
 
 def cross_entropy(
