@@ -48,8 +48,8 @@ from mgsl.models.parts.interactor import (
     Interactor,
     QueryEncoder,
     dense,
+    half_square,
     recurrent,
-    start_jointly,
 )
 from mgsl.records import Batch, Moments
 
@@ -119,8 +119,6 @@ class CBP(GroundingModel):
             attention_dim=config.attention_dim,
             dropout=config.dropout,
         )
-        for layer in self.lstms():
-            start_jointly(layer)
         self.context = Context(hidden, map_dim=config.map_dim, neighbours=config.neighbours)
         self.grounder = dense(nn.Linear(2 * hidden, len(config.anchors)))
         self.boundary = dense(nn.Linear(2 * hidden, 1)) if config.boundary_weight else None
@@ -134,10 +132,6 @@ class CBP(GroundingModel):
         self.register_buffer("last", end - 1, persistent=False)
         self.register_buffer("positive_weight", torch.ones(len(config.anchors)))
         self.register_buffer("boundary_positive_weight", torch.ones(()))
-
-    def lstms(self) -> list[nn.LSTM | nn.LSTMCell]:
-        """Of words, clips and both."""
-        return [layer for layer in self.modules() if isinstance(layer, nn.LSTM | nn.LSTMCell)]
 
     def before_training(self, targets: Float[Tensor, "queries 2"]) -> None:
         """Weigh positives by how rare they are among the training queries."""
@@ -179,7 +173,7 @@ class CBP(GroundingModel):
                 boundaries, there, reduction="none", pos_weight=self.boundary_positive_weight
             )
             terms["boundary"] = self.config.boundary_weight * (cost * mask).sum() / mask.sum()
-        terms["penalty"] = self.config.weight_decay * self._half_square()
+        terms["penalty"] = self.config.weight_decay * half_square(self)
         return terms
 
     def _logits(self, batch: Batch) -> tuple[Float[Tensor, "batch clips anchors"], PerClip | None]:
@@ -195,14 +189,6 @@ class CBP(GroundingModel):
         return labels(
             self.anchors, target, above=self.config.positive_iou, below=self.config.negative_iou
         )
-
-    def _half_square(self) -> Float[Tensor, ""]:
-        """Of all that is learned, less the 1 that the biases of the forget gates begin at."""
-        squares = [p.square().sum() for p in self.parameters() if p.requires_grad]
-        for layer in self.lstms():
-            _, _, bias, _ = layer.parameters()
-            squares.append((1 - 2 * bias.chunk(4)[1]).sum())  # (b - 1)² is b² and this
-        return torch.stack(squares).sum() / 2
 
 
 class Context(nn.Module):

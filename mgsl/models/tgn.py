@@ -14,9 +14,8 @@ Deviations  Numbers of anchors and thresholds are the code's; the paper's are no
             since videos are stretched to a fixed number of clips; training takes videos whole (the
             code crops them at random); words are cut at 20. The epoch is chosen on validation,
             and at the paper's scale the rate falls on a plateau of that (the code has none on
-            Charades-STA and ActivityNet Captions but its test split). LSTMs have the two biases
-            that the framework gives them. Gradients are clipped tensor by tensor, of which an
-            LSTM and the attention have several here, and one in the code.
+            Charades-STA and ActivityNet Captions but its test split). Gradients are clipped tensor
+            by tensor, of which an LSTM and the attention have several here, and one in the code.
 
 Notation    h^s   words     batch words query_dim   encoded words
             h^v   clips     batch clips hidden      encoded clips
@@ -40,7 +39,7 @@ from mgsl.models.parts.ending_anchors import (
     labels,
     positive_weights,
 )
-from mgsl.models.parts.interactor import Interactor, QueryEncoder, dense, recurrent
+from mgsl.models.parts.interactor import Interactor, QueryEncoder, dense, half_square, recurrent
 from mgsl.models.parts.windows import rank
 from mgsl.records import Batch, Moments
 
@@ -132,10 +131,9 @@ class TGN(GroundingModel):
         target = batch.target * mask.sum(1, keepdim=True)
         positive, negative = self._labels(target)
         terms = cross_entropy(logits, positive, negative, self.positive_weight)
-        norm = torch.stack([parameter.square().sum() for parameter in self.parameters()]).sum()
         return {
             "anchors": (terms.sum(-1) * mask).sum() / mask.sum(),
-            "penalty": self.config.weight_decay / 2 * norm,
+            "penalty": self.config.weight_decay * half_square(self),
         }
 
     def _logits(self, batch: Batch) -> Anchors:

@@ -369,7 +369,9 @@ def test_logits_of_zero_cost_log_two() -> None:
 
 
 def test_lstms_start_from_one_orthogonal_matrix_and_one_bias() -> None:
-    for layer in model().lstms():
+    layers = [layer for layer in model().modules() if isinstance(layer, nn.LSTM | nn.LSTMCell)]
+    assert len(layers) == 3
+    for layer in layers:
         inputs, states, bias, unused = layer.parameters()
         joint = torch.cat([inputs, states], dim=1)
         torch.testing.assert_close(joint.T @ joint, torch.eye(joint.shape[1]), atol=1e-5, rtol=0)

@@ -88,14 +88,19 @@ class Interactor(nn.Module):
 
 
 def recurrent(layer: Recurrent) -> Recurrent:
-    """Orthogonal weights, no bias but 1 of the gate that forgets."""
-    for name, parameter in layer.named_parameters():
-        if name.startswith("weight"):
-            nn.init.orthogonal_(parameter)
-        else:
-            nn.init.zeros_(parameter)
-            if name.startswith("bias_ih"):
-                nn.init.ones_(parameter.chunk(4)[1])
+    """One orthogonal matrix for input and state together; one bias, 1 of the gate that forgets.
+
+    The framework has two biases: the second stays 0.
+    """
+    inputs, states, bias, unused = layer.parameters()
+    joint = nn.init.orthogonal_(torch.empty(len(inputs), inputs.shape[1] + states.shape[1]))
+    with torch.no_grad():
+        inputs.copy_(joint[:, : inputs.shape[1]])
+        states.copy_(joint[:, inputs.shape[1] :])
+        nn.init.zeros_(bias)
+        nn.init.ones_(bias.chunk(4)[1])
+        nn.init.zeros_(unused)
+    unused.requires_grad_(False)
     return layer
 
 
@@ -107,12 +112,11 @@ def dense(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
-def start_jointly(layer: nn.LSTM | nn.LSTMCell) -> None:
-    """Draw one orthogonal matrix for input and state together; keep one bias, the other at 0."""
-    inputs, states, _, unused = layer.parameters()
-    joint = torch.empty(len(inputs), inputs.shape[1] + states.shape[1])
-    nn.init.orthogonal_(joint)
-    with torch.no_grad():
-        inputs.copy_(joint[:, : inputs.shape[1]])
-        states.copy_(joint[:, inputs.shape[1] :])
-    unused.requires_grad_(False)
+def half_square(model: nn.Module) -> Float[Tensor, ""]:
+    """Of all that is learned, less the 1 that the biases of the forget gates begin at."""
+    squares = [p.square().sum() for p in model.parameters() if p.requires_grad]
+    for layer in model.modules():
+        if isinstance(layer, nn.LSTM | nn.LSTMCell):
+            _, _, bias, _ = layer.parameters()
+            squares.append((1 - 2 * bias.chunk(4)[1]).sum())  # (b - 1)² is b² and this
+    return torch.stack(squares).sum() / 2
