@@ -3,26 +3,24 @@
 A stage reads its part back by `params.read`.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from mgsl.fields import Frozen, Positive
 from mgsl.params import (
-    Decay,
     EvaluationParams,
-    Frozen,
     Name,
     Names,
     NmsParams,
-    NonNegative,
     PlantedParams,
-    Positive,
     PreparationParams,
     RareParams,
     Scale,
     Seeds,
     TrainingParams,
 )
+from mgsl.recipes import Rate, Schedule
 
 
 class PrepareConfig(Frozen):
@@ -37,20 +35,31 @@ class PrepareConfig(Frozen):
 
 
 class RunConfig(Frozen):
-    """What one training is told. `model` holds the fields of the method's Config."""
+    """What one training is told. `model` holds the fields of the method's Config.
+
+    It takes so many epochs, or so many `steps`; the other is null.
+    """
 
     dataset: Name
     name: Name
     method: Name
-    epochs: Positive
+    epochs: Positive | None
+    steps: Positive | None
     batch_size: Positive
-    learning_rate: Annotated[float, Field(gt=0, lt=1)]
-    warmup_steps: NonNegative
-    decay: Decay
+    learning_rate: Rate
+    schedule: Schedule
     max_words: Positive
     keep: Positive
     training: TrainingParams
     model: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _ends(self) -> "RunConfig":
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError(
+                f"one of epochs={self.epochs} and steps={self.steps} is to be null, the other not"
+            )
+        return self
 
 
 class GroupConfig(Frozen):

@@ -8,19 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from mgsl import paths
 from mgsl.documents import line_of, read_json, read_yaml
 from mgsl.errors import UserError
 from mgsl.families import for_dataset, refuse_strangers
+from mgsl.fields import Frozen, NonNegative, Positive, Share
 from mgsl.lists import EachOnce, Some, repeated
 from mgsl.parsing import parse
+from mgsl.recipes import Clipping, Optimizer, Rate, RecipeParams, Schedule
 
-Positive = Annotated[int, Field(gt=0)]
-NonNegative = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=paths.NAME)]
 Names = Annotated[tuple[Name, ...], EachOnce]
 Seeds = Annotated[tuple[NonNegative, ...], Some, EachOnce]
@@ -28,15 +26,8 @@ TextFile = Annotated[str, Field(pattern=r".\.txt$")]
 Scale = Literal["embedded", "paper"]
 NmsRule = Literal["per_metric", "fixed", "none"]
 Form = Literal["surface", "lemma", "stem"]
-Decay = Literal["none", "linear", "inverse_sqrt"]
 Model = TypeVar("Model", bound=BaseModel)
 PARTS = ("prepare", "evaluate", "inspect")  # files of a dataset's configuration, beside its runs
-
-
-class Frozen(BaseModel):
-    """Immutable, strict, closed to keys it does not name and to numbers that are not finite."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class SettingParams(Frozen):
@@ -49,15 +40,16 @@ class SettingParams(Frozen):
     query_slots: Positive
     epochs: Positive
     batch_size: Positive
-    learning_rate: Annotated[float, Field(gt=0, lt=1)]
-    warmup_steps: NonNegative
-    decay: Decay
+    learning_rate: Rate
+    schedule: Schedule
 
 
 class TrainingParams(Frozen):
     """How every method is trained."""
 
-    clip_norm: Annotated[float, Field(ge=0)]
+    optimizer: Optimizer
+    clip: Clipping
+    drop_last: bool
     mask_padding: bool
     precision: Literal["float32", "bfloat16", "float16"]
     micro_batches: Positive
@@ -129,16 +121,6 @@ class EvaluationParams(Frozen):
         return self
 
 
-class ScheduleParams(Frozen):
-    """What a method changes of a dataset's schedule."""
-
-    epochs: Positive | None = None
-    batch_size: Positive | None = None
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
-    warmup_steps: NonNegative | None = None
-    decay: Decay | None = None
-
-
 class NmsParams(Frozen):
     """The rule for NMS that a method brings along in place of the common one (Q20)."""
 
@@ -155,17 +137,19 @@ class NmsParams(Frozen):
 class ModelParams(Frozen):
     """One method's numbers; checked in full by the method's own Config.
 
-    `by_dataset` says what differs from `sizes` and `choices` for some datasets, `nms_by_dataset`
-    what differs from `nms`; keys as `mgsl.families` has them.
+    `by_dataset` says what differs from `sizes` and `choices` for some datasets,
+    `recipe_by_dataset` and `nms_by_dataset` from `recipe` and `nms`; keys as `mgsl.families` has
+    them.
     """
 
     sizes: dict[Scale, dict[str, Any]]
     choices: dict[str, Any]
-    by_dataset: dict[Scale, dict[str, dict[str, Any]]] = {}
-    schedule: dict[Scale, ScheduleParams] = {}
+    by_dataset: dict[Scale, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+    recipe: dict[Scale, RecipeParams] = Field(default_factory=dict)
+    recipe_by_dataset: dict[Scale, dict[str, RecipeParams]] = Field(default_factory=dict)
     nms: NmsParams | None = None
-    nms_by_dataset: dict[str, NmsParams] = {}
-    ablations: dict[Name, dict[str, Any]] = {}
+    nms_by_dataset: dict[str, NmsParams] = Field(default_factory=dict)
+    ablations: dict[Name, dict[str, Any]] = Field(default_factory=dict)
 
 
 class MemoryParams(Frozen):
@@ -223,7 +207,8 @@ class Params(Frozen):
         for scale, table in self.settings.items():
             refuse_strangers(table, self.data, where=f"settings.{scale}")
         for name, model in self.models.items():
-            keys = set(model.nms_by_dataset).union(*model.by_dataset.values())
+            tables = [*model.by_dataset.values(), *model.recipe_by_dataset.values()]
+            keys = set(model.nms_by_dataset).union(*tables)
             refuse_strangers(keys, self.data, where=f"models.{name}")
         return self
 

@@ -41,7 +41,7 @@ def shorten(params: dict[str, Any]) -> dict[str, Any]:
     for setting in params["settings"][params["scale"]].values():
         setting["epochs"] = EPOCHS
     for model in params["models"].values():
-        own = model.get("schedule", {}).get(params["scale"], {})
+        own = model.get("recipe", {}).get(params["scale"], {})
         for changes in (own, *model.get("ablations", {}).values()):
             if "epochs" in changes:
                 changes["epochs"] = EPOCHS

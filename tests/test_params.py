@@ -19,7 +19,8 @@ from mgsl.models import MODELS
 from mgsl.nested import merge
 from mgsl.params import Params
 
-DOCUMENT = read_yaml(paths.PARAMS)
+# Through JSON: what anchors make one object of are several.
+DOCUMENT = json.loads(json.dumps(read_yaml(paths.PARAMS)))
 CHOSEN = params.Params.model_validate_json(json.dumps(DOCUMENT))
 RUNS = {*CHOSEN.names(), *(f"groups/{cell}" for cell in CHOSEN.cells())}
 CONFIGS = {name: kind.Config for name, kind in MODELS.items()}
@@ -70,7 +71,8 @@ def test_the_repository_file_is_valid_for_every_dataset_scale_and_method() -> No
     [
         (("epoch",), None),
         (("seed",), "seeds"),
-        (("training", "clip_nrom"), "clip_norm"),
+        (("training", "drop_lsat"), "drop_last"),
+        (("training", "clip", "limmit"), "limit"),
         (("memory", "slot"), "slots"),
         (("preparation", "rare", "treshold"), "threshold"),
         (("settings", "embedded", "embedded", "batchsize"), "batch_size"),
@@ -121,12 +123,14 @@ def test_a_value_of_another_kind_is_named(key: tuple[str, ...], value: Any) -> N
         (0, ("settings", "embedded", "charades", "batch_size")),
         (1.0, ("settings", "paper", "tacos", "learning_rate")),
         (0, ("settings", "paper", "tacos", "epochs")),
-        (-0.1, ("training", "clip_norm")),
+        (-0.1, ("training", "clip", "limit")),
+        ("norms", ("training", "clip", "kind")),
+        (-1, ("settings", "embedded", "charades", "schedule", "warmup_steps")),
         ("float64", ("training", "precision")),
         (0, ("training", "micro_batches")),
         (1.0, ("preparation", "validation_share")),
         (0, ("preparation", "rare", "threshold")),
-        (float("inf"), ("training", "clip_norm")),
+        (float("inf"), ("training", "clip", "limit")),
         (float("nan"), ("data", "embedded", "planted", "noise")),
         (datetime.date(2022, 2, 22), ("training", "select_iou")),
         (1.1, ("data", "embedded", "planted", "signature_from_word")),
@@ -157,11 +161,11 @@ def test_bins_must_ascend(bins: list[int]) -> None:
 
 def test_every_fault_is_told_at_once() -> None:
     document = changed(0, "memory", "slots")
-    document["training"]["clip_norms"] = 1
+    document["training"]["clips"] = 1
     del document["training"]["precision"]
     with pytest.raises(UserError) as caught:
         parse(document)
-    for part in ("memory.slots", "training.clip_norms", "training.precision: missing"):
+    for part in ("memory.slots", "training.clips", "training.precision: missing"):
         assert part in str(caught.value)
 
 
@@ -317,7 +321,7 @@ def test_the_one_number_of_slots_changes_both_memories_and_nothing_else() -> Non
         (("evaluation", "strict"), True, {"evaluate", "inspect"}),
         (("preparation", "rare", "threshold"), 5, {"prepare", "inspect"}),
         (("data", "embedded", "planted", "noise"), 0.1, {"prepare"}),
-        (("training", "clip_norm"), 0.5, RUNS),
+        (("training", "clip", "limit"), 0.5, RUNS),
         (
             ("models", "mgsl_net", "ablations", "printed", "memory", "beta"),
             2.0,
@@ -343,15 +347,16 @@ def test_an_ablation_overrides_what_its_method_chose() -> None:
 
 def test_an_ablation_may_change_the_training_and_the_schedule() -> None:
     memory = {"beta": 50.0}
-    overrides = {"clip_norm": 0.0, "max_words": 3, "epochs": 5, "memory": memory}
+    clip = {"kind": "none"}
+    overrides = {"clip": clip, "max_words": 3, "epochs": 5, "memory": memory}
     parts = resolve(changed(overrides, "models", "mgsl_net", "ablations", "printed"))
     base, run = parts["mgsl_net"], parts["printed"]
-    assert run["training"] == base["training"] | {"clip_norm": 0.0}
+    assert run["training"] == base["training"] | {"clip": clip}
     assert (run["max_words"], run["epochs"]) == (3, 5)
     assert run["model"] == merge(base["model"], {"memory": memory})
 
 
-@pytest.mark.parametrize(("key", "value"), [("clip_norm", -1.0), ("max_words", 0), ("epochs", "5")])
+@pytest.mark.parametrize(("key", "value"), [("drop_last", 1.0), ("max_words", 0), ("epochs", "5")])
 def test_an_ablation_of_the_training_is_checked_too(key: str, value: Any) -> None:
     document = changed({key: value}, "models", "mgsl_net", "ablations", "printed")
     with pytest.raises(UserError, match=rf"ablations\.printed is not usable[\s\S]*{key}: .*got"):
@@ -436,12 +441,25 @@ def test_a_group_that_cannot_be_trained_is_refused(members: list[str], message: 
         parse(changed(DOCUMENT["groups"] | {"mine": members}, "groups"))
 
 
-def test_a_method_may_change_the_schedule_of_one_scale() -> None:
-    document = changed({"embedded": {"learning_rate": 0.5}}, "models", "mgsl_net", "schedule")
+def test_a_method_may_have_a_recipe_of_its_own_at_one_scale_and_for_some_datasets() -> None:
+    document = changed({"embedded": {"learning_rate": 0.5}}, "models", "mgsl_net", "recipe")
+    own = {"epochs": None, "steps": 7, "clip": {"kind": "none"}}
+    document["models"]["mgsl_net"]["recipe_by_dataset"] = {"embedded": {"charades": own}}
     before, after = resolve(DOCUMENT)["printed"], resolve(document)["printed"]
     assert after == before | {"learning_rate": 0.5}
+    on_charades = resolve(document, "charades_i3d")["mgsl_net"]
+    assert (on_charades["learning_rate"], on_charades["epochs"], on_charades["steps"]) == (
+        *(0.5, None, 7),
+    )
+    assert on_charades["training"] == before["training"] | {"clip": {"kind": "none"}}
     paper = document | {"scale": "paper"}
     assert resolve(paper)["mgsl_net"]["learning_rate"] != 0.5
+
+
+def test_a_training_ends_after_epochs_or_after_steps() -> None:
+    document = changed({"embedded": {"steps": 7}}, "models", "mgsl_net", "recipe")
+    with pytest.raises(UserError, match=r"mgsl_net is not usable[\s\S]*epochs=10 and steps=7"):
+        resolve(document)
 
 
 def test_sizes_and_nms_may_differ_by_dataset_and_the_longest_name_wins() -> None:
@@ -472,7 +490,13 @@ def test_sizes_and_nms_may_differ_by_dataset_and_the_longest_name_wins() -> None
 @pytest.mark.parametrize(
     ("value", "key", "message"),
     [
-        ({"embedded": {"epoch": 3}}, ("schedule",), "schedule.embedded.epoch: unknown key"),
+        ({"embedded": {"epoch": 3}}, ("recipe",), "recipe.embedded.epoch: unknown key"),
+        ({"paper": {"clip": {"kind": "norm"}}}, ("recipe",), r"paper\.clip\.limit: missing"),
+        (
+            {"paper": {"taco": {"epochs": 3}}},
+            ("recipe_by_dataset",),
+            "no dataset, .*: 'taco'; did you mean 'tacos'",
+        ),
         ({"rule": "fixed"}, ("nms",), "a threshold belongs to the rule fixed"),
         ({"rule": "none", "threshold": 0.5}, ("nms",), "a threshold belongs to the rule fixed"),
         (

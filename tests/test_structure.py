@@ -48,6 +48,8 @@ PLUMBING = {  # of every stage: what it is told stands in its configuration, whi
     "mgsl.prepared": "refuses what `prepare`, which depends on it, has not written",
     "mgsl.processes": "starts and ends them; no two write the same",
     "mgsl.params": "the types of params.yaml",
+    "mgsl.recipes": "those of how a method is trained",
+    "mgsl.fields": "of numbers within their range",
     "mgsl.configs": "the types of the configuration",
     "mgsl.parsing": "checks it against them",
     "mgsl.lists": "and its lists",

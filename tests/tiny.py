@@ -15,6 +15,7 @@ from mgsl.nested import merge
 from mgsl.params import Params
 from mgsl.prepared import write_summary
 from mgsl.queries import Query, write_queries
+from mgsl.recipes import Constant
 from mgsl.records import Batch
 from mgsl.resolving import resolve
 
@@ -51,10 +52,17 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "windows": [2, 3, 4, 6, 8, 12],
         "weight_decay": 0.0,  # it would give every parameter a gradient
         "hidden_dim": 16,
+        "grid": 16,
     }
     small = {} if issubclass(MODELS[config.method], BlindMethod) else tiny  # nothing to shrink
-    model = merge(config.model, {key: small[key] for key in small if key in config.model})
-    base = {"epochs": 2, "batch_size": 8, "warmup_steps": 0, "decay": "none", "model": model}
+    shrunk = {
+        key: value
+        for key, value in small.items()
+        if isinstance(config.model.get(key), dict) == isinstance(value, dict)  # `heads` is a count
+        and key in config.model
+    }
+    model = merge(config.model, shrunk)
+    base = {"epochs": 2, "batch_size": 8, "schedule": Constant(kind="constant"), "model": model}
     return config.model_copy(update=base | changes)
 
 

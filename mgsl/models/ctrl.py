@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mgsl.fields import Positive
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.layers import SentenceEncoder
 from mgsl.models.parts.windows import (
@@ -40,7 +41,6 @@ from mgsl.models.parts.windows import (
     pair_losses,
     pool,
 )
-from mgsl.params import Positive
 from mgsl.records import Batch, Moments
 
 OUTPUTS = 3  # score, offset of the start, offset of the end

@@ -59,7 +59,7 @@ def kept_epoch(curve: pd.DataFrame, config: RunConfig) -> "pd.Series[float]":
     """The epoch whose weights a training leaves: the best of its last stage on validation."""
     model = build(config)
     assert isinstance(model, GroundingModel)
-    stages = [model.stage(epoch / config.epochs) for epoch in range(config.epochs)]
+    stages = [model.stage(epoch / len(curve)) for epoch in range(len(curve))]
     last = curve[pd.Series(stages) == stages[-1]]
     return last.iloc[int(last[f"val_R@1, IoU={config.training.select_iou}"].to_numpy().argmax())]
 
@@ -81,7 +81,7 @@ def lengths(chosen: Params, say: Callable[[str], None] = print) -> None:
     for dataset in chosen.datasets:
         told = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
         once = [(config, seed) for config in _trained(chosen, dataset) for seed in told.seeds]
-        twice = [(c.model_copy(update={"epochs": 2 * c.epochs}), seed) for c, seed in once]
+        twice = [(_of_twice_the_length(config), seed) for config, seed in once]
         say(f"{len(twice)} trainings on {dataset}; those that are done are kept")
         curves = in_parallel(train, twice, "cpu")
         for (config, seed), (longer, _), curve in zip(once, twice, curves, strict=True):
@@ -131,6 +131,11 @@ def _trained(chosen: Params, dataset: str) -> list[RunConfig]:
     names = [*chosen.methods, *(name for name in VARIANTS if name in chosen.names())]
     found = [_config(dataset, name) for name in names]
     return [config for config in found if isinstance(build(config), GroundingModel)]
+
+
+def _of_twice_the_length(config: RunConfig) -> RunConfig:
+    length = {"epochs": config.epochs, "steps": config.steps}
+    return config.model_copy(update={key: 2 * n for key, n in length.items() if n})
 
 
 def _row(config: RunConfig, seed: int, times: int, curve: pd.DataFrame) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from mgsl.files import write_json, write_json_lines, write_text
 from mgsl.parsing import parse
 from mgsl.prepared import write_summary
 from mgsl.queries import Query, write_queries
+from mgsl.resolving import RUN_KEYS
 from tests import ROOT
 
 BINS = ["<10", "10-49", "50-99", ">=100"]
@@ -94,7 +95,7 @@ def _configure(dataset: str, seeds: tuple[int, ...], names: tuple[str, ...]) -> 
     write_json(paths.config(dataset, "evaluate"), evaluate.model_dump(mode="json"))
     write_json(paths.config(dataset, "prepare"), prepare.model_dump(mode="json"))
     for name in names:
-        run = {key: setting[key] for key in (*params.ScheduleParams.model_fields, "max_words")}
+        run = {key: setting.get(key) for key in RUN_KEYS}
         run |= {"dataset": dataset, "name": name, "method": "mgsl_net", "model": {"dim": 64}}
         run |= {"keep": document["evaluation"]["keep"], "training": document["training"]}
         write_json(paths.config(dataset, name), run)

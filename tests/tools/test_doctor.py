@@ -165,9 +165,9 @@ def test_a_folder_that_is_not_the_repository_is_a_problem(elsewhere: Path) -> No
 def test_a_misspelt_parameter_is_a_problem(elsewhere: Path) -> None:
     assert states(doctor.parameters) == ["ok"]
     text = (elsewhere / "params.yaml").read_text()
-    (elsewhere / "params.yaml").write_text(text.replace("clip_norm:", "clip_nrom:"))
+    (elsewhere / "params.yaml").write_text(text.replace("drop_last:", "drop_lsat:"))
     assert states(doctor.parameters) == ["problem"]
-    assert "clip_nrom: unknown key; did you mean 'clip_norm'?" in told(doctor.parameters)
+    assert "drop_lsat: unknown key; did you mean 'drop_last'?" in told(doctor.parameters)
 
 
 @pytest.mark.parametrize(("free_gb", "state"), [(100, "ok"), (3, "note"), (0.2, "problem")])

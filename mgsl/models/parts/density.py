@@ -16,7 +16,7 @@ from jaxtyping import Float, Float32, Int
 from pydantic import Field
 from scipy.stats import gaussian_kde
 
-from mgsl.params import Frozen, Positive, Share
+from mgsl.fields import Frozen, Positive, Share
 from mgsl.queries import Query
 from mgsl.spans import nms
 
