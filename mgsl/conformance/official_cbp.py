@@ -27,7 +27,7 @@ COMMON: dict[str, Any] = {
     "num_clips": 12, "video_dim": 10, "word_dim": 8, "hidden_dim": HIDDEN, "attention_dim": 8,
     "map_dim": 512, "dropout": 0.0, "bidirectional": False, "neighbours": 0,
     "anchors": (1, 2, 3, 5, 8), "positive_iou": 0.7, "negative_iou": 0.3, "weighed_iou": (0.7, 0.3),
-    "most_weight": 1000.0, "weight_decay": DECAY,
+    "most_weight": None, "weight_decay": DECAY,
 }  # fmt: skip
 TACOS: dict[str, Any] = {
     "neighbours": 4, "boundary_weight": 20.0, "positive_iou": 0.5, "negative_iou": 0.5,
@@ -159,7 +159,7 @@ class OfficialCBP(Official[CBP]):
         theirs = golden["full/loss/regulariser_sum"]
         yield compare("losses", "half squares of weights", squares, theirs)
         backward(self.model, loss)
-        yield self.gradients("norms", golden.under("full/gradnorm/"))
+        yield self.gradients("norms of parameters", golden.under("full/gradnorm/"))
 
     def _answers(self) -> Iterator[Comparison]:
         """The clip that holds an anchor's start is one earlier there."""

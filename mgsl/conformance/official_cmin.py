@@ -165,4 +165,4 @@ class OfficialCMIN(Official[CMIN]):
         ):
             yield compare("losses", name, ours, golden[f"full/loss/{theirs}"])
         backward(model, total(terms))
-        yield self.gradients("norms", golden.under("full/gradnorm/"))
+        yield self.gradients("norms of parameters", golden.under("full/gradnorm/"))

@@ -188,7 +188,7 @@ class OfficialDRN(Official[DRN]):
             backward(self.model, loss)
             name = "step3_label_detached" if step == 3 else f"step{step}"
             norms = self._norms(f"{precision}train/{name}")
-            yield self.gradients(f"norms, step {step}", norms, bound=3 * ADDED)
+            yield self.gradients(f"norms of parameters, step {step}", norms, bound=3 * ADDED)
 
     def _norms(self, where: str) -> dict[str, Tensor]:
         """By name, or in the order of the parameters."""

@@ -57,12 +57,6 @@ def gates(kernel: Tensor) -> Tensor:
     return torch.cat([enter, forget, new, leave])
 
 
-def forget_biases(model: TGN | CBP) -> list[Tensor]:
-    """Of every LSTM: they hold the 1 that TensorFlow adds as it runs."""
-    layers = [layer for layer in model.modules() if isinstance(layer, nn.LSTM | nn.LSTMCell)]
-    return [list(layer.parameters())[2].chunk(4)[1] for layer in layers]
-
-
 @torch.no_grad()
 def remember(model: TGN | CBP) -> None:
     """Add the 1 that TensorFlow adds as it runs; it has one bias, torch has two."""

@@ -163,7 +163,7 @@ class OfficialLGI(Official[LGI]):
         yield compare("losses", f"total{suffix}", total(terms), golden[f"{losses}/loss/total_loss"])
         if norms := golden.under(f"{losses}/gradnorm/"):
             backward(model, total(terms))
-            yield self.gradients(f"norms{suffix}", norms)
+            yield self.gradients(f"norms of parameters{suffix}", norms)
 
     def _labels(self) -> Iterator[Comparison]:
         golden, batch = self.golden, self.batch

@@ -143,7 +143,7 @@ class OfficialSCDM(Official[SCDM]):
         yield compare("losses", f"sum{suffix}", loss, self.golden[f"{mode}/loss/loss_ssad"])
         if norms := self.golden.under(f"{mode}/gradnorm/"):
             backward(self.model, loss)
-            yield self.gradients("norms", norms)
+            yield self.gradients("norms of parameters", norms)
 
     @torch.no_grad()
     def _answers(self) -> Iterator[Comparison]:

@@ -100,7 +100,7 @@ class OfficialTAN2D(Official[TAN2D]):
         yield compare("labels", "tIoU of cells", tiou, golden["target/iou"])
         yield compare("losses", "cross entropy", terms, golden["full/loss/total"])
         backward(model, terms)
-        yield self.gradients("norms", golden.under("full/gradnorm/"))
+        yield self.gradients("norms of parameters", golden.under("full/gradnorm/"))
         yield from self._answers(batch)
         for frames in FRAMES:
             if f"resample/in_{frames}" in golden:
@@ -115,7 +115,7 @@ class OfficialTAN2D(Official[TAN2D]):
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
         yield compare("losses", "cross entropy", loss, golden["f64/loss/total"])
         backward(model, loss)
-        yield self.gradients("norms", golden.under("f64/gradnorm/"))
+        yield self.gradients("norms of parameters", golden.under("f64/gradnorm/"))
 
     @torch.no_grad()
     def _answers(self, batch: Batch) -> Iterator[Comparison]:

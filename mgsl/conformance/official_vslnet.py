@@ -162,7 +162,7 @@ class OfficialVSLNet(Official[VSLNet]):
         if norms:  # that of the map of words counts the columns of characters, which are not here
             del norms[f"{QUERY}.weight"]
             backward(model, total(terms))
-            yield self.gradients(f"norms{suffix}", norms)
+            yield self.gradients(f"norms of parameters{suffix}", norms)
 
     @torch.no_grad()
     def _answers(self) -> Iterator[Comparison]:

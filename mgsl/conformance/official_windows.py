@@ -111,7 +111,7 @@ def compare_training(
     loss = total(terms)
     yield compare("losses", "total", loss, golden["train/loss/total"])
     backward(model, loss)
-    yield official.gradients("norms", golden.under("train/gradnorm/"))
+    yield official.gradients("norms of parameters", golden.under("train/gradnorm/"))
 
 
 @torch.no_grad()
@@ -157,6 +157,6 @@ def compare_labels(official: Official[Method]) -> Iterator[Comparison]:
         pairs = draw_pairs(windows, videos, config)
         taken = near[pairs.rows]
         rows.append(torch.cat([moment.expand(len(taken), -1), taken, pairs.offsets], dim=1))
-    parts = [golden[f"labels/{name}"].double() for name in ("moment", "window", "offset")]
-    ours, theirs = torch.cat(rows).double().unique(dim=0), torch.cat(parts, dim=1).unique(dim=0)
+    parts = [golden[f"labels/{name}"].float() for name in ("moment", "window", "offset")]
+    ours, theirs = torch.cat(rows).float().unique(dim=0), torch.cat(parts, dim=1).unique(dim=0)
     yield compare("labels", "windows of moments, and offsets", ours, theirs, bound=0.0)
