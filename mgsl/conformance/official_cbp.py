@@ -171,11 +171,13 @@ class OfficialCBP(Official[CBP]):
             )  # fmt: skip
 
     def _labels(self) -> Iterator[Comparison]:
-        """Negatives far from the moment are a declared deviation."""
+        """Theirs has more negatives, far from the moment: a declared deviation."""
         golden, model, mask = self.golden, self.model, self.batch.video_mask[..., None]
-        positive, _ = model._labels(self._clips + 0.5)
+        positive, negative = (sign & mask for sign in model._labels(self._clips + 0.5))
         theirs = golden["target/proposal"].bool() & mask
-        yield compare("labels", "positive anchors", positive & mask, theirs)
+        yield compare("labels", "positive anchors", positive, theirs)
+        counts = golden["target/anchor_mask"].bool() | (self.name == "TACoS")
+        yield compare("labels", "negative anchors", negative & counts & ~theirs, negative)
         if "target/boundary" in golden:
             clips = boundary_clips(self.batch.target, mask.sum((1, 2)))
             there = torch.nn.functional.one_hot(clips, mask.shape[1]).amax(1)

@@ -142,13 +142,15 @@ class OfficialTGN(Official[TGN]):
         yield self.gradients(f"norms of parameters{suffix}", norms)
 
     def _labels(self) -> Iterator[Comparison]:
-        """Negatives far from the moment are a declared deviation."""
+        """Theirs has more negatives, far from the moment: a declared deviation."""
         golden, model = self.golden, self.model
         yield compare("labels", "anchors", model.anchors - 0.5, golden["candidates/span"])
         inside = torch.zeros(model.anchors.shape[:2], dtype=torch.bool).flatten()
         inside[model.inside] = True
         kept = golden["candidates/kept"].flatten()
         yield compare("labels", "anchors that begin within the video", inside, kept)
-        positive, _ = model._labels(golden["label_cases/time"] + 0.5)
+        positive, negative = model._labels(golden["label_cases/time"] + 0.5)
         theirs = golden["label_cases/positive"].bool()
         yield compare("labels", "positive anchors", positive, theirs)
+        counts = golden["label_cases/anchor_mask"].bool() | (self.name == "TACoS")
+        yield compare("labels", "negative anchors", negative & counts & ~theirs, negative)
