@@ -146,11 +146,11 @@ class OfficialDRN(Official[DRN]):
         spans = model._spans(predicted.distances)
         yield compare("outputs", "spans", spans, golden["eval/span"])
 
-    @torch.no_grad()
     def _answers(self) -> Iterator[Comparison]:
         """Of the first step, where a score tells whether its place is confident enough."""
         self.model.enter(0)
-        moments = self.model(self.batch)
+        with torch.no_grad():
+            moments = self.model(self.batch)
         confident = moments.scores**2 > LEAST_CONFIDENCE
         spans = torch.cat([moments.spans, moments.scores[..., None]], dim=-1)
         for iou in (0.5, 0.7):

@@ -84,7 +84,6 @@ def labelled(positive: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     return positive.bool() & counts.bool(), ~positive.bool() & counts.bool()
 
 
-@torch.no_grad()
 def compare_answers(
     model: TGN | CBP, batch: Batch, golden: Golden, theirs: Tensor, scores: Tensor, threshold: float
 ) -> Iterator[Comparison]:
@@ -98,7 +97,8 @@ def compare_answers(
         scores: of them.
         threshold: of NMS.
     """
-    moments = model(batch)
+    with torch.no_grad():
+        moments = model(batch)
     clips = batch.video_mask.sum(1)[:, None, None]
     spans = (moments.spans * clips - 0.5).clamp(min=0)
     if "in/seconds_per_feature" in golden:

@@ -128,7 +128,6 @@ class OfficialLGI(Official[LGI]):
             yield from self._outputs("full", "full_within")
         yield from self._labels()
 
-    @torch.no_grad()
     def _layers(self) -> Iterator[Comparison]:
         golden, model, batch = self.golden, self.model, self.batch
         clips, (phrases, _) = model._clips(batch), model._phrases(batch)

@@ -145,10 +145,11 @@ class OfficialSCDM(Official[SCDM]):
             backward(self.model, loss)
             yield self.gradients("norms of parameters", norms)
 
-    @torch.no_grad()
     def _answers(self) -> Iterator[Comparison]:
         """Where scores are equal, as over padding of theirs, the order of answers is open."""
-        moments, golden = self.model(self.batch), self.golden
+        golden = self.golden
+        with torch.no_grad():
+            moments = self.model(self.batch)
         spans = moments.spans * self.model.config.grid
         width = spans[..., 1] - spans[..., 0]
         real = (width <= golden["in/video_length"][:, None]) & (width >= SHORTEST[self.name])

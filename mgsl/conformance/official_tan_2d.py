@@ -79,7 +79,7 @@ class OfficialTAN2D(Official[TAN2D]):
         """Layer by layer, then cells and labels, loss, gradients, answers."""
         golden, model, batch = self.golden, self.model, self.batch
         with calls(lstm=model.lstm, query=model.query, pool=model.pool, score=model.score) as seen:
-            (terms,) = model.losses(batch).values()
+            loss = total(model.losses(batch))
         words = batch.query_mask[..., None]
         states = golden["full/words_encoded"] * words
         yield compare("outputs", "encoded words", seen["lstm"][0][1][0] * words, states)
@@ -98,8 +98,8 @@ class OfficialTAN2D(Official[TAN2D]):
         yield compare("labels", "cells", model.spans, golden["candidates/span"])
         tiou = overlap(model.spans, batch.target)
         yield compare("labels", "tIoU of cells", tiou, golden["target/iou"])
-        yield compare("losses", "cross entropy", terms, golden["full/loss/total"])
-        backward(model, terms)
+        yield compare("losses", "cross entropy", loss, golden["full/loss/total"])
+        backward(model, loss)
         yield self.gradients("norms of parameters", golden.under("full/gradnorm/"))
         yield from self._answers(batch)
         for frames in FRAMES:
@@ -117,9 +117,9 @@ class OfficialTAN2D(Official[TAN2D]):
         backward(model, loss)
         yield self.gradients("norms of parameters", golden.under("f64/gradnorm/"))
 
-    @torch.no_grad()
     def _answers(self, batch: Batch) -> Iterator[Comparison]:
-        moments = self.model(batch)
+        with torch.no_grad():
+            moments = self.model(batch)
         times = moments.spans * self.golden["in/duration"][:, None, None]
         ranked = self.golden["full/ranked_times"]
         yield compare("outputs", "ranked moments, s", times[:, : ranked.shape[1]], ranked)

@@ -124,7 +124,6 @@ class OfficialVSLNet(Official[VSLNet]):
             if self.name != "words":
                 yield self._ranked()
 
-    @torch.no_grad()
     def _layers(self) -> Iterator[Comparison]:
         golden, model, batch = self.golden, self.model, self.batch
         video, query = model.video(batch.video), model.query(batch.query)
@@ -164,14 +163,12 @@ class OfficialVSLNet(Official[VSLNet]):
             backward(model, total(terms))
             yield self.gradients(f"norms of parameters{suffix}", norms)
 
-    @torch.no_grad()
     def _answers(self) -> Iterator[Comparison]:
         moments, count = self.model(self.batch), self.batch.video_mask.sum(1)
         first, end = (moments.spans[:, 0] * count[:, None]).round().long().unbind(1)
         yield compare("outputs", "first clip", first, self.golden["alone/start_index"])
         yield compare("outputs", "last clip", end - 1, self.golden["alone/end_index"])
 
-    @torch.no_grad()
     def _ranked(self) -> Comparison:
         """The probabilities of all spans of real clips, the best first."""
         batch = self.batch

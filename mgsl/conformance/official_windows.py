@@ -114,14 +114,13 @@ def compare_training(
     yield official.gradients("norms of parameters", golden.under("train/gradnorm/"))
 
 
-@torch.no_grad()
 def compare_test(official: Official[Method], clips: Tensor) -> Iterator[Comparison]:
     """Every sentence with every window of the movie, and what their evaluation keeps."""
     golden, model = official.golden, official.model
     theirs = golden["test/output"]
     sentences, windows, _ = theirs.shape
     asked = golden["test/sentence"].repeat_interleave(windows, dim=0)
-    with calls(head=model.head) as seen:
+    with torch.no_grad(), calls(head=model.head) as seen:
         model(batch(clips.repeat(sentences, 1, 1), asked))
     outputs = seen["head"][0][1][:, MIDDLE].view(theirs.shape)
     yield compare("outputs", "scores and offsets, frames", outputs, theirs)

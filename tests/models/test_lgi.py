@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from mgsl.configs import RunConfig
 from mgsl.errors import UserError
@@ -23,8 +23,6 @@ from mgsl.parsing import parse
 from mgsl.records import Batch
 from mgsl.resolving import resolve
 from tests import tiny
-
-Golden = dict[str, Tensor]
 
 ANET = {
     "num_clips": 12,

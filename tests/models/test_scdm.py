@@ -15,13 +15,7 @@ from mgsl.parsing import parse
 from tests import tiny
 
 SHORT = {"grid": 16, "hidden_dim": 16, "head_channels": 8, "dropout": 0.0, "weight_decay": 0.0}
-TERMS = {
-    "positive": "positive_loss_all",
-    "hard_negative": "hard_negative_loss_all",
-    "easy_negative": "easy_negative_loss_all",
-    "center": "smooth_center_loss_all",
-    "width": "smooth_width_loss_all",
-}
+TERMS = ("positive", "hard_negative", "easy_negative", "center", "width")
 
 
 def model(**changes: object) -> SCDM:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from mgsl.configs import RunConfig
 from mgsl.errors import UserError
@@ -17,8 +17,6 @@ from mgsl.parsing import parse
 from mgsl.records import Batch
 from mgsl.resolving import resolve
 from tests import tiny
-
-Golden = dict[str, Tensor]
 
 SIZES = {
     "num_clips": 12,
