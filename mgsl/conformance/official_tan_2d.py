@@ -7,7 +7,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from mgsl.conformance.golden import Arrays, Comparison, Official, Setting, backward, calls, compare
+from mgsl.conformance.golden import (
+    Arrays,
+    Comparison,
+    Official,
+    Setting,
+    backward,
+    calls,
+    compare,
+    total,
+)
 from mgsl.models.tan_2d import TAN2D, TAN2DConfig, overlap, resampling
 from mgsl.records import Batch
 from mgsl.spans import nms
