@@ -124,9 +124,9 @@ def inspect(dataset: DatasetOption, device: DeviceOption = Device.auto) -> None:
 
 @app.command(rich_help_panel=STAGES)
 def trace() -> None:
-    """Tell what models are made of, from one call of each; how large MGSL-Net is at the paper's.
+    """Tell what models are made of and cost, and how far they are from their released code.
 
-    Nothing is trained or read but configurations: it takes seconds.
+    Nothing is trained, and of datasets nothing is read but configurations: it takes seconds.
     """
     stages.trace()
 

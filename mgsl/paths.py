@@ -20,6 +20,7 @@ TRACED = ARTIFACTS / "traced"  # what models are made of; SIZES: how large they 
 SIZES = TRACED / "sizes.csv"
 COSTS = TRACED / "costs.csv"  # what an answer of each method costs, counted
 EXAMPLES = TRACED / "examples.json"  # equations worked out for a few numbers
+CONFORMANCE = TRACED / "conformance.json"  # methods beside their released code
 REPORTS = Path("reports")
 EXHIBITS = REPORTS / "exhibits"  # pages, tables and figures: all of it is built
 METRICS = REPORTS / "metrics"

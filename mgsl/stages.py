@@ -125,7 +125,8 @@ def inspect(*, dataset: str, device: str) -> None:
 
 
 def trace() -> None:
-    """Tell what every model is made of and costs, and work the equations of MGSL-Net out."""
+    """Tell what every model is made of and costs; hold it against released code; work examples."""
+    from mgsl.conformance import side_by_side
     from mgsl.inspection import costs, parameter_counts, worked_examples
     from mgsl.inspection.tracing import trace as trace_model
     from mgsl.models import MODELS
@@ -144,6 +145,7 @@ def trace() -> None:
     )
     _write_csv(costs.count(chosen), paths.COSTS)
     write_json(paths.EXAMPLES, worked_examples.compute())
+    write_json(paths.CONFORMANCE, side_by_side.measure())
 
 
 def efficiency(*, rounds: int, seconds: float) -> None:

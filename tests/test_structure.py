@@ -24,6 +24,7 @@ LAYERS = (  # each may import itself and what stands after it; all may import th
     "mgsl.reporting.read",
     "mgsl.tools",
     "mgsl.studies",
+    "mgsl.conformance",
     "mgsl.inspection",
     "mgsl.training",
     "mgsl.models",

@@ -2,7 +2,7 @@
 
 Paper       M. Liu, X. Wang, L. Nie, X. He, B. Chen, T.-S. Chua. "Attentive Moment Retrieval in
             Videos". SIGIR 2018: "ACRN".
-Reference   the authors' code for TACoS, as in Naman-Bhalla/ACRN_mirror
+Reference   Naman-Bhalla/ACRN_mirror, commit c53cc09: a mirror of the authors' code for TACoS
 Deviations  The code is taken where it differs from what is told of the paper: one map projects
             windows and what is summed in the memory (paper: a map of its own); vectors pooled for
             the outer product have no constant appended, and the sides stand beside it unpooled

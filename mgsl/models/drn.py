@@ -6,13 +6,16 @@ Reference   Alvin-Zeng/DRN, commit a3faa55 (80743f3 is its last), which has Char
 Deviations  Word vectors stay frozen, as for every method. Ranges of levels are shares of the video,
             since the number of segments is ours but for Charades-STA. Predictions are clamped at
             both ends before their tIoU is taken; the reference clamps its first place, twice. That
-            tIoU is a label: no gradient flows through it. All places are ranked, not only those of
+            tIoU is a label: no gradient flows through it, as one does in the reference, where the
+            norms of most gradients of step 3 are others. Unions are kept from 0 by a least value,
+            not by an addition of up to a millionth. Batch normalisation of the heads counts each
+            level as a batch, as in the reference. All places are ranked, not only those of
             p > 0.05. Weights are chosen on validation, by the reference on test. A segment's
             position is its number as a share of all, in the reference whole frames of the video's.
             At the paper's scale the steps have 10, 40 and 40 epochs; the reference counts on to 50
             from the epoch whose weights a step starts from. At the embedded scale shares and rates
             of the steps are ours: a hundredth would leave the IoU head as it was. The centre-ness
-            layer, which is unused, is absent.
+            layer and an attention to words, which are unused, are absent.
 
 Notation    P         levels     batch dim places     of strides 1, 2 and 4
             l, r      distances  batch places 2       to start and end, in segments

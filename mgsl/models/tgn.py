@@ -2,8 +2,8 @@
 
 Paper       J. Chen, X. Chen, L. Ma, Z. Jie, T.-S. Chua. "Temporally Grounding Natural Sentence in
             Video". EMNLP 2018: "TGN".
-Reference   JaywongWang/TGN, the implementation that the field uses; not by the paper's authors, and
-            none of theirs was released
+Reference   JaywongWang/TGN, commit 858899a: the implementation that the field uses; not by the
+            paper's authors, and none of theirs was released
 Deviations  Numbers of anchors and thresholds are the code's; the paper's are not known. Padded
             words take no share of the attention (the code gives them some). The attention's
             constant is left out, since a softmax does not see it. Anchors in the band between the

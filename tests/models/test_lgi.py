@@ -1,9 +1,4 @@
-"""LGI: what its released code computes, its labels and losses against literal ones.
-
-In the golden files, one for each published configuration, `full/` is the padded batch as released,
-`full_within/` with labels that end with the video, and `alone/` each query by itself, which no
-padding can reach; what is padded there is NaN.
-"""
+"""LGI: its labels, losses and convolutions against literal ones, its sizes."""
 
 import itertools
 import math
@@ -11,7 +6,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from mgsl.configs import RunConfig
 from mgsl.errors import UserError
@@ -27,9 +22,7 @@ from mgsl.models.lgi import (
 from mgsl.parsing import parse
 from mgsl.records import Batch
 from mgsl.resolving import resolve
-from tests import golden, tiny
-
-Golden = dict[str, Tensor]
+from tests import tiny
 
 ANET = {
     "num_clips": 12,
@@ -46,175 +39,11 @@ ANET = {
     "spread": 0.2,
 }
 CHARADES = ANET | {"phrases": 3, "blocks": 2, "heads": 4, "output": "relu", "spread": 0.3}
-SIZES = {"lgi_anet": ANET, "lgi_charades": CHARADES}
 
 
 def net(sizes: dict[str, object] = ANET, /, **changes: object) -> LGI:
     torch.manual_seed(0)
     return LGI(parse(LGIConfig, sizes | changes, where="a test")).eval()
-
-
-@pytest.fixture(scope="module", params=list(SIZES))
-def name(request: pytest.FixtureRequest) -> str:
-    """One of the published configurations."""
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def arrays(name: str) -> Golden:
-    return {key: torch.from_numpy(array) for key, array in golden.load(name).items()}
-
-
-def weights(param: Golden, phrases: int, blocks: int) -> dict[str, Tensor]:
-    """The official weights under our names."""
-    state = {"positions.weight": param["video_enc.pos_emb_fn.0.weight"]}
-    names = {
-        "video": "video_enc.vid_emb_fn.0",
-        "attention.guide": "sqan.guide_emb_fn.0",
-        "attention.of_guide": "sqan.att_fn.key2att",
-        "attention.of_words": "sqan.att_fn.feat2att",
-        "pooled": "ta_reg_fn.tatt.fc",
-        "boundaries.0": "ta_reg_fn.MLP_reg.0",
-        "boundaries.2": "ta_reg_fn.MLP_reg.2",
-    }
-    for i in range(blocks):
-        names[f"blocks.{i}.query"] = f"vti_fn.global_fn.{i}.v_lin"
-        names[f"blocks.{i}.key_value"] = f"vti_fn.global_fn.{i}.c_lin"
-    for (ours, theirs), part in itertools.product(names.items(), ("weight", "bias")):
-        state[f"{ours}.{part}"] = param[f"{theirs}.{part}"]
-    state["attention.score.weight"] = param["sqan.att_fn.to_alpha.weight"]
-    for ours, theirs in (("phrase", "vti_fn.satt_fn"), ("clip", "ta_reg_fn.tatt")):
-        state[f"{ours}_score.0.weight"] = param[f"{theirs}.feat2att.weight"]
-        state[f"{ours}_score.2.weight"] = param[f"{theirs}.to_alpha.weight"]
-    for layer, part in itertools.product((0, 1), ("weight_ih", "weight_hh", "bias_ih", "bias_hh")):
-        theirs = f"query_enc.rnn.{part}_l{layer}"
-        state[f"words.{layer}.forwards.{part}_l0"] = param[theirs]
-        state[f"words.{layer}.backwards.{part}_l0"] = param[f"{theirs}_reverse"]
-    by_phrase = {
-        "attention.of_sentence": "sqan.global_emb_fn.{}",
-        "fusion.of_clips": "vti_fn.fusion_fn.{}.fc_1",
-        "fusion.of_phrases": "vti_fn.fusion_fn.{}.fc_2",
-        "fusion.of_both": "vti_fn.fusion_fn.{}.fc_3",
-        "local.first": "vti_fn.local_fn.{}.blocks.0.0",
-        "local.first_norm": "vti_fn.local_fn.{}.blocks.0.1",
-        "local.second": "vti_fn.local_fn.{}.blocks.0.3",
-        "local.second_norm": "vti_fn.local_fn.{}.blocks.0.4",
-    }
-    kinds = ("weight", "bias", "running_mean", "running_var")
-    for (ours, theirs), part in itertools.product(by_phrase.items(), kinds):
-        if f"{theirs.format(0)}.{part}" in param:
-            parts = [param[f"{theirs.format(n)}.{part}"] for n in range(phrases)]
-            state[f"{ours}.{part}"] = torch.cat(parts)
-            if ours.startswith("fusion") and part == "weight":
-                state[f"{ours}.{part}"] = state[f"{ours}.{part}"][..., None]
-    return state
-
-
-def official(arrays: Golden, name: str) -> tuple[LGI, Batch]:
-    """The released model and its batch."""
-    sizes = SIZES[name]
-    model = net(sizes)
-    kinds = ("param/", "buffer/")
-    stored = {key.split("/")[1]: value for key, value in arrays.items() if key.startswith(kinds)}
-    state = weights(stored, int(str(sizes["phrases"])), int(str(sizes["blocks"])))
-    loaded = model.load_state_dict(state, strict=False)
-    assert not loaded.unexpected_keys
-    assert all(key.endswith("num_batches_tracked") for key in loaded.missing_keys)
-    batch = Batch(
-        video=arrays["in/video"],
-        video_mask=arrays["in/video_mask"],
-        query=arrays["in/word_vectors"],
-        query_mask=arrays["in/query_mask"],
-        target=arrays["target/span"],
-    )
-    return model, batch
-
-
-@pytest.fixture
-def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let convolutions read padding, as those of the release do."""
-    forward = LocalContext.forward
-    monkeypatch.setattr(
-        LocalContext, "forward", lambda self, x, mask: forward(self, x, torch.ones_like(mask))
-    )
-
-
-def same(actual: Tensor, expected: Tensor) -> None:
-    """Where the release has a value."""
-    real = ~expected.isnan()
-    torch.testing.assert_close(actual[real], expected[real], atol=1e-5, rtol=1e-5)
-
-
-def same_losses(model: LGI, batch: Batch, arrays: Golden, version: str) -> None:
-    terms = model.losses(batch)
-    same(terms["boundaries"], arrays[f"{version}/loss/grounding"])
-    same(terms["clips"], arrays[f"{version}/loss/tag"])
-    same(terms["words"], arrays[f"{version}/loss/dqa"])
-    same(torch.stack(list(terms.values())).sum(), arrays[f"{version}/loss/total_loss"])
-
-
-def test_each_query_alone_gives_what_the_release_gives(arrays: Golden, name: str) -> None:
-    model, batch = official(arrays, name)
-    predicted, (phrases, of_words) = model._predict(batch), model._phrases(batch)
-    assert of_words is not None
-    clips = model._clips(batch)
-    same(clips, arrays["alone/segments"])
-    same(phrases, arrays["alone/phrases"])
-    same(of_words, arrays["alone/phrase_attention"])
-    fused = model.fusion(clips, phrases)
-    local = model.local(fused, batch.video_mask)
-    for actual, expected in ((fused, "fused"), (local, "local")):
-        same(actual.unflatten(1, (phrases.shape[1], -1)).mT, arrays[f"alone/{expected}"])
-    same(model.phrase_score(phrases).softmax(1).squeeze(-1), arrays["alone/aggregation"])
-    same(
-        model.blocks[0](arrays["alone/nonlocal0_in"].nan_to_num(), batch.video_mask),
-        arrays["alone/nonlocal0_out"],
-    )
-    same(predicted.of_clips, arrays["alone/temporal_attention"])
-    same(predicted.boundaries, arrays["alone/loc"])
-    same_losses(model, batch, arrays, "alone")
-
-
-@pytest.mark.usefixtures("leaking")
-def test_padding_that_leaks_gives_what_the_release_gives(arrays: Golden, name: str) -> None:
-    model, batch = official(arrays, name)
-    predicted = model._predict(batch)
-    assert predicted.of_words is not None
-    same(predicted.of_words, arrays["full/phrase_attention"])
-    same(predicted.of_clips, arrays["full/temporal_attention"])
-    same(predicted.boundaries, arrays["full/loc"])
-    same_losses(model, batch, arrays, "full_within")
-
-
-@pytest.mark.usefixtures("leaking")
-def test_gradients_are_those_of_the_release(arrays: Golden, name: str) -> None:
-    model, batch = official(arrays, name)
-    torch.stack(list(model.losses(batch).values())).sum().backward()
-    prefix, sizes = "full_within/gradnorm/", SIZES[name]
-    norms = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-    # Who is who: each official name carries its own mark through the mapping of weights.
-    marks = {key: torch.full_like(arrays[f"param/{key}"], i) for i, key in enumerate(norms)}
-    mapped = weights(marks, int(str(sizes["phrases"])), int(str(sizes["blocks"])))
-    squares = dict.fromkeys(norms, 0.0)
-    for key, parameter in model.named_parameters():
-        assert parameter.grad is not None
-        for i in mapped[key].unique().int().tolist():
-            squares[list(norms)[i]] += parameter.grad[mapped[key] == i].square().sum().item()
-    assert norms["sqan.att_fn.to_alpha.bias"] < 1e-6  # the constant that a softmax does not see
-    for key, norm in norms.items():
-        assert math.sqrt(squares[key]) == pytest.approx(norm.item(), rel=1e-4, abs=1e-6), key
-
-
-def test_labels_are_those_of_the_release(arrays: Golden, name: str) -> None:
-    for start, end, clips, duration, first, last in arrays["label_cases"].tolist():
-        count = int(clips)
-        mask = torch.arange(64)[None] < count
-        label = attended(torch.tensor([[start / duration, end / duration]]), mask)[0]
-        expected = range(int(first), min(int(last), count - 1) + 1)
-        assert label.nonzero()[:, 0].tolist() == list(expected)
-    _, batch = official(arrays, name)
-    label = attended(batch.target, batch.video_mask)
-    assert torch.equal(label.float(), arrays["target/attention_within"])
 
 
 def test_losses_are_the_literal_ones() -> None:
