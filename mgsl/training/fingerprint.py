@@ -2,10 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Container
 from functools import cache
-from modulefinder import Module, ModuleFinder
+from modulefinder import ModuleFinder
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -46,10 +46,10 @@ def fingerprint(config: RunConfig, prepared: Path, seed: int, device: torch.devi
 
 def sources(method: str) -> dict[str, Path]:
     """The modules that train a method, by their dotted names: none of other methods."""
-    others = [kind.__module__ for name, kind in MODELS.items() if name != method]
-    finder = _OwnModules(path=[str(Path(mgsl.__file__).parents[1])], excludes=others)
+    others = {kind.__module__ for name, kind in MODELS.items() if name != method}
+    finder = ModuleFinder([str(Path(mgsl.__file__).parents[1])], excludes=_Elsewhere(others))
     finder.import_hook(_ROOT)
-    files = {name: module.__file__ for name, module in finder.modules.items()}
+    files = {name: getattr(module, "__file__", None) for name, module in finder.modules.items()}
     return {name: Path(file) for name, file in sorted(files.items()) if file}
 
 
@@ -58,11 +58,13 @@ def _code(method: str) -> dict[str, str]:
     return {name: sha256(path) for name, path in sources(method).items()}
 
 
-class _OwnModules(ModuleFinder):
-    """Follows imports of this package and of no other."""
+class _Elsewhere(Container[str]):
+    """The modules of other packages and of other methods, whose imports are not followed."""
 
-    def import_module(self, partname: str, fqname: str, parent: Any) -> Module | None:
-        """A module, or None where it is not one of ours."""
-        if fqname.partition(".")[0] != mgsl.__name__:
-            return None
-        return super().import_module(partname, fqname, parent)
+    def __init__(self, methods: set[str]) -> None:
+        self.methods = methods
+
+    def __contains__(self, name: object) -> bool:
+        if name == "__init__":  # so a package's own file is looked for
+            return False
+        return str(name).partition(".")[0] != mgsl.__name__ or name in self.methods
