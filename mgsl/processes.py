@@ -30,21 +30,21 @@ _GRACE_S = 5  # how long a process that is stopped may tidy up
 _LOOK_S = 0.5  # how often a stage looks whether DVC still runs
 
 
-class Pool(ProcessPoolExecutor):
+class Workers(ProcessPoolExecutor):
     """Processes that end with the block, however it ends, and with the process that began it.
 
     An error or Ctrl-C ends the block at once: what runs is stopped, what waits is not begun.
     """
 
-    def __init__(self, workers: int, begin: Callable[[], object] | None = None) -> None:
+    def __init__(self, count: int, begin: Callable[[], object] | None = None) -> None:
         """Start nothing yet.
 
         Args:
-            workers: how many processes, at least 1.
+            count: how many, at least 1.
             begin: picklable; each process calls it before any work.
         """
         spawn = multiprocessing.get_context("spawn")  # the same on every system, safe with threads
-        super().__init__(workers, spawn, _begin, (begin,))
+        super().__init__(count, spawn, _begin, (begin,))
 
     def submit(
         self, work: Callable[P, Result], /, *arguments: P.args, **named: P.kwargs
@@ -70,7 +70,7 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def workers(jobs: int) -> int:
+def num_workers(jobs: int) -> int:
     """Processes that run at once: one a core, and no idle ones."""
     return max(1, min(jobs, cores()))
 

@@ -15,7 +15,7 @@ import torch
 
 from mgsl import numerics
 from mgsl.errors import UserError
-from mgsl.processes import Pool, cores, workers
+from mgsl.processes import Workers, cores, num_workers
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -38,12 +38,12 @@ def in_parallel(work: Callable[[Job], Result], jobs: Sequence[Job], device: str)
     """
     on_cuda = device != "cpu" and torch.cuda.is_available()
     in_turn = on_cuda or "WORLD_SIZE" in os.environ
-    at_once = 1 if in_turn else workers(len(jobs))
+    at_once = 1 if in_turn else num_workers(len(jobs))
     threads = threads_each(cores(), at_once)
     if at_once == 1:
         torch.set_num_threads(threads)
         return [work(job) for job in jobs]
-    with Pool(at_once, partial(torch.set_num_threads, threads)) as pool:
+    with Workers(at_once, partial(torch.set_num_threads, threads)) as pool:
         running = [pool.submit(work, job) for job in jobs]
         try:
             for job in as_completed(running):

@@ -31,7 +31,7 @@ POOL = f"""
 import os, time
 from pathlib import Path
 from mgsl.files import atomic_path
-from mgsl.processes import Pool, heed_signals
+from mgsl.processes import Workers, heed_signals
 
 def write_slowly(name):
     with atomic_path(Path(name)):
@@ -40,7 +40,7 @@ def write_slowly(name):
 
 if __name__ == "__main__":
     heed_signals()
-    with Pool(2) as pool:
+    with Workers(2) as pool:
         for job in [pool.submit(write_slowly, name) for name in "abc"]:
             job.result()
 """
@@ -154,7 +154,7 @@ def road(prepared: Path, tmp_path: Path) -> None:
 
 def test_there_are_no_more_processes_than_jobs_or_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
-    assert [processes.workers(jobs) for jobs in (0, 1, 3, 25)] == [1, 1, 3, 4]
+    assert [processes.num_workers(jobs) for jobs in (0, 1, 3, 25)] == [1, 1, 3, 4]
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -188,7 +188,7 @@ def test_a_report_that_is_killed_leaves_no_worker_and_no_kernel(
         test_build.write(name, COUNT)
     temporary = tmp_path_factory.mktemp("t")  # the name of a socket must be short
     report = start("-m", "mgsl", "report", TMPDIR=str(temporary))
-    written = [paths.EXHIBITS / "one.csv", paths.EXHIBITS / "two.csv"][: processes.workers(2)]
+    written = [paths.EXHIBITS / "one.csv", paths.EXHIBITS / "two.csv"][: processes.num_workers(2)]
     assert wait_for(lambda: all(path.exists() for path in written)), report.communicate()
     started = below(report)
     assert sum("ipykernel_launcher" in process.cmdline() for process in started) == len(written)
@@ -206,7 +206,7 @@ def test_a_report_that_is_killed_leaves_no_worker_and_no_kernel(
 @pytest.mark.usefixtures("road")
 def test_ctrl_c_for_the_parent_alone_ends_trainings_and_keeps_their_epochs() -> None:
     ablate = ("-m", "mgsl", "ablate", "--dataset", "embedded", "--name", "table_5")
-    at_once = GROUP[: processes.workers(len(GROUP))]
+    at_once = GROUP[: processes.num_workers(len(GROUP))]
     first = start(*ablate)
     read_until(first, *(f"{name}: epoch 2/" for name in at_once))
     started = below(first)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mgsl import paths
 from mgsl.errors import UserError
-from mgsl.processes import Pool, workers
+from mgsl.processes import Workers, num_workers
 from mgsl.reporting.site import contents, pages, readme
 from mgsl.reporting.site.notebooks import run_exhibit
 
@@ -64,7 +64,7 @@ def stale(exhibits: Sequence[str]) -> list[Path]:
 
 def _run(exhibits: Sequence[str], datasets: Sequence[str], say: Callable[[str], None]) -> list[str]:
     """Run all notebooks; return the errors, in the order of the exhibits."""
-    with Pool(workers(len(exhibits))) as pool:
+    with Workers(num_workers(len(exhibits))) as pool:
         jobs = {pool.submit(_timed, name, list(datasets)): name for name in exhibits}
         for done, job in enumerate(as_completed(jobs), start=1):
             say(f"[{done}/{len(jobs)}] {jobs[job]}  {_outcome(job)}")
