@@ -95,7 +95,8 @@ def test_building_leaves_the_random_state_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("difference", "digit"), [(0.0, 0.0), (1.2e-7, 2e-7), (3e-6, 3e-6), (9.1e-6, 1e-5), (0.25, 0.3)]
+    ("difference", "digit"),
+    [(0.0, 0.0), (1.2e-7, 2e-7), (2.9e-6, 3e-6), (9.1e-6, 1e-5), (0.25, 0.3)],
 )
 def test_a_difference_is_rounded_up_to_one_digit(difference: float, digit: float) -> None:
     assert rounded_up(difference) == pytest.approx(digit)
