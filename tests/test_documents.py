@@ -107,9 +107,9 @@ def test_the_line_of_a_value_or_of_what_it_would_stand_in_is_found(path: Path) -
 
 
 def test_a_line_is_found_in_the_parameters() -> None:
-    line = line_of(paths.PARAMS, ("training", "clip_norm"))
+    line = line_of(paths.PARAMS, ("training", "drop_last"))
     assert line is not None
-    assert paths.PARAMS.read_text().splitlines()[line - 1].startswith("  clip_norm: ")
+    assert paths.PARAMS.read_text().splitlines()[line - 1].startswith("  drop_last: ")
 
 
 @pytest.mark.parametrize(

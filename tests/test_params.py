@@ -270,10 +270,10 @@ def test_two_things_of_one_name_are_refused(name: str) -> None:
 
 
 def test_what_is_wrong_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
-    text = paths.PARAMS.read_text().replace("clip_norm: 1.0", "clip_norm: 1:30")
+    text = paths.PARAMS.read_text().replace("micro_batches: 1", "micro_batches: 1:30")
     (tmp_path / "params.yaml").write_text(text)
-    line = 1 + text[: text.index("clip_norm: 1:30")].count("\n")
-    with pytest.raises(UserError, match=rf"training\.clip_norm: .*'1:30' \(line {line}\)"):
+    line = 1 + text[: text.index("micro_batches: 1:30")].count("\n")
+    with pytest.raises(UserError, match=rf"training\.micro_batches: .*'1:30' \(line {line}\)"):
         params.load(tmp_path / "params.yaml")
 
 

@@ -68,7 +68,7 @@ class OfficialSCDM(Official[SCDM]):
             names[f"blocks.{i}.convolution"] = f"{name}/conv"
             for part, theirs in enumerate(("gamma", "beta")):
                 names[f"blocks.{i}.modulation.{part}"] = f"{name}/{kind}_norm/sentence_{theirs}"
-            if kind == "scdm":
+            if i >= self.model.config.sentence_blocks:
                 scope = f"{layer}/attend_sentence_with_videoattend_{i}/attention_multimodal"
                 attention = f"blocks.{i}.attention"
                 state[f"{attention}.from_words.weight"] = stored[f"W_v_{i}"].T

@@ -74,7 +74,7 @@ def rounded_up(difference: float) -> float:
     """
     if not math.isfinite(difference):
         raise ValueError(f"a difference is {difference}")
-    return float(_ONE_DIGIT.create_decimal_from_float(difference))
+    return float(_ONE_DIGIT.create_decimal(repr(difference)))
 
 
 def _setting(kind: type[Official[Any]], setting: str) -> dict[str, Any]:

@@ -215,7 +215,7 @@ def test_ctrl_c_for_the_parent_alone_ends_trainings_and_keeps_their_epochs() -> 
     assert first.returncode == processes.INTERRUPTED
     assert "interrupted: nothing half-written is left" in errors
     assert "Traceback" not in errors
-    assert not any(alive(process) for process in started)
+    assert all_end(started)
     states = {path.name for path in (paths.ARTIFACTS / "unfinished").iterdir()}
     assert len(states) == len(at_once)
     second = start(*ablate)

@@ -99,7 +99,7 @@ def test_padding_does_not_reach_a_recurrent_unit() -> None:
 def test_a_clip_attends_to_three_on_either_side() -> None:
     net = model(num_clips=30, anchors=[2])
     assert net.config.attention_window == 3
-    layer, x = net.attention[0].eval(), torch.randn(1, 30, 8)
+    layer, x = net.attention[0].eval(), torch.randn(1, 30, net.config.input_dim)
     mask = torch.ones(1, 30, dtype=torch.bool)
     for row, expected in ((15, range(12, 19)), (0, range(4))):
         x.requires_grad_().grad = None

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mgsl.configs import RunConfig
 from mgsl.errors import UserError
 from mgsl.models import MODELS, build
 from mgsl.models.lgi import (
@@ -175,8 +174,7 @@ def test_the_published_sizes_have_the_published_parameters(
     """Without the table of words, the unused layer, and a constant; the release has 128 clips."""
     params = tiny.parameters().model_copy(update={"scale": "paper", "methods": ("lgi",)})
     parts = resolve(params, dataset, {name: kind.Config for name, kind in MODELS.items()})
-    config = parts["lgi"]
-    assert isinstance(config, RunConfig)
+    config = parts.runs["lgi"]
     with torch.device("meta"):
         model = build(config)
     assert isinstance(model, LGI)

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mgsl.configs import RunConfig
 from mgsl.errors import UserError
 from mgsl.models import MODELS, build
 from mgsl.models.vslnet import VSLNet, VSLNetConfig, best_cell, depthwise, highlighted
@@ -176,8 +175,7 @@ def test_the_release_has_as_many_parameters(video_dim: int, parameters: int) -> 
 def test_the_published_sizes_are_those_of_the_release(dataset: str, parameters: int) -> None:
     params = tiny.parameters().model_copy(update={"scale": "paper", "methods": ("vslnet",)})
     parts = resolve(params, dataset, {name: kind.Config for name, kind in MODELS.items()})
-    config = parts["vslnet"]
-    assert isinstance(config, RunConfig)
+    config = parts.runs["vslnet"]
     model = build(config)
     assert isinstance(model, VSLNet)
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters

@@ -196,7 +196,7 @@ def test_an_epoch_has_the_rates_of_its_steps(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_loss_that_is_not_finite_stops_with_step_and_terms(tmp_path: Path) -> None:
     data = tiny.split(24)
     data.targets[5] = np.nan
-    with pytest.raises(UserError, match=r"step \d.*boundary nan.*confidence nan"):
+    with pytest.raises(UserError, match=r"step \d.*boundary nan.*iou nan"):
         train(tiny.run_config(), tmp_path / "state.pt", data)
 
 
