@@ -207,8 +207,9 @@ class Params(Frozen):
         for scale, table in self.settings.items():
             refuse_strangers(table, self.data, where=f"settings.{scale}")
         for name, model in self.models.items():
-            tables = [*model.by_dataset.values(), *model.recipe_by_dataset.values()]
-            keys = set(model.nms_by_dataset).union(*tables)
+            keys = set(model.nms_by_dataset).union(
+                *model.by_dataset.values(), *model.recipe_by_dataset.values()
+            )
             refuse_strangers(keys, self.data, where=f"models.{name}")
         return self
 

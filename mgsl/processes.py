@@ -50,7 +50,7 @@ class Workers(ProcessPoolExecutor):
         self, work: Callable[P, Result], /, *arguments: P.args, **named: P.kwargs
     ) -> "Future[Result]":
         """Have a picklable function called by one of the processes."""
-        return super().submit(_call, work, *arguments, **named)
+        return super().submit(_call, work, *arguments, **named)  # type: ignore[arg-type]
 
     def __exit__(
         self,

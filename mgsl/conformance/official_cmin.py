@@ -83,9 +83,9 @@ class OfficialCMIN(Official[CMIN]):
             if f"{theirs}.bias" in stored:
                 state[f"{ours}.bias"] = stored[f"{theirs}.bias"]
         for ours, theirs in GRUS.items():
-            for way, suffix in (("forwards", ""), ("backwards", "_reverse")):
+            for direction, suffix in (("forwards", ""), ("backwards", "_reverse")):
                 for part in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
-                    state[f"{ours}.{way}.{part}"] = stored[f"{theirs}.gru.{part}{suffix}"]
+                    state[f"{ours}.{direction}.{part}"] = stored[f"{theirs}.gru.{part}{suffix}"]
         return state
 
     def batch(self, version: str) -> Batch:

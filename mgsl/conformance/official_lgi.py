@@ -157,8 +157,8 @@ class OfficialLGI(Official[LGI]):
         ):
             yield compare("outputs", name + suffix, ours, golden[f"{version}/{theirs}"])
         for name, ours in terms.items():
-            theirs = golden[f"{losses}/loss/{TERMS[name]}"]
-            yield compare("losses", name + suffix, ours, theirs)
+            expected = golden[f"{losses}/loss/{TERMS[name]}"]
+            yield compare("losses", name + suffix, ours, expected)
         yield compare("losses", f"total{suffix}", total(terms), golden[f"{losses}/loss/total_loss"])
         if norms := golden.under(f"{losses}/gradnorm/"):
             backward(model, total(terms))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mgsl.conformance.golden import Arrays, Comparison, Official, Setting, backward, calls, compare
 from mgsl.models.scdm import SCDM, SCDMConfig
@@ -105,7 +105,7 @@ class OfficialSCDM(Official[SCDM]):
         start, end = golden["anchors"].unbind(-1)
         anchors = torch.stack([(start + end) / 2, end - start], dim=-1)
         yield compare("labels", "anchors", model.anchors, anchors)
-        parts = {f"block_{i}": block for i, block in enumerate(model.blocks)}
+        parts: dict[str, nn.Module] = {f"block_{i}": block for i, block in enumerate(model.blocks)}
         parts |= {
             f"attended_attend_{i}": block.attention
             for i, block in enumerate(model.blocks)

@@ -132,8 +132,8 @@ class OfficialTGN(Official[TGN]):
                     expected = expected.masked_fill(~batch.video_mask[..., None], torch.nan)
                 name = theirs.replace("_", " ") + suffix
                 yield compare("outputs", name, outputs[ours], expected)
-        theirs = golden[f"{version}/loss/anchors"]
-        yield compare("losses", f"cross entropy{suffix}", terms["anchors"], theirs)
+        expected = golden[f"{version}/loss/anchors"]
+        yield compare("losses", f"cross entropy{suffix}", terms["anchors"], expected)
         constant = golden["param/interactor/word_attention/fully_connected_1/biases"]
         squares = terms["penalty"] / DECAY + constant.square().sum() / 2
         yield compare("losses", "half squares of weights", squares, golden["full/loss/l2"])

@@ -74,7 +74,7 @@ def optimizer(model: nn.Module, config: RunConfig) -> torch.optim.Optimizer:
     if not kind.weight_decay:
         return torch.optim.Adam(model.parameters(), **options)
     exceptions, parameters = decay_exceptions(model, kind), list(model.named_parameters())
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for name, p in parameters if name not in exceptions]},
         {"params": [p for name, p in parameters if name in exceptions], "weight_decay": 0.0},
     ]

@@ -125,6 +125,13 @@ def test_weights_that_are_not_those_of_the_method_are_named(tmp_path: Path, name
             load_checkpoint(path, config)
 
 
+def test_the_sharpness_of_a_memory_as_printed_is_no_damage(tmp_path: Path) -> None:
+    path, config = tmp_path / "checkpoint.safetensors", tiny.run_config("printed")
+    save_checkpoint(path, build(config), config)
+    weights = load_checkpoint(path, config).state_dict()
+    assert any((tensor == -torch.inf).any() for tensor in weights.values())
+
+
 def test_a_checkpoint_tells_the_numerics_it_was_trained_with(
     saved: Path, model: GroundingModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
