@@ -107,7 +107,7 @@ class OfficialSCDM(Official[SCDM]):
         yield compare("labels", "anchors", model.anchors, anchors)
         parts: dict[str, nn.Module] = {f"block_{i}": block for i, block in enumerate(model.blocks)}
         parts |= {
-            f"attended_attend_{i}": block.attention
+            f"attended_attend_{i}": block.get_submodule("attention")
             for i, block in enumerate(model.blocks)
             if block.attention is not None
         }
