@@ -117,7 +117,7 @@ def test_stages_that_either_file_lacks_are_named_and_left_over_ones_can_be_remov
     (tree / "params.yaml").write_text("datasets: [small, large]\nrates: {slow: 0.00001}\n")
     assert lock.misfits() == ["dvc.lock: not run yet: train@large-a, train@large-b"]
     text = (tree / "dvc.yaml").read_text().replace("python show.py", "python -B show.py")
-    (tree / "dvc.yaml").write_text(text.replace("- make.py", "- make.py\n    - show.py"))
+    (tree / "dvc.yaml").write_text(text.replace('"make.py"', '"make.py", "show.py"'))
     assert "dvc.lock: report ran `python show.py`, now `python -B show.py`" in lock.misfits()
     same = "did not have the same dependencies"
     assert f"dvc.lock: train@small-a {same}: show.py" in lock.misfits()
