@@ -10,6 +10,7 @@ import pytest
 
 from mgsl import paths
 from mgsl.errors import UserError
+from mgsl.prepared import read_summary, write_summary
 from mgsl.reporting.site import contents, front_page, pages
 from mgsl.reporting.site.notebooks import run_exhibit
 from mgsl.reporting.site.page_templates import formulas
@@ -135,10 +136,9 @@ def test_titles_and_features_are_shown_letter_by_letter(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     report_workspace.build(tmp_path, ["embedded"])
-    summary = paths.prepared("embedded") / "summary.json"
-    about = json.loads(summary.read_text())
-    about |= {"features": "*seen* <b>by</b> `x`", "title": "[T](y) <script>"}
-    summary.write_text(json.dumps(about))
+    prepared = paths.prepared("embedded")
+    odd = {"features": "*seen* <b>by</b> `x`", "title": "[T](y) <script>"}
+    write_summary(prepared, read_summary(prepared) | odd)
     cells = [{"cell_type": "markdown", "source": ["# A <b> of *all*\n", "\n", "Claim."]}]
     Path("notebooks/odd.ipynb").write_text(json.dumps({"cells": cells}))
     paths.EXHIBITS.mkdir(parents=True, exist_ok=True)
