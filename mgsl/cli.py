@@ -1,5 +1,6 @@
 """The command line: parses, then calls one function."""
 
+import io
 import json
 import sys
 from enum import StrEnum
@@ -8,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mgsl import numerics, params, paths, stages
+from mgsl import numerics, params, paths, processes, stages
 from mgsl.errors import UserError
 
 app = typer.Typer(
@@ -23,7 +24,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-INTERRUPTED = 130  # the exit code into which typer turns Ctrl-C, without a word
 STAGES, TOOLS = "The road, stage by stage", "Tools"
 
 
@@ -124,9 +124,9 @@ def inspect(dataset: DatasetOption, device: DeviceOption = Device.auto) -> None:
 
 @app.command(rich_help_panel=STAGES)
 def trace() -> None:
-    """Tell what models are made of, from one call of each; how large MGSL-Net is at the paper's.
+    """Tell what models are made of and cost, and how far they are from their released code.
 
-    Nothing is trained or read but configurations: it takes seconds.
+    Nothing is trained, and of datasets nothing is read but configurations: it takes seconds.
     """
     stages.trace()
 
@@ -213,7 +213,7 @@ def ground(
 
         figures.save_as(answers.draw(answer), plot)
     if as_json:
-        print(json.dumps(ground.as_json(answer), indent=2, ensure_ascii=False))
+        print(json.dumps(ground.as_json(answer), indent=2))
     else:
         print(ground.as_text(answer))
 
@@ -320,6 +320,9 @@ def efficiency(
 
 def main() -> None:
     """Run a command; show a UserError as its message, and say what promise is not kept."""
+    processes.heed_signals()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a question mark for what a terminal lacks
     if not (met := numerics.current()).reproducible:
         print(f"warning: {met.label}", file=sys.stderr)
     try:
@@ -328,7 +331,7 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as stop:
-        if stop.code == INTERRUPTED:
+        if stop.code == processes.INTERRUPTED:
             print(
                 "interrupted: nothing half-written is left; run it again to go on", file=sys.stderr
             )

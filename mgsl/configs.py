@@ -3,30 +3,30 @@
 A stage reads its part back by `params.read`.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from mgsl.fields import Frozen, Positive
 from mgsl.params import (
-    Decay,
     EvaluationParams,
-    Frozen,
+    Name,
     Names,
     NmsParams,
-    NonNegative,
     PlantedParams,
-    Positive,
     PreparationParams,
     RareParams,
     Scale,
+    Seeds,
     TrainingParams,
 )
+from mgsl.recipes import Rate, Schedule
 
 
 class PrepareConfig(Frozen):
     """What the stages `download` and `prepare` are told."""
 
-    dataset: str
+    dataset: Name
     num_clips: Positive
     max_words: Positive
     video_dim: Positive
@@ -35,20 +35,31 @@ class PrepareConfig(Frozen):
 
 
 class RunConfig(Frozen):
-    """What one training is told. `model` holds the fields of the method's Config."""
+    """What one training is told. `model` holds the fields of the method's Config.
 
-    dataset: str
-    name: str
-    method: str
-    epochs: Positive
+    It takes so many epochs, or so many `steps`; the other is null.
+    """
+
+    dataset: Name
+    name: Name
+    method: Name
+    epochs: Positive | None
+    steps: Positive | None
     batch_size: Positive
-    learning_rate: Annotated[float, Field(gt=0, lt=1)]
-    warmup_steps: NonNegative
-    decay: Decay
+    learning_rate: Rate
+    schedule: Schedule
     max_words: Positive
     keep: Positive
     training: TrainingParams
     model: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _ends(self) -> "RunConfig":
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError(
+                f"one of epochs={self.epochs} and steps={self.steps} is to be null, the other not"
+            )
+        return self
 
 
 class GroupConfig(Frozen):
@@ -63,11 +74,11 @@ class EvaluateConfig(Frozen):
     `groups` holds the entry of `ablations` under which an ablation was trained.
     """
 
-    dataset: str
+    dataset: Name
     scale: Scale
     names: Names
-    groups: dict[str, str] = Field(default_factory=dict)
-    seeds: tuple[NonNegative, ...]
+    groups: dict[Name, Name] = Field(default_factory=dict)
+    seeds: Seeds
     evaluation: EvaluationParams
     nms: dict[str, NmsParams] = Field(
         default_factory=dict
@@ -86,6 +97,6 @@ class InspectConfig(Frozen):
     """What the stage `inspect` is told: whose memories are looked into, and by what rules."""
 
     names: Names
-    seeds: tuple[NonNegative, ...]
+    seeds: Seeds
     evaluation: EvaluationParams
     rare: RareParams

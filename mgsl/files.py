@@ -1,32 +1,64 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files and folders so that a reader never meets half of one."""
 
+import fcntl
+import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+PARTIAL = ".mgsl-partial"  # ends the name of a hidden folder in which a process writes
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; move it into place only if the block succeeds.
+    """Yield a path to write to; move what is there to `path` only if the block succeeds.
 
-    A full disk, an exception or Ctrl-C leaves what stood at `path` before, and nothing else.
+    A full disk, an exception or Ctrl-C leaves what stood at `path` before, and nothing else. What a
+    killed process leaves is removed by the next that writes into the same folder (`sweep`).
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with _workplace(path) as temporary:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_umask())  # some writers keep their files to themselves
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `path` if the block succeeds.
+
+    After an interruption there is what stood at `path` before, or nothing.
+    """
+    with _workplace(path) as folder:
+        folder.mkdir()
+        yield folder
+        if path.exists():
+            path.replace(folder.with_suffix(".old"))
+        folder.replace(path)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left in a folder; what is being written is locked, and stays."""
+    for leftover in folder.glob(f".*{PARTIAL}"):
+        with suppress(OSError):  # its writer lives, or it is gone by now
+            handle = os.open(leftover, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(leftover, ignore_errors=True)
+            finally:
+                os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    """A file's digest, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -48,6 +80,32 @@ def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     with atomic_path(path) as temporary, temporary.open("w", encoding="ascii", newline="") as file:
         for row in rows:
             file.write(json.dumps(row, allow_nan=False) + "\n")
+
+
+@contextmanager
+def _workplace(path: Path) -> Iterator[Path]:
+    """Yield a free path of the same name, in a hidden folder beside `path` that goes at the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent)
+    folder, lock = _locked_folder(path)
+    try:
+        yield folder / path.name
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked_folder(path: Path) -> tuple[Path, int]:
+    """A new folder that `sweep` spares until the handle is closed, if by the end of the process."""
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL))
+        with suppress(FileNotFoundError):  # swept before it was locked
+            lock = os.open(folder, os.O_RDONLY)
+            with suppress(OSError):  # a file system without locks, where nothing is swept either
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
 
 
 def _umask() -> int:

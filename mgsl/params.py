@@ -3,34 +3,31 @@
 `load` reads and checks the whole file; `mgsl.resolving` picks each stage's part, `mgsl.configs`.
 """
 
-import json
 from collections.abc import Set
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
+from mgsl import paths
+from mgsl.documents import line_of, read_json, read_yaml
 from mgsl.errors import UserError
 from mgsl.families import for_dataset, refuse_strangers
+from mgsl.fields import Frozen, NonNegative, Positive, Share
+from mgsl.lists import EachOnce, Some, repeated
 from mgsl.parsing import parse
+from mgsl.recipes import Clipping, Optimizer, Rate, RecipeParams, Schedule
 
-Positive = Annotated[int, Field(gt=0)]
-NonNegative = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
-Names = tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...]
+Name = Annotated[str, Field(pattern=paths.NAME)]
+Names = Annotated[tuple[Name, ...], EachOnce]
+Seeds = Annotated[tuple[NonNegative, ...], Some, EachOnce]
 TextFile = Annotated[str, Field(pattern=r".\.txt$")]
 Scale = Literal["embedded", "paper"]
 NmsRule = Literal["per_metric", "fixed", "none"]
 Form = Literal["surface", "lemma", "stem"]
-Decay = Literal["none", "linear", "inverse_sqrt"]
-
-
-class Frozen(BaseModel):
-    """Immutable, strict, closed to keys it does not name and to numbers that are not finite."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+Model = TypeVar("Model", bound=BaseModel)
+PARTS = ("prepare", "evaluate", "inspect")  # files of a dataset's configuration, beside its runs
 
 
 class SettingParams(Frozen):
@@ -43,15 +40,16 @@ class SettingParams(Frozen):
     query_slots: Positive
     epochs: Positive
     batch_size: Positive
-    learning_rate: Annotated[float, Field(gt=0, lt=1)]
-    warmup_steps: NonNegative
-    decay: Decay
+    learning_rate: Rate
+    schedule: Schedule
 
 
 class TrainingParams(Frozen):
     """How every method is trained."""
 
-    clip_norm: Annotated[float, Field(ge=0)]
+    optimizer: Optimizer
+    clip: Clipping
+    drop_last: bool
     mask_padding: bool
     precision: Literal["float32", "bfloat16", "float16"]
     micro_batches: Positive
@@ -66,7 +64,7 @@ class RareParams(Frozen):
     inclusive: bool
     corpus: Literal["train", "all"]
     form: Form
-    tags: tuple[str, ...]
+    tags: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Some]
 
     @model_validator(mode="after")
     def _ascending(self) -> "RareParams":
@@ -105,8 +103,8 @@ class PreparationParams(Frozen):
 class EvaluationParams(Frozen):
     """What is counted as a hit, and how sure the count is."""
 
-    recall_at: tuple[Positive, ...]
-    iou: tuple[Share, ...]
+    recall_at: Annotated[tuple[Positive, ...], Some, EachOnce]
+    iou: Annotated[tuple[Share, ...], Some, EachOnce]
     strict: bool
     nms: NmsRule
     nms_threshold: Share
@@ -118,19 +116,9 @@ class EvaluationParams(Frozen):
 
     @model_validator(mode="after")
     def _kept(self) -> "EvaluationParams":
-        if max(self.recall_at, default=1) > self.keep:
+        if max(self.recall_at) > self.keep:
             raise ValueError(f"keep must be at least {max(self.recall_at)}, got {self.keep}")
         return self
-
-
-class ScheduleParams(Frozen):
-    """What a method changes of a dataset's schedule."""
-
-    epochs: Positive | None = None
-    batch_size: Positive | None = None
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
-    warmup_steps: NonNegative | None = None
-    decay: Decay | None = None
 
 
 class NmsParams(Frozen):
@@ -149,17 +137,19 @@ class NmsParams(Frozen):
 class ModelParams(Frozen):
     """One method's numbers; checked in full by the method's own Config.
 
-    `by_dataset` says what differs from `sizes` and `choices` for some datasets, `nms_by_dataset`
-    what differs from `nms`; keys as `mgsl.families` has them.
+    `by_dataset` says what differs from `sizes` and `choices` for some datasets,
+    `recipe_by_dataset` and `nms_by_dataset` from `recipe` and `nms`; keys as `mgsl.families` has
+    them.
     """
 
     sizes: dict[Scale, dict[str, Any]]
     choices: dict[str, Any]
-    by_dataset: dict[Scale, dict[str, dict[str, Any]]] = {}
-    schedule: dict[Scale, ScheduleParams] = {}
+    by_dataset: dict[Scale, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+    recipe: dict[Scale, RecipeParams] = Field(default_factory=dict)
+    recipe_by_dataset: dict[Scale, dict[str, RecipeParams]] = Field(default_factory=dict)
     nms: NmsParams | None = None
-    nms_by_dataset: dict[str, NmsParams] = {}
-    ablations: dict[str, dict[str, Any]] = {}
+    nms_by_dataset: dict[str, NmsParams] = Field(default_factory=dict)
+    ablations: dict[Name, dict[str, Any]] = Field(default_factory=dict)
 
 
 class MemoryParams(Frozen):
@@ -171,30 +161,31 @@ class MemoryParams(Frozen):
 class Params(Frozen):
     """The whole of params.yaml."""
 
-    datasets: Names
+    datasets: Annotated[Names, Some]
     methods: Names
     ablations: Names
     inspected: Names
-    seeds: tuple[NonNegative, ...]
+    seeds: Seeds
     scale: Scale
     memory: MemoryParams
-    exhibits: dict[str, Names]
+    exhibits: Annotated[dict[Name, Names], Some]
     settings: dict[Scale, dict[str, SettingParams]]
     training: TrainingParams
     preparation: PreparationParams
     evaluation: EvaluationParams
-    data: dict[str, DataParams]
-    models: dict[str, ModelParams]
-    groups: dict[str, Names]
+    data: dict[Name, DataParams]
+    models: dict[Name, ModelParams]
+    groups: dict[Name, Annotated[Names, Some]]
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Params":
-        ablations = {name for model in self.models.values() for name in model.ablations}
+        listed = [name for model in self.models.values() for name in model.ablations]
+        if twice := repeated([*self.models, *listed, *self.groups, *PARTS]):
+            raise ValueError(f"{twice}: one name for two of methods, ablations, groups, parts")
+        ablations = set(listed)
         for group, members in self.groups.items():
             if unknown := [name for name in members if name not in ablations]:
                 raise ValueError(f"groups.{group} names {unknown}, which no method has")
-            if group in ablations | set(self.models) or not members:
-                raise ValueError(f"groups.{group} is empty, or named like a method or an ablation")
         known: dict[str, Set[str]] = {
             "datasets": self.data.keys(),
             "methods": self.models.keys(),
@@ -202,9 +193,9 @@ class Params(Frozen):
             "inspected": ablations | self.models.keys(),
         }
         for key, names in known.items():
-            for name in getattr(self, key):
-                if name not in names:
-                    raise ValueError(f"{key} names {name!r}; there is: {', '.join(sorted(names))}")
+            if unknown := [name for name in getattr(self, key) if name not in names]:
+                there = ", ".join(sorted(names))
+                raise ValueError(f"{key} names {unknown[0]!r}; there is: {there}")
         for name in self.datasets:
             if name not in self.with_setting():
                 key = f"settings.{self.scale}.{name}"
@@ -216,21 +207,20 @@ class Params(Frozen):
         for scale, table in self.settings.items():
             refuse_strangers(table, self.data, where=f"settings.{scale}")
         for name, model in self.models.items():
-            keys = set(model.nms_by_dataset).union(*model.by_dataset.values())
+            keys = set(model.nms_by_dataset).union(
+                *model.by_dataset.values(), *model.recipe_by_dataset.values()
+            )
             refuse_strangers(keys, self.data, where=f"models.{name}")
         return self
 
     @model_validator(mode="after")
     def _all_runs_once(self) -> "Params":
-        if not self.datasets or not self.seeds or not (self.methods + self.ablations):
-            raise ValueError("datasets, seeds, and methods or ablations must not be empty")
-        for key in ("datasets", "methods", "ablations", "inspected", "exhibits"):
-            names = self.exhibit_names() if key == "exhibits" else getattr(self, key)
-            if len(set(names)) < len(names):
-                raise ValueError(f"{key} names something twice: {list(names)}")
-        if repeated := sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1}):
-            seeds = ", ".join(map(str, repeated))
-            raise ValueError(f"seeds lists {seeds} more than once: the same training twice")
+        if not self.methods + self.ablations:
+            raise ValueError("methods and ablations must not both be empty")
+        if not self.exhibit_names():
+            raise ValueError("exhibits must not be empty in all its sections")
+        if twice := repeated(self.exhibit_names()):
+            raise ValueError(f"exhibits lists {twice} more than once")
         for cell, members in self.cells().items():
             if not members:
                 raise ValueError(f"ablations names {cell!r}, all of which is in another it names")
@@ -269,32 +259,27 @@ def load(path: Path) -> Params:
     """Read and check params.yaml.
 
     Raises:
-        UserError: the file is missing or no YAML, or a key is unknown, missing or out of range;
-            the message names every such key and the value met.
+        UserError: the file is missing or no YAML, or a key is unknown, missing, there twice or out
+            of range; the message names every such key, the value met and the line.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return parse(Params, read_yaml(path), where=str(path), line_of=partial(line_of, path))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run mgsl from the repository's root") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from None
-    return parse(Params, document, where=str(path))
-
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 def read(kind: type[Model], path: Path) -> Model:
     """Read one resolved part back.
 
     Raises:
-        UserError: the stage `configure` has not written it.
+        UserError: the stage `configure` has not written it, or another version of it.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        return parse(kind, read_json(path), where=str(path))
     except FileNotFoundError:
         raise UserError(
             f"{path} is missing: see that params.yaml lists the method or ablation and has "
             "settings for the dataset, then run `python -m mgsl configure` (`dvc repro` does)"
         ) from None
-    return parse(kind, document, where=str(path))
+    except UserError as error:
+        raise UserError(f"{error}\nto write it anew: `python -m mgsl configure`") from None

@@ -1,17 +1,26 @@
-"""Where every file lives, relative to the repository's root, which is the working folder."""
+"""Where every file lives, relative to the repository's root, which is the working folder.
+
+Names of datasets, methods, ablations, groups and exhibits are parts of paths, so one that is none
+leads nowhere: here they are checked, whoever gave them.
+"""
 
 import os
+import re
 from pathlib import Path
 
 from mgsl.errors import UserError
 
+NAME = r"^[a-z][a-z0-9_]*$"  # of datasets, methods, ablations, groups, exhibits and their sections
+
 PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc
 ARTIFACTS = Path("artifacts")
+UNFINISHED = ARTIFACTS / "unfinished"  # states of trainings under way
 TRACED = ARTIFACTS / "traced"  # what models are made of; SIZES: how large they are
 SIZES = TRACED / "sizes.csv"
 COSTS = TRACED / "costs.csv"  # what an answer of each method costs, counted
 EXAMPLES = TRACED / "examples.json"  # equations worked out for a few numbers
+CONFORMANCE = TRACED / "conformance.json"  # methods beside their released code
 REPORTS = Path("reports")
 EXHIBITS = REPORTS / "exhibits"  # pages, tables and figures: all of it is built
 METRICS = REPORTS / "metrics"
@@ -38,61 +47,88 @@ def enter_root() -> None:
 
 def config(dataset: str, name: str) -> Path:
     """The resolved parameters of one part: `prepare`, `evaluate`, a run, or `groups/NAME`."""
-    return ARTIFACTS / "configs" / dataset / f"{name}.json"
+    _checked(name.removeprefix("groups/"))
+    return ARTIFACTS / "configs" / _checked(dataset) / f"{name}.json"
 
 
 def raw(dataset: str) -> Path:
     """The dataset's published files, verified, as published."""
-    return ARTIFACTS / dataset / "raw"
+    return _artifacts(dataset) / "raw"
 
 
 def prepared(dataset: str) -> Path:
     """What training and evaluation read: queries, vocabulary, vectors, features."""
-    return ARTIFACTS / dataset / "prepared"
+    return _artifacts(dataset) / "prepared"
 
 
 def run(dataset: str, name: str, seed: int, group: str | None = None) -> Path:
     """One training: a method, or an ablation and the group under which it was trained."""
     if group is None:
-        return ARTIFACTS / dataset / "runs" / name / str(seed)
-    return ARTIFACTS / dataset / "runs" / group / str(seed) / name
+        return _artifacts(dataset) / "runs" / _checked(name) / str(seed)
+    return _artifacts(dataset) / "runs" / _checked(group) / str(seed) / _checked(name)
 
 
 def inspections(dataset: str) -> Path:
     """The folder of all that was inspected; empty where `inspected` of params.yaml is."""
-    return ARTIFACTS / dataset / "inspected"
+    return _artifacts(dataset) / "inspected"
 
 
 def inspected(dataset: str, name: str, seed: int) -> Path:
     """What the memories of one training hold, and what they are worth."""
-    return inspections(dataset) / name / str(seed)
+    return inspections(dataset) / _checked(name) / str(seed)
 
 
 def traced(dataset: str, name: str) -> Path:
     """The modules of one method or ablation, and the shapes between them."""
-    return TRACED / dataset / f"{name}.json"
+    return TRACED / _checked(dataset) / f"{_checked(name)}.json"
 
 
 def unfinished(dataset: str, name: str, seed: int, fingerprint: str) -> Path:
     """The state of a training under way; outside its run, which DVC empties before it starts."""
-    return ARTIFACTS / "unfinished" / f"{dataset}-{name}-{seed}-{fingerprint}.pt"
+    name = f"{_checked(dataset)}-{_checked(name)}-{seed}-{fingerprint}.pt"
+    return UNFINISHED / name
+
+
+def lock(output: Path) -> Path:
+    """What a process holds while it works on an output; outside all that DVC looks at."""
+    return ARTIFACTS / "locks" / f"{'-'.join(output.parts)}.lock"
 
 
 def trial(dataset: str, name: str, seed: int, digest: str) -> Path:
     """The curve of a training beside the pipeline."""
-    return STUDIED / "trials" / f"{dataset}-{name}-{seed}-{digest}.csv"
+    return STUDIED / "trials" / f"{_checked(dataset)}-{_checked(name)}-{seed}-{digest}.csv"
 
 
 def metrics(dataset: str) -> Path:
     """One row per method, seed, query group and metric."""
-    return ARTIFACTS / dataset / "metrics.csv"
+    return _artifacts(dataset) / "metrics.csv"
 
 
 def headline(dataset: str) -> Path:
     """The few figures that `dvc metrics show` prints."""
-    return METRICS / f"{dataset}.json"
+    return METRICS / f"{_checked(dataset)}.json"
 
 
 def trainings(dataset: str) -> Path:
     """Mean, spread and number of trainings of each run and measure, kept in git."""
-    return METRICS / f"{dataset}.csv"
+    return METRICS / f"{_checked(dataset)}.csv"
+
+
+def notebook(exhibit: str) -> Path:
+    """The notebook of an exhibit."""
+    return NOTEBOOKS / f"{_checked(exhibit)}.ipynb"
+
+
+def _artifacts(dataset: str) -> Path:
+    return ARTIFACTS / _checked(dataset)
+
+
+def _checked(name: str) -> str:
+    """A name that may be part of a path.
+
+    Raises:
+        UserError: it has other signs, such as those that lead to another folder.
+    """
+    if not re.fullmatch(NAME, name):
+        raise UserError(f"{name!r} is no name: a letter, then letters, digits or _, all small")
+    return name

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from mgsl.errors import UserError, missing
+from mgsl.errors import UserError
 from mgsl.files import write_json_lines
+from mgsl.prepared import read_text
 
 SPLITS = ("train", "val", "test")
 
@@ -62,30 +62,9 @@ def read_queries(path: Path) -> list[Query]:
     """Read what `write_queries` wrote.
 
     Raises:
-        UserError: the file is missing.
+        UserError: the file is missing, or not what the stage `prepare` wrote.
     """
-    rows = map(json.loads, _read_prepared(path).splitlines())
+    rows = map(json.loads, read_text(path).splitlines())
     return [
         Query(**{**row, "tokens": tuple(row["tokens"]), "tags": tuple(row["tags"])}) for row in rows
     ]
-
-
-def read_summary(prepared: Path) -> dict[str, Any]:
-    """What the stage `prepare` says of a dataset.
-
-    Raises:
-        UserError: the dataset is not prepared.
-    """
-    summary: dict[str, Any] = json.loads(_read_prepared(prepared / "summary.json"))
-    return summary
-
-
-def _read_prepared(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise missing(
-            path,
-            "prepare the dataset, with `dvc repro` where params.yaml lists it, "
-            "or with `python -m mgsl configure`, `download` and `prepare`",
-        ) from None

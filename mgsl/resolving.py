@@ -11,12 +11,14 @@ from typing import Any
 from mgsl.configs import EvaluateConfig, GroupConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.errors import UserError
 from mgsl.families import for_dataset
+from mgsl.fields import Frozen
 from mgsl.nested import merge
-from mgsl.params import Frozen, NmsParams, Params, ScheduleParams, TrainingParams
+from mgsl.params import ModelParams, NmsParams, Params, TrainingParams
 from mgsl.parsing import parse
 
-RUN_KEYS = (*ScheduleParams.model_fields, "max_words")  # an ablation may change these of a run,
-TRAINING_KEYS = tuple(TrainingParams.model_fields)  # these, and what its method has
+# An ablation may change these of a run, those of the training, and what its method has.
+RUN_KEYS = ("epochs", "steps", "batch_size", "learning_rate", "schedule", "max_words")
+TRAINING_KEYS = tuple(TrainingParams.model_fields)
 Configs = Mapping[str, type[Frozen]]
 
 
@@ -76,18 +78,14 @@ def resolve(params: Params, dataset: str, configs: Configs) -> Resolved:
 
     Raises:
         MissingSizeError: a method has no value for a key; the message says where to write it.
-        UserError: a method's block has a key too many, or a value out of range.
+        UserError: a method's block has a key too many, or a value out of range; what is to be
+            inspected has no memory.
     """
     runs = {name: _run(params, dataset, name, configs) for name in params.names()}
     return Resolved(
         prepare=_prepare(params, dataset),
         evaluate=_evaluate(params, dataset),
-        inspect=InspectConfig(
-            names=tuple(name for name in params.inspected if name in params.names()),
-            seeds=params.seeds,
-            evaluation=params.evaluation,
-            rare=params.preparation.rare,
-        ),
+        inspect=_inspect(params, runs),
         runs=runs,
         groups={
             cell: GroupConfig(runs=tuple(runs[name] for name in names))
@@ -120,8 +118,25 @@ def _evaluate(params: Params, dataset: str) -> EvaluateConfig:
     )
 
 
+def _inspect(params: Params, runs: Mapping[str, RunConfig]) -> InspectConfig:
+    names = tuple(name for name in params.inspected if name in runs)
+    for name in names:
+        memory = runs[name].model.get("memory", {})
+        if all(memory.get(domain, "none") == "none" for domain in ("video", "query")):
+            raise UserError(
+                f"params.yaml: inspected names {name!r}, which has no memory to look into: "
+                "take it off the list"
+            )
+    return InspectConfig(
+        names=names,
+        seeds=params.seeds,
+        evaluation=params.evaluation,
+        rare=params.preparation.rare,
+    )
+
+
 def _run(params: Params, dataset: str, name: str, configs: Configs) -> RunConfig:
-    """One training: what its dataset and its method say, then what an ablation changes."""
+    """One training: what its dataset says, then what its method and an ablation change."""
     method, changes = _find(params, name)
     block = params.models[method]
     where = f"params.yaml: models.{method}" + (f".ablations.{name}" if changes else "")
@@ -131,12 +146,12 @@ def _run(params: Params, dataset: str, name: str, configs: Configs) -> RunConfig
     known = {*lengths, *sizes, *RUN_KEYS, *TRAINING_KEYS}
     if unknown := set(changes) - known:
         raise UserError(f"{where} overrides what {method} does not have: {sorted(unknown)}")
-    schedule = {key: getattr(params.setting(dataset), key) for key in RUN_KEYS}
-    if own_schedule := block.schedule.get(params.scale):
-        schedule |= own_schedule.model_dump(exclude_none=True)
+    setting = {"steps": None} | params.setting(dataset).model_dump(mode="json")
+    schedule = {key: setting[key] for key in RUN_KEYS}
     training = params.training.model_dump(mode="json")
-    schedule |= {key: changes[key] for key in schedule if key in changes}
-    training |= {key: changes[key] for key in training if key in changes}
+    for own in (_recipe(params, block, dataset), changes):
+        schedule |= {key: own[key] for key in schedule if key in own}
+        training |= {key: own[key] for key in training if key in own}
     sizes = merge(sizes, {k: changes[k] for k in changes if k not in schedule | training})
     fields = configs[method].model_fields
     model = {key: value for key, value in lengths.items() if key in fields} | sizes
@@ -155,6 +170,14 @@ def _run(params: Params, dataset: str, name: str, configs: Configs) -> RunConfig
         "model": parse(configs[method], model, where=where).model_dump(mode="json"),
     }
     return parse(RunConfig, document, where=where)
+
+
+def _recipe(params: Params, block: ModelParams, dataset: str) -> dict[str, Any]:
+    """What a method's recipe says for a dataset: only what is given, null where null is given."""
+    common = block.recipe.get(params.scale)
+    own = for_dataset(block.recipe_by_dataset.get(params.scale, {}), dataset)
+    given = [part.model_dump(mode="json", exclude_unset=True) for part in (common, own) if part]
+    return {key: value for part in given for key, value in part.items()}
 
 
 def _lengths(params: Params, dataset: str) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """The stages of the pipeline, in order: each reads, calls, writes.
 
 `configure` alone reads params.yaml; every other stage is told its part by a file of
-`artifacts/configs`. torch is imported by the stages that compute with it.
+`artifacts/configs`. torch is imported by the stages that compute with it. What may take long holds
+its output meanwhile (`processes.alone`): of two runs at once, the second says so and stops.
 """
 
 import itertools
@@ -14,6 +15,7 @@ import pandas as pd
 from mgsl import params, paths
 from mgsl.configs import EvaluateConfig, GroupConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.files import atomic_path, write_json
+from mgsl.processes import alone
 from mgsl.resolving import resolve_all
 
 
@@ -26,13 +28,18 @@ def configure() -> None:
     for dataset, parts in resolved.items():
         for name, part in parts.files().items():
             write_json(paths.config(dataset, name), part.model_dump(mode="json"))
+    for state in paths.UNFINISHED.glob("*.pt"):
+        dataset, name = [*state.stem.split("-"), ""][:2]
+        if dataset not in resolved or name not in resolved[dataset].runs:
+            state.unlink(missing_ok=True)  # no configuration can use it any more
 
 
 def download(*, dataset: str) -> None:
     """Bring a dataset's published files together, verified."""
     from mgsl.data.datasets import find
 
-    find(dataset).download(paths.raw(dataset))
+    with alone(paths.raw(dataset)):
+        find(dataset).download(paths.raw(dataset))
 
 
 def prepare(*, dataset: str) -> None:
@@ -40,7 +47,8 @@ def prepare(*, dataset: str) -> None:
     from mgsl.data.preparing import prepare as prepare_dataset
 
     config = params.read(PrepareConfig, paths.config(dataset, "prepare"))
-    prepare_dataset(config, paths.raw(dataset), paths.prepared(dataset))
+    with alone(paths.prepared(dataset)):
+        prepare_dataset(config, paths.raw(dataset), paths.prepared(dataset))
 
 
 def train(*, dataset: str, name: str, seed: int | None, device: str) -> None:
@@ -82,10 +90,11 @@ def evaluate(*, dataset: str) -> None:
         for name in config.names
         for seed in config.seeds
     }
-    metrics = evaluate_runs(paths.prepared(dataset), runs, config)
-    _write_csv(metrics, paths.metrics(dataset))
-    write_json(paths.headline(dataset), headline(summary(metrics)))
-    _write_csv(over_trainings(metrics), paths.trainings(dataset))
+    with alone(paths.metrics(dataset)):
+        metrics = evaluate_runs(paths.prepared(dataset), runs, config)
+        _write_csv(metrics, paths.metrics(dataset))
+        write_json(paths.headline(dataset), headline(summary(metrics)))
+        _write_csv(over_trainings(metrics), paths.trainings(dataset))
 
 
 def inspect(*, dataset: str, device: str) -> None:
@@ -94,7 +103,7 @@ def inspect(*, dataset: str, device: str) -> None:
 
     from mgsl.data.loading import load_splits
     from mgsl.inspection import memory_tables
-    from mgsl.queries import read_summary
+    from mgsl.prepared import read_summary
     from mgsl.training.checkpoint import load_checkpoint
     from mgsl.training.devices import choose_device
 
@@ -103,17 +112,21 @@ def inspect(*, dataset: str, device: str) -> None:
     held_out = read_summary(prepared)["validation_held_out"]
     torch.set_flush_denormal(True)
     paths.inspections(dataset).mkdir(parents=True, exist_ok=True)
-    for name, seed in itertools.product(told.names, told.seeds):
-        config = params.read(RunConfig, paths.config(dataset, name))
-        where = choose_device(device, config.training.precision)
-        model = load_checkpoint(_folder(dataset, name, seed) / "checkpoint.safetensors", config)
-        splits = load_splits(prepared, config)
-        found = memory_tables.inspect(model, splits, config, told, held_out=held_out, device=where)
-        memory_tables.write(paths.inspected(dataset, name, seed), *found)
+    with alone(paths.inspections(dataset)):
+        for name, seed in itertools.product(told.names, told.seeds):
+            config = params.read(RunConfig, paths.config(dataset, name))
+            where = choose_device(device, config.training.precision)
+            model = load_checkpoint(_folder(dataset, name, seed) / "checkpoint.safetensors", config)
+            splits = load_splits(prepared, config)
+            found = memory_tables.inspect(
+                model, splits, config, told, held_out=held_out, device=where
+            )
+            memory_tables.write(paths.inspected(dataset, name, seed), *found)
 
 
 def trace() -> None:
-    """Tell what every model is made of and costs, and work the equations of MGSL-Net out."""
+    """Tell what every model is made of and costs; hold it against released code; work examples."""
+    from mgsl.conformance import side_by_side
     from mgsl.inspection import costs, parameter_counts, worked_examples
     from mgsl.inspection.tracing import trace as trace_model
     from mgsl.models import MODELS
@@ -132,6 +145,7 @@ def trace() -> None:
     )
     _write_csv(costs.count(chosen), paths.COSTS)
     write_json(paths.EXAMPLES, worked_examples.compute())
+    write_json(paths.CONFORMANCE, side_by_side.measure())
 
 
 def efficiency(*, rounds: int, seconds: float) -> None:
@@ -153,10 +167,11 @@ def report(*, exhibit: str | None = None) -> None:
     from mgsl.reporting.site.notebooks import run_exhibit
 
     chosen = params.load(paths.PARAMS)
-    if exhibit is None:
-        build(chosen.exhibits, chosen.datasets)
-    else:
-        run_exhibit(exhibit, list(chosen.datasets))
+    with alone(paths.EXHIBITS):
+        if exhibit is None:
+            build(chosen.exhibits, chosen.datasets)
+        else:
+            run_exhibit(exhibit, list(chosen.datasets))
 
 
 def index() -> None:
@@ -174,15 +189,16 @@ def study(*, subject: str) -> None:
     from mgsl.studies.examples import Example
 
     chosen = params.load(paths.PARAMS)
-    if subject == "annotations":
-        shown = [Example(**row) for row in published.shown_queries()]
-        annotation_counts.run(chosen, published.bin_shares(), shown)
-    elif subject == "collapse":
-        write_terms.run(chosen)
-    elif subject == trials.LENGTHS:
-        trials.lengths(chosen)
-    else:
-        run_groups.run(chosen, subject)
+    with alone(paths.STUDIES / subject):
+        if subject == "annotations":
+            shown = [Example(**row) for row in published.shown_queries()]
+            annotation_counts.run(chosen, published.bin_shares(), shown)
+        elif subject == "collapse":
+            write_terms.run(chosen)
+        elif subject == trials.LENGTHS:
+            trials.lengths(chosen)
+        else:
+            run_groups.run(chosen, subject)
 
 
 def _fit_all(names: Sequence[str], *, dataset: str, seed: int | None, device: str) -> None:
@@ -202,17 +218,25 @@ def _fit(run: tuple[str, int], *, dataset: str, device: str) -> Path:
     import torch
 
     from mgsl.distributed import process_group, rank
-    from mgsl.training.checkpoint import fingerprint, save_checkpoint
+    from mgsl.training.checkpoint import remove_others, save_checkpoint
     from mgsl.training.devices import choose_device
+    from mgsl.training.fingerprint import fingerprint
+    from mgsl.training.loop import say
     from mgsl.training.run import train
 
     name, seed = run
     config = params.read(RunConfig, paths.config(dataset, name))
     folder, prepared = _folder(dataset, name, seed), paths.prepared(dataset)
-    state = paths.unfinished(dataset, name, seed, fingerprint(config, prepared, seed))
     torch.set_flush_denormal(True)
     where = choose_device(device, config.training.precision)
-    with process_group(where):
+    with alone(folder), process_group(where):
+        digest = fingerprint(config, prepared, seed, where)
+        state = paths.unfinished(dataset, name, seed, digest)
+        if rank() == 0 and remove_others(state) and not state.exists():
+            say(
+                f"{name}, seed {seed}: an unfinished training belongs to other data, other code or "
+                "another configuration; starting anew"
+            )
         model, curve, splits = train(config, prepared, seed=seed, device=where, state_path=state)
         _write_predictions(model, splits["test"], config, where, folder / "predictions.jsonl")
         if rank() == 0:

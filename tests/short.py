@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mgsl import paths
+from mgsl.documents import read_yaml
 from mgsl.errors import UserError
+from mgsl.files import write_json
 from mgsl.tools import verify
 
 EPOCHS = 2
@@ -24,8 +24,7 @@ def main() -> None:
     try:
         with verify.scratch_copy() as copy:
             params = copy / paths.PARAMS
-            told = yaml.safe_load(params.read_text(encoding="utf-8"))
-            params.write_text(yaml.safe_dump(shorten(told), sort_keys=False), encoding="utf-8")
+            write_json(params, shorten(read_yaml(params)))  # JSON is YAML
             verify.reproduce(copy)
             left = left_to_do(copy)
     except UserError as error:
@@ -42,7 +41,7 @@ def shorten(params: dict[str, Any]) -> dict[str, Any]:
     for setting in params["settings"][params["scale"]].values():
         setting["epochs"] = EPOCHS
     for model in params["models"].values():
-        own = model.get("schedule", {}).get(params["scale"], {})
+        own = model.get("recipe", {}).get(params["scale"], {})
         for changes in (own, *model.get("ablations", {}).values()):
             if "epochs" in changes:
                 changes["epochs"] = EPOCHS

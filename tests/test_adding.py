@@ -28,7 +28,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import Frozen, Positive
+from mgsl.fields import Frozen, Positive
 from mgsl.records import Batch, Moments
 
 
@@ -112,7 +112,7 @@ DATA = """  kitchen_planted:
 """
 SETTING = """    kitchen:
       {num_clips: 12, max_words: 8, dim: 8, video_slots: 8, query_slots: 8, epochs: 1,
-       batch_size: 8, learning_rate: 0.002, warmup_steps: 0, decay: none}
+       batch_size: 8, learning_rate: 0.002, schedule: {kind: constant}}
 """
 CARD = """
 ## `kitchen_planted`

@@ -16,6 +16,7 @@ from mgsl import cli, params, paths, stages
 from mgsl.errors import UserError
 from mgsl.files import write_json
 from mgsl.models import MODELS
+from mgsl.prepared import write_summary
 from mgsl.queries import Query, write_queries
 from mgsl.resolving import resolve
 
@@ -57,7 +58,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "simulated": True,
         "bins": ["<10", "10-49", "50-99", ">=100"],
     }
-    write_json(paths.prepared("embedded") / "summary.json", about)
+    write_summary(paths.prepared("embedded"), about)
     return tmp_path
 
 
@@ -318,3 +319,17 @@ def test_the_doctor_fails_the_command_where_there_is_a_problem(
     assert invoke("doctor").exit_code == 0
     monkeypatch.setattr(doctor, "examine", lambda: False)
     assert invoke("doctor").exit_code == 1
+
+
+def test_configure_removes_states_that_no_configuration_can_use(project: Path) -> None:
+    kept = paths.unfinished("embedded", "mgsl_net", 0, "0" * 16)
+    useless = [
+        paths.unfinished("embedded", "no_such", 0, "0" * 16),
+        paths.unfinished("no_such", "mgsl_net", 0, "0" * 16),
+        paths.UNFINISHED / "foreign.pt",
+    ]
+    paths.UNFINISHED.mkdir(parents=True)
+    for path in (kept, *useless):
+        path.touch()
+    stages.configure()
+    assert list(paths.UNFINISHED.iterdir()) == [kept]

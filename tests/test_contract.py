@@ -11,6 +11,7 @@ from torch import nn
 from mgsl.configs import RunConfig
 from mgsl.models import MODELS, build
 from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.windows import shared
 from mgsl.records import Batch
 from mgsl.training.checkpoint import load_checkpoint, save_checkpoint
 from tests import tiny
@@ -113,16 +114,21 @@ def test_every_parameter_gets_a_gradient(model: GroundingModel) -> None:
 def test_four_queries_can_be_memorised(model: GroundingModel) -> None:
     model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    losses = []
-    for _ in range(150):
+    first = None
+    for _ in range(400):
         optimizer.zero_grad()
         loss = total(model)
         loss.backward()
         optimizer.step()
         model.after_step()
-        losses.append(loss.item())
-    # The least: where addressing is sharp, one step can move a slot that all four read.
-    assert min(losses) < 0.5 * losses[0]
+        first = first or loss.item()
+        if loss.item() < 0.5 * first:
+            return
+    # A loss whose labels are shares cannot fall below their entropy; then the answers tell, of
+    # which no single moment fits all four.
+    batch = tiny.batch()
+    tiou, _ = shared(model.eval()(batch).spans[:, 0], batch.target)
+    assert tiou.min() > 0.5
 
 
 def test_the_same_seed_gives_the_same_loss(model: GroundingModel) -> None:

@@ -2,17 +2,46 @@
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mgsl import files
-from mgsl.files import atomic_path, write_json, write_json_lines, write_text
+from mgsl.files import atomic_folder, atomic_path, sweep, write_json, write_json_lines, write_text
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from mgsl.files import atomic_folder, atomic_path
+with {}(Path(sys.argv[1])) as place:
+    file = place / "inside" if place.is_dir() else place
+    file.write_text("half of the n")
+    print("writing", flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def writer(path: Path, kind: str = "atomic_path") -> Iterator[subprocess.Popen[str]]:
+    """A process that is writing to a path and does not come to an end."""
+    command = [sys.executable, "-c", WRITER.format(kind), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == "writing\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def fail(path: Path, cause: BaseException) -> None:
@@ -105,3 +134,92 @@ def test_a_file_is_readable_to_whom_the_umask_admits(path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
     finally:
         os.umask(before)
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        with atomic_folder(tmp_path / "out") as folder:
+            assert not list(folder.iterdir())
+            (folder / name).touch()
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+def test_a_folder_that_is_interrupted_leaves_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/old").touch()
+
+    def interrupt() -> None:
+        with atomic_folder(tmp_path / "out") as folder:
+            (folder / "new").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+@pytest.mark.parametrize("kind", ["atomic_path", "atomic_folder"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_a_killed_writer_leaves_is_gone_after_the_next_write(
+    path: Path, kind: str, number: signal.Signals
+) -> None:
+    with writer(path, kind) as process:
+        process.send_signal(number)
+        process.wait()
+    assert path.read_text() == "old"
+    assert len(list(path.parent.iterdir())) == 2
+    write_text(path.with_name("another"), "new")
+    assert sorted(path.parent.iterdir()) == [path.with_name("another"), path]
+
+
+def test_what_is_being_written_is_not_swept(path: Path) -> None:
+    with writer(path) as process:
+        sweep(path.parent)
+        write_text(path, "new")
+        (hidden,) = path.parent.glob(f".*{files.PARTIAL}")
+        assert (hidden / path.name).read_text() == "half of the n"
+        process.kill()
+        process.wait()
+        sweep(path.parent)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_files_of_others_are_not_swept(tmp_path: Path) -> None:
+    others = [tmp_path / name for name in (".hidden", f"a{files.PARTIAL}", f".b{files.PARTIAL}")]
+    for other in others:
+        other.write_text("of a person")
+    sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+    sweep(tmp_path / "nowhere")
+
+
+def test_a_folder_swept_before_it_was_locked_is_made_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock, swept = files.fcntl.flock, []
+
+    def late(handle: int, flags: int) -> None:
+        if not swept:
+            swept.append(True)
+            sweep(path.parent)
+        flock(handle, flags)
+
+    monkeypatch.setattr(files.fcntl, "flock", late)
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_system_without_locks_is_written_to_and_not_swept(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(handle: int, flags: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    (path.parent / f".old{files.PARTIAL}").mkdir()
+    monkeypatch.setattr(files.fcntl, "flock", none)
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert (path.parent / f".old{files.PARTIAL}").is_dir()

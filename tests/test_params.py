@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mgsl import params, parsing, paths, resolving
 from mgsl.configs import RunConfig
+from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.models import MODELS
 from mgsl.nested import merge
 from mgsl.params import Params
 
-DOCUMENT = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
+# Through JSON: what anchors make one object of are several.
+DOCUMENT = json.loads(json.dumps(read_yaml(paths.PARAMS)))
 CHOSEN = params.Params.model_validate_json(json.dumps(DOCUMENT))
 RUNS = {*CHOSEN.names(), *(f"groups/{cell}" for cell in CHOSEN.cells())}
 CONFIGS = {name: kind.Config for name, kind in MODELS.items()}
@@ -70,7 +71,8 @@ def test_the_repository_file_is_valid_for_every_dataset_scale_and_method() -> No
     [
         (("epoch",), None),
         (("seed",), "seeds"),
-        (("training", "clip_nrom"), "clip_norm"),
+        (("training", "drop_lsat"), "drop_last"),
+        (("training", "clip", "limmit"), "limit"),
         (("memory", "slot"), "slots"),
         (("preparation", "rare", "treshold"), "threshold"),
         (("settings", "embedded", "embedded", "batchsize"), "batch_size"),
@@ -121,12 +123,14 @@ def test_a_value_of_another_kind_is_named(key: tuple[str, ...], value: Any) -> N
         (0, ("settings", "embedded", "charades", "batch_size")),
         (1.0, ("settings", "paper", "tacos", "learning_rate")),
         (0, ("settings", "paper", "tacos", "epochs")),
-        (-0.1, ("training", "clip_norm")),
+        (-0.1, ("training", "clip", "limit")),
+        ("norms", ("training", "clip", "kind")),
+        (-1, ("settings", "embedded", "charades", "schedule", "warmup_steps")),
         ("float64", ("training", "precision")),
         (0, ("training", "micro_batches")),
         (1.0, ("preparation", "validation_share")),
         (0, ("preparation", "rare", "threshold")),
-        (float("inf"), ("training", "clip_norm")),
+        (float("inf"), ("training", "clip", "limit")),
         (float("nan"), ("data", "embedded", "planted", "noise")),
         (datetime.date(2022, 2, 22), ("training", "select_iou")),
         (1.1, ("data", "embedded", "planted", "signature_from_word")),
@@ -157,11 +161,11 @@ def test_bins_must_ascend(bins: list[int]) -> None:
 
 def test_every_fault_is_told_at_once() -> None:
     document = changed(0, "memory", "slots")
-    document["training"]["clip_norms"] = 1
+    document["training"]["clips"] = 1
     del document["training"]["precision"]
     with pytest.raises(UserError) as caught:
         parse(document)
-    for part in ("memory.slots", "training.clip_norms", "training.precision: missing"):
+    for part in ("memory.slots", "training.clips", "training.precision: missing"):
         assert part in str(caught.value)
 
 
@@ -183,7 +187,7 @@ def test_a_name_that_does_not_exist_is_refused_with_those_that_do(key: str, know
 )
 def test_a_name_listed_twice_is_refused(key: tuple[str, ...]) -> None:
     listed = DOCUMENT["exhibits"]["data"] if key[0] == "exhibits" else DOCUMENT[key[0]] * 2
-    with pytest.raises(UserError, match=f"{key[0]} names something twice"):
+    with pytest.raises(UserError, match=rf"{key[0]}:? lists .*{listed[0]}.* more than once"):
         parse(changed(listed, *key))
 
 
@@ -219,14 +223,64 @@ def test_a_method_without_a_size_keeps_only_its_dataset_from_running() -> None:
 
 
 def test_seeds_that_repeat_are_named() -> None:
-    with pytest.raises(UserError, match="seeds lists 0, 3 more than once: the same training twice"):
+    with pytest.raises(UserError, match="seeds: lists 0, 3 more than once"):
         parse(changed([0, 3, 1, 3, 0], "seeds"))
 
 
-@pytest.mark.parametrize("key", ["datasets", "seeds"])
-def test_an_empty_list_is_refused(key: str) -> None:
-    with pytest.raises(UserError, match="must not be empty"):
-        parse(changed([], key))
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        ([], "datasets"),
+        ([], "seeds"),
+        ({}, "exhibits"),
+        ([], "evaluation.recall_at"),
+        ([], "evaluation.iou"),
+        ([], "preparation.rare.tags"),
+        ([], "groups.tables"),
+    ],
+)
+def test_an_empty_list_is_refused(value: Any, key: str) -> None:
+    with pytest.raises(UserError, match=rf"{key}: must not be empty"):
+        parse(changed(value, *key.split(".")))
+
+
+def test_sections_without_any_exhibit_are_refused() -> None:
+    with pytest.raises(UserError, match="exhibits must not be empty in all its sections"):
+        parse(changed({"paper": [], "data": []}, "exhibits"))
+
+
+@pytest.mark.parametrize("name", ["prior", "attention_only"])
+def test_what_has_no_memory_cannot_be_inspected(name: str) -> None:
+    with pytest.raises(UserError, match=rf"inspected names '{name}', which has no memory"):
+        resolve(changed([name, "mgsl_net"], "inspected"))
+
+
+@pytest.mark.parametrize("name", ["../x", "A", "a b", "1a", "", "a-b", "ä"])
+@pytest.mark.parametrize("key", ["data", "models", "groups", "exhibits"])
+def test_a_name_that_is_none_is_refused_wherever_it_is_given(name: str, key: str) -> None:
+    value = next(iter(DOCUMENT[key].values()))
+    with pytest.raises(UserError, match=rf"{key}\.{name}\..*match pattern"):
+        parse(changed(value, key, name))
+
+
+@pytest.mark.parametrize("name", ["prior", "tables", "evaluate"])
+def test_two_things_of_one_name_are_refused(name: str) -> None:
+    with pytest.raises(UserError, match=f"{name}: one name for two of methods"):
+        parse(changed({}, "models", "mgsl_net", "ablations", name))
+
+
+def test_what_is_wrong_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
+    text = paths.PARAMS.read_text().replace("micro_batches: 1", "micro_batches: 1:30")
+    (tmp_path / "params.yaml").write_text(text)
+    line = 1 + text[: text.index("micro_batches: 1:30")].count("\n")
+    with pytest.raises(UserError, match=rf"training\.micro_batches: .*'1:30' \(line {line}\)"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_a_long_value_is_cut_short_in_a_message() -> None:
+    with pytest.raises(UserError) as caught:
+        parse(["long"] * 1000)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(
@@ -267,7 +321,7 @@ def test_the_one_number_of_slots_changes_both_memories_and_nothing_else() -> Non
         (("evaluation", "strict"), True, {"evaluate", "inspect"}),
         (("preparation", "rare", "threshold"), 5, {"prepare", "inspect"}),
         (("data", "embedded", "planted", "noise"), 0.1, {"prepare"}),
-        (("training", "clip_norm"), 0.5, RUNS),
+        (("training", "clip", "limit"), 0.5, RUNS),
         (
             ("models", "mgsl_net", "ablations", "printed", "memory", "beta"),
             2.0,
@@ -293,15 +347,16 @@ def test_an_ablation_overrides_what_its_method_chose() -> None:
 
 def test_an_ablation_may_change_the_training_and_the_schedule() -> None:
     memory = {"beta": 50.0}
-    overrides = {"clip_norm": 0.0, "max_words": 3, "epochs": 5, "memory": memory}
+    clip = {"kind": "none"}
+    overrides = {"clip": clip, "max_words": 3, "epochs": 5, "memory": memory}
     parts = resolve(changed(overrides, "models", "mgsl_net", "ablations", "printed"))
     base, run = parts["mgsl_net"], parts["printed"]
-    assert run["training"] == base["training"] | {"clip_norm": 0.0}
+    assert run["training"] == base["training"] | {"clip": clip}
     assert (run["max_words"], run["epochs"]) == (3, 5)
     assert run["model"] == merge(base["model"], {"memory": memory})
 
 
-@pytest.mark.parametrize(("key", "value"), [("clip_norm", -1.0), ("max_words", 0), ("epochs", "5")])
+@pytest.mark.parametrize(("key", "value"), [("drop_last", 1.0), ("max_words", 0), ("epochs", "5")])
 def test_an_ablation_of_the_training_is_checked_too(key: str, value: Any) -> None:
     document = changed({key: value}, "models", "mgsl_net", "ablations", "printed")
     with pytest.raises(UserError, match=rf"ablations\.printed is not usable[\s\S]*{key}: .*got"):
@@ -348,6 +403,13 @@ def test_a_part_that_was_not_resolved_says_how_to(tmp_path: Path) -> None:
         params.read(RunConfig, tmp_path / "mgsl_net.json")
 
 
+@pytest.mark.parametrize("content", [b'{"dataset": "embed', b"\xff\xfe\x00", b"[" * 200_000, b""])
+def test_a_part_that_is_damaged_says_how_to_write_it_anew(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "mgsl_net.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"mgsl_net\.json[\s\S]*python -m mgsl configure"):
+        params.read(RunConfig, tmp_path / "mgsl_net.json")
+
+
 def test_parameters_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         parse(DOCUMENT).scale = "paper"  # type: ignore[misc]
@@ -369,19 +431,35 @@ def test_an_entry_of_which_nothing_is_left_to_train_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("members", "message"),
-    [([], r"groups\.mine is empty"), (["imaginary"], r"groups\.mine names \['imaginary'\]")],
+    [
+        ([], r"groups\.mine: must not be empty"),
+        (["imaginary"], r"groups\.mine names \['imaginary'\]"),
+    ],
 )
 def test_a_group_that_cannot_be_trained_is_refused(members: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         parse(changed(DOCUMENT["groups"] | {"mine": members}, "groups"))
 
 
-def test_a_method_may_change_the_schedule_of_one_scale() -> None:
-    document = changed({"embedded": {"learning_rate": 0.5}}, "models", "mgsl_net", "schedule")
+def test_a_method_may_have_a_recipe_of_its_own_at_one_scale_and_for_some_datasets() -> None:
+    document = changed({"embedded": {"learning_rate": 0.5}}, "models", "mgsl_net", "recipe")
+    own = {"epochs": None, "steps": 7, "clip": {"kind": "none"}}
+    document["models"]["mgsl_net"]["recipe_by_dataset"] = {"embedded": {"charades": own}}
     before, after = resolve(DOCUMENT)["printed"], resolve(document)["printed"]
     assert after == before | {"learning_rate": 0.5}
+    on_charades = resolve(document, "charades_i3d")["mgsl_net"]
+    assert (on_charades["learning_rate"], on_charades["epochs"], on_charades["steps"]) == (
+        *(0.5, None, 7),
+    )
+    assert on_charades["training"] == before["training"] | {"clip": {"kind": "none"}}
     paper = document | {"scale": "paper"}
     assert resolve(paper)["mgsl_net"]["learning_rate"] != 0.5
+
+
+def test_a_training_ends_after_epochs_or_after_steps() -> None:
+    document = changed({"embedded": {"steps": 7}}, "models", "mgsl_net", "recipe")
+    with pytest.raises(UserError, match=r"mgsl_net is not usable[\s\S]*epochs=10 and steps=7"):
+        resolve(document)
 
 
 def test_sizes_and_nms_may_differ_by_dataset_and_the_longest_name_wins() -> None:
@@ -412,7 +490,13 @@ def test_sizes_and_nms_may_differ_by_dataset_and_the_longest_name_wins() -> None
 @pytest.mark.parametrize(
     ("value", "key", "message"),
     [
-        ({"embedded": {"epoch": 3}}, ("schedule",), "schedule.embedded.epoch: unknown key"),
+        ({"embedded": {"epoch": 3}}, ("recipe",), "recipe.embedded.epoch: unknown key"),
+        ({"paper": {"clip": {"kind": "norm"}}}, ("recipe",), r"paper\.clip\.limit: missing"),
+        (
+            {"paper": {"taco": {"epochs": 3}}},
+            ("recipe_by_dataset",),
+            "no dataset, .*: 'taco'; did you mean 'tacos'",
+        ),
         ({"rule": "fixed"}, ("nms",), "a threshold belongs to the rule fixed"),
         ({"rule": "none", "threshold": 0.5}, ("nms",), "a threshold belongs to the rule fixed"),
         (

@@ -1,5 +1,6 @@
 """A notebook works in the repository's root, wherever it was opened."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,37 @@ def test_the_root_is_entered_from_a_folder_below(
     monkeypatch.chdir(below)
     paths.enter_root()
     assert Path.cwd() == tmp_path
+
+
+@pytest.mark.parametrize("name", ["../embedded/ctrl", "a/b", "..", "", "A", "a\n", "ctrl.json"])
+@pytest.mark.parametrize(
+    "path_of",
+    [
+        lambda name: paths.config("embedded", name),
+        lambda name: paths.config(name, "ctrl"),
+        paths.raw,
+        paths.prepared,
+        lambda name: paths.run("embedded", name, 0),
+        lambda name: paths.run("embedded", "ctrl", 0, name),
+        paths.inspections,
+        lambda name: paths.inspected("embedded", name, 0),
+        lambda name: paths.traced("embedded", name),
+        lambda name: paths.unfinished("embedded", name, 0, "0"),
+        lambda name: paths.trial("embedded", name, 0, "0"),
+        paths.metrics,
+        paths.headline,
+        paths.trainings,
+        paths.notebook,
+    ],
+)
+def test_what_is_no_name_leads_nowhere(path_of: Callable[[str], Path], name: str) -> None:
+    with pytest.raises(UserError, match="is no name"):
+        path_of(name)
+
+
+def test_the_configuration_of_a_group_has_a_folder_of_its_own() -> None:
+    path = Path("artifacts/configs/embedded/groups/tables.json")
+    assert paths.config("embedded", "groups/tables") == path
 
 
 def test_outside_the_repository_there_is_no_root(

@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from mgsl import numerics, params, paths, stages
+from mgsl.documents import read_yaml
 from mgsl.errors import UserError
+from mgsl.files import write_json
 from mgsl.reporting.site import notebooks
 from mgsl.studies import run_groups, write_terms
 from tests import ROOT
@@ -28,8 +29,8 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("road")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        _few_videos(folder / "data")
-        told = yaml.safe_load((ROOT / "params.yaml").read_text())
+        few_videos(folder / "data")
+        told = read_yaml(ROOT / "params.yaml")
         told["settings"]["embedded"]["embedded"] |= {
             "epochs": 2, "dim": 8, "video_slots": 80, "query_slots": 80
         }  # fmt: skip
@@ -38,7 +39,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
         told["groups"]["table_5"] = list(GROUP)
         told["exhibits"] = {"paper": ["table_1", "figure_1b"]}
         told["evaluation"]["resamples"] = 50
-        (folder / "params.yaml").write_text(yaml.safe_dump(told))
+        write_json(folder / "params.yaml", told)  # JSON is YAML
         shutil.copytree(ROOT / "notebooks", folder / "notebooks")
         stages.configure()
         stages.download(dataset="embedded")
@@ -225,7 +226,7 @@ def test_the_reports_are_built_twice_to_the_same_bytes(inside: Path) -> None:
     assert build() == first
 
 
-def _few_videos(data: Path) -> None:
+def few_videos(data: Path) -> None:
     """The first videos of each split of the embedded dataset."""
     lines = (ROOT / "mgsl/resources/embedded/annotations.jsonl").read_text().splitlines()
     seen: Counter[str] = Counter()

@@ -24,6 +24,7 @@ LAYERS = (  # each may import itself and what stands after it; all may import th
     "mgsl.reporting.read",
     "mgsl.tools",
     "mgsl.studies",
+    "mgsl.conformance",
     "mgsl.inspection",
     "mgsl.training",
     "mgsl.models",
@@ -45,9 +46,15 @@ PLUMBING = {  # of every stage: what it is told stands in its configuration, whi
     "mgsl.paths": "where files lie",
     "mgsl.errors": "messages",
     "mgsl.files": "writes whole files or none",
+    "mgsl.prepared": "refuses what `prepare`, which depends on it, has not written",
+    "mgsl.processes": "starts and ends them; no two write the same",
     "mgsl.params": "the types of params.yaml",
+    "mgsl.recipes": "those of how a method is trained",
+    "mgsl.fields": "of numbers within their range",
     "mgsl.configs": "the types of the configuration",
     "mgsl.parsing": "checks it against them",
+    "mgsl.lists": "and its lists",
+    "mgsl.documents": "reads what is written",
     "mgsl.families": "which entries of params.yaml concern a dataset",
 }
 NOT_RUN = {  # imported by a stage for what another one does: not followed

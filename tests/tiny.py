@@ -1,5 +1,8 @@
 """Small things that many tests need: a split in memory, a configuration, a batch."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -10,7 +13,9 @@ from mgsl.models import MODELS
 from mgsl.models.parts.base import BlindMethod
 from mgsl.nested import merge
 from mgsl.params import Params
-from mgsl.queries import Query
+from mgsl.prepared import write_summary
+from mgsl.queries import Query, write_queries
+from mgsl.recipes import Constant
 from mgsl.records import Batch
 from mgsl.resolving import resolve
 
@@ -47,10 +52,17 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "windows": [2, 3, 4, 6, 8, 12],
         "weight_decay": 0.0,  # it would give every parameter a gradient
         "hidden_dim": 16,
+        "grid": 16,
     }
     small = {} if issubclass(MODELS[config.method], BlindMethod) else tiny  # nothing to shrink
-    model = merge(config.model, {key: small[key] for key in small if key in config.model})
-    base = {"epochs": 2, "batch_size": 8, "warmup_steps": 0, "decay": "none", "model": model}
+    shrunk = {
+        key: value
+        for key, value in small.items()
+        if isinstance(config.model.get(key), dict) == isinstance(value, dict)  # `heads` is a count
+        and key in config.model
+    }
+    model = merge(config.model, shrunk)
+    base = {"epochs": 2, "batch_size": 8, "schedule": Constant(kind="constant"), "model": model}
     return config.model_copy(update=base | changes)
 
 
@@ -111,3 +123,22 @@ def split(size: int, seed: int = 0) -> Split:
         features.astype(np.float32),
         mask_padding=True,
     )
+
+
+def prepare(folder: Path) -> None:
+    """Write a prepared dataset of small splits, with the sizes of `run_config`."""
+    parts = {"train": split(24), "val": split(10, seed=1), "test": split(10, seed=2)}
+    queries = [
+        replace(query, qid=f"{name}-{row}", video=f"{name}_{row}", split=name)
+        for name, part in parts.items()
+        for row, query in enumerate(part.queries)
+    ]
+    write_queries(folder / "queries.jsonl", queries)
+    rows = "".join(f"{query.video},{query.duration_s}\n" for query in queries)
+    (folder / "videos.csv").write_text("video,duration_s\n" + rows)
+    (folder / "vocabulary.json").write_text('["", "a"]')
+    vectors = np.stack([np.zeros(WORD_DIM), np.linspace(-1, 1, WORD_DIM)])
+    np.save(folder / "word_vectors.npy", vectors.astype(np.float32))
+    np.save(folder / "features.npy", np.concatenate([part.features for part in parts.values()]))
+    sizes = {"num_clips": CLIPS, "video_dim": VIDEO_DIM, "word_dim": WORD_DIM}
+    write_summary(folder, {"dataset": "embedded", **sizes})

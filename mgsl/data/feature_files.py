@@ -17,7 +17,7 @@ from jaxtyping import Float32
 
 from mgsl.data import sources
 from mgsl.errors import UserError, missing
-from mgsl.files import write_json
+from mgsl.files import sha256, write_json
 
 RECORD = Path("features.json")
 
@@ -240,8 +240,8 @@ def _fingerprint(path: Path) -> dict[str, str | int]:
 def _digest(path: Path) -> str:
     """Of the file, or of the list of names and digests of a folder's arrays."""
     if path.is_file():
-        return sources.sha256(path)
-    lines = [f"{sources.sha256(file)}  {file.name}\n" for file in _files(path)]
+        return sha256(path)
+    lines = [f"{sha256(file)}  {file.name}\n" for file in _files(path)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

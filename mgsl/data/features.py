@@ -1,12 +1,18 @@
-"""Video features: one array per dataset, `[videos, clips, video_dim]`, mapped into memory."""
+"""The arrays of a prepared dataset: features, mapped into memory, and word vectors.
+
+Features are `[videos, clips, video_dim]`, word vectors `[vocabulary, word_dim]`.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from jaxtyping import Float32
 
 from mgsl.errors import UserError, missing
 from mgsl.files import atomic_path
+from mgsl.prepared import again, check_array, read_summary, read_videos, read_vocabulary
 
 
 def store_features(
@@ -61,15 +67,47 @@ def open_features(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     Raises:
         UserError: the file is missing, truncated, no array of floats, or of another shape.
     """
-    again = "prepare the dataset, with `dvc repro` or `python -m mgsl prepare`"
+    return _load(path, shape, mmap_mode="r")
+
+
+def read_features(prepared: Path) -> np.ndarray:
+    """The features of a prepared dataset, mapped into memory: a row for each of `read_videos`.
+
+    Raises:
+        UserError: a file is missing, or not what the stage `prepare` wrote.
+    """
+    path, summary = prepared / "features.npy", read_summary(prepared)
+    check_array(path)
+    shape = (len(read_videos(prepared)), summary["num_clips"], summary["video_dim"])
+    return open_features(path, shape)
+
+
+def read_vectors(prepared: Path) -> Float32[np.ndarray, "vocabulary word_dim"]:
+    """The word vectors of a prepared dataset: a row for each of `read_vocabulary`.
+
+    Raises:
+        UserError: a file is missing, or not what the stage `prepare` wrote; a vector is not finite.
+    """
+    path, words = prepared / "word_vectors.npy", read_vocabulary(prepared)
+    check_array(path)
+    vectors = _load(path, (len(words), read_summary(prepared)["word_dim"]))
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        word = words[int(finite.argmin())]
+        raise UserError(f"{path}: the vector of {word!r} is not finite; {again(prepared)}")
+    return vectors
+
+
+def _load(path: Path, shape: tuple[int, ...], mmap_mode: Literal["r"] | None = None) -> np.ndarray:
     try:
-        features = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: np.ndarray = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
     except FileNotFoundError:
-        raise missing(path, again) from None
-    except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"{path} cannot be read ({error}): {again}") from None
-    if features.shape != shape or not np.issubdtype(features.dtype, np.floating):
+        raise missing(path, again(path.parent)) from None
+    except Exception as error:  # whatever the bytes provoke
+        raise UserError(f"{path} cannot be read ({error}): {again(path.parent)}") from None
+    if array.shape != shape or not np.issubdtype(array.dtype, np.floating):
         raise UserError(
-            f"{path} holds {features.dtype} {features.shape}, expected floats {shape}: {again}"
+            f"{path} holds {array.dtype} {array.shape}, expected floats {shape}: "
+            f"{again(path.parent)}"
         )
-    return features
+    return array

@@ -1,6 +1,5 @@
 """From a prepared dataset to padded batches: the only loader."""
 
-import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,14 +7,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from mgsl.configs import RunConfig
-from mgsl.data.features import open_features
-from mgsl.queries import SPLITS, Query, read_queries, read_summary
+from mgsl.data.features import read_features, read_vectors
+from mgsl.errors import UserError
+from mgsl.prepared import read_videos, read_vocabulary
+from mgsl.queries import SPLITS, Query, read_queries
 from mgsl.records import Batch
 
 Item = TypeVar("Item")
@@ -43,11 +43,17 @@ class Split:
         return len(self.queries)
 
     def batch(self, rows: Int[np.ndarray, " batch"]) -> Batch:
-        """The queries of these rows, padded to the longest of them."""
+        """The queries of these rows, padded to the longest of them.
+
+        Raises:
+            UserError: features of a video are not finite.
+        """
         words = torch.from_numpy(self.words[rows])
         real = words > 0 if self.mask_padding else torch.ones_like(words, dtype=torch.bool)
         longest = int(real.sum(1).max())
         video = torch.from_numpy(self.features[self.videos[rows]]).float()
+        if not video.sum().isfinite():  # much cheaper than to look at each number
+            self._check(rows, video)
         return Batch(
             video=video,
             video_mask=torch.ones(video.shape[:2], dtype=torch.bool),  # Q14: videos are stretched
@@ -55,6 +61,17 @@ class Split:
             query_mask=real[:, :longest],
             target=torch.from_numpy(self.targets[rows]),
         )
+
+    def _check(
+        self, rows: Int[np.ndarray, " batch"], video: Float[Tensor, "batch clips video_dim"]
+    ) -> None:
+        """Name the first of some videos whose features are not finite, if there is one."""
+        for row, finite in zip(rows, video.isfinite().all(2).all(1).tolist(), strict=True):
+            if not finite:
+                raise UserError(
+                    f"the features of video {self.queries[row].video!r} hold NaN or infinity: "
+                    "correct them, and prepare the dataset again"
+                )
 
 
 def load_splits(prepared: Path, config: RunConfig) -> dict[str, Split]:
@@ -65,17 +82,12 @@ def load_splits(prepared: Path, config: RunConfig) -> dict[str, Split]:
         config: of a run: where longer queries are cut, and whether padding is masked.
 
     Raises:
-        UserError: a file is missing or the features are not what the summary says.
+        UserError: a file is missing or not what the summary says, or a word vector is not finite.
     """
     queries = read_queries(prepared / "queries.jsonl")
-    summary = read_summary(prepared)
-    vocabulary = json.loads((prepared / "vocabulary.json").read_text(encoding="utf-8"))
-    vectors = np.load(prepared / "word_vectors.npy", allow_pickle=False)
-    videos = pd.read_csv(prepared / "videos.csv", dtype={"video": str})["video"]
-    shape = (len(videos), summary["num_clips"], summary["video_dim"])
-    features = open_features(prepared / "features.npy", shape)
-    word_row = {word: row for row, word in enumerate(vocabulary)}
-    video_row = {video: row for row, video in enumerate(videos)}
+    vectors, features = read_vectors(prepared), read_features(prepared)
+    word_row = {word: row for row, word in enumerate(read_vocabulary(prepared))}
+    video_row = {video: row for row, video in enumerate(read_videos(prepared))}
 
     def split(name: str) -> Split:
         chosen = [query for query in queries if query.split == name]

@@ -1,9 +1,7 @@
 """From published files to what training and evaluation read: the stage `prepare`."""
 
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,15 @@ import numpy as np
 import pandas as pd
 
 from mgsl.configs import PrepareConfig
-from mgsl.data import features, sources
+from mgsl.data import features
 from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.datasets import Dataset, FeatureRequest, find
 from mgsl.data.tagger import tag_sentences
 from mgsl.data.text import Vectors, is_word, read_glove, vector_table
 from mgsl.errors import UserError
-from mgsl.files import write_json, write_text
+from mgsl.files import atomic_folder, atomic_path, sha256, write_json, write_text
 from mgsl.params import PreparationParams
+from mgsl.prepared import write_summary
 from mgsl.queries import SPLITS, Query, only_words, write_queries
 from mgsl.rarity import bin_labels, frequencies, rarity, writer
 
@@ -68,7 +67,7 @@ def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
     vocabulary = ["", *sorted(words)]
     request = FeatureRequest(raw, durations, config, published, vectors)
     table = vector_table(vocabulary, vectors, config.preparation.word_dim)
-    with replacing(output) as folder:
+    with atomic_folder(output) as folder:
         features.store_features(
             folder / "features.npy",
             zip(durations, dataset.features_of(request), strict=True),
@@ -79,17 +78,12 @@ def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
         videos = pd.DataFrame({"video": durations.keys(), "duration_s": durations.values()})
         write_text(folder / "videos.csv", videos.to_csv(index=False, lineterminator="\n"))
         write_json(folder / "vocabulary.json", vocabulary)
-        np.save(folder / "word_vectors.npy", table)
+        with atomic_path(folder / "word_vectors.npy") as path:
+            np.save(path, table)
         summary = summarise(dataset, config, queries, tallies, vectors)
-        held_out = not any(annotation.split == "val" for annotation in published)
-        write_json(
-            folder / "summary.json",
-            summary
-            | {
-                "validation_held_out": held_out,
-                "sources": _digests(raw) + _glove_digest(config.preparation),
-            },
-        )
+        summary["validation_held_out"] = not any(a.split == "val" for a in published)
+        summary["sources"] = _digests(raw) + _glove_digest(config.preparation)
+        write_summary(folder, summary)
 
 
 def word_vectors(
@@ -262,31 +256,13 @@ def _check(annotations: Sequence[Annotation]) -> None:
         ids.add((a.split, a.qid))
 
 
-@contextmanager
-def replacing(output: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `output` if the block succeeds.
-
-    After an interruption there is what stood at `output` before, or nothing.
-    """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as scratch:
-        folder = Path(scratch) / "new"
-        folder.mkdir()
-        yield folder
-        if output.exists():
-            output.replace(Path(scratch) / "old")
-        folder.replace(output)
-
-
 def _digests(raw: Path) -> list[dict[str, str]]:
     files = sorted(path for path in raw.rglob("*") if path.is_file())
-    return [
-        {"file": path.relative_to(raw).as_posix(), "sha256": sources.sha256(path)} for path in files
-    ]
+    return [{"file": path.relative_to(raw).as_posix(), "sha256": sha256(path)} for path in files]
 
 
 def _glove_digest(preparation: PreparationParams) -> list[dict[str, str]]:
     if preparation.glove is None:
         return []
     path = Path(preparation.glove)
-    return [{"file": path.name, "sha256": sources.sha256(path)}]
+    return [{"file": path.name, "sha256": sha256(path)}]

@@ -8,7 +8,6 @@ only git's own digest of a file is known, neither its size nor its SHA-256, it i
 import csv
 import hashlib
 import importlib.resources
-import math
 import os
 import shutil
 import time
@@ -20,18 +19,15 @@ import platformdirs
 import requests
 from tqdm import tqdm
 
+from mgsl.data import transfer
 from mgsl.errors import UserError
-from mgsl.files import atomic_path
+from mgsl.files import atomic_path, sha256
 
 SERVER = "https://raw.githubusercontent.com"
 BLOBS = "https://api.github.com/repos"
 
-_HEADERS = {
-    "Accept": "application/vnd.github.raw+json, */*",  # the content of a blob, not its description
-    "Accept-Encoding": "identity",
-}
-_CHUNK = 1 << 14  # bytes; the most that an interruption loses
-_TIMEOUT_S = (3, 10)  # to connect, and between two pieces
+LARGEST = 100_000_000  # bytes of a file whose size is not listed; GitHub serves no larger blob
+
 _PATIENCE_S = 8  # no further attempt begins later than this after the last progress
 _PAUSE_S = 0.5  # before the second attempt; doubles with each
 
@@ -146,27 +142,20 @@ def mirror_folder() -> Path | None:
     return Path(folder) if folder else None
 
 
-def sha256(path: Path) -> str:
-    """A file's digest, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def reachable(source: Source, *, server: str = SERVER) -> bool:
     """Whether the network has a file; no more than its header is asked for.
 
     Raises:
         requests.RequestException: the network or the server does not answer.
     """
-    url = source.url(server)
-    return requests.head(url, headers=_HEADERS, timeout=_TIMEOUT_S, allow_redirects=True).ok
+    return transfer.reachable(source.url(server))
 
 
 def git_blob(path: Path) -> str:
     """A file's digest as git names its content, in hexadecimal."""
     digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
+        while piece := file.read(transfer.PIECE):
             digest.update(piece)
     return digest.hexdigest()
 
@@ -207,8 +196,24 @@ def _download(source: Source, server: str) -> Path:
     place = cached(source)
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_suffix(".part")
+    for last in (False, True):
+        at_once = _complete(part, source, server)
+        try:
+            _verify(part, source)
+            break
+        except UserError:
+            part.unlink()
+            if at_once or last:
+                raise  # else what an earlier attempt left was something else, perhaps
+    part.replace(place)
+    return place
+
+
+def _complete(part: Path, source: Source, server: str) -> bool:
+    """Ask for what is missing of a file until it is whole; whether all of it came at once."""
     deadline, pause = time.monotonic() + _PATIENCE_S, _PAUSE_S
     complete = source.size is not None and _size(part) >= source.size
+    before = _size(part)
     while not complete:
         before = _size(part)
         try:
@@ -217,47 +222,42 @@ def _download(source: Source, server: str) -> Path:
         except requests.RequestException as error:
             if _size(part) > before:
                 deadline = time.monotonic() + _PATIENCE_S
+            elif not _size(part):
+                part.unlink(missing_ok=True)
             status_code = 0 if error.response is None else error.response.status_code
             if status_code == requests.codes.requested_range_not_satisfiable:
                 part.unlink(missing_ok=True)  # nothing follows what there is: begin again
-            elif 0 < status_code < 500:
+            elif 0 < status_code < 500 or isinstance(error, transfer.TooSlowError):
                 raise
             if time.monotonic() + pause > deadline:
                 raise
             time.sleep(pause)
             pause *= 2
-    try:
-        _verify(part, source)
-    except UserError:
-        part.unlink()
-        raise
-    part.replace(place)
-    return place
+    return before == 0
 
 
 def _append(url: str, part: Path, source: Source) -> None:
     """Ask for the rest of a file once, and write what comes."""
     begun = _size(part)
-    headers = _HEADERS | ({"Range": f"bytes={begun}-"} if begun else {})
-    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
-        response.raise_for_status()
-        resumed = response.status_code == requests.codes.partial_content
-        with (
-            part.open("ab" if resumed else "wb") as file,
-            tqdm(
-                desc=Path(source.path).name,
-                total=source.size,
-                initial=begun if resumed else 0,
-                unit="B",
-                unit_scale=True,
-                disable=None,
-            ) as progress,
-        ):
-            for piece in response.iter_content(_CHUNK):
-                file.write(piece)
-                progress.update(len(piece))
-                if file.tell() > (source.size or math.inf):
-                    break
+    with (
+        part.open("ab") as file,
+        tqdm(
+            desc=Path(source.path).name,
+            total=source.size,
+            initial=begun,
+            unit="B",
+            unit_scale=True,
+            disable=None,
+        ) as progress,
+    ):
+        for at, content in transfer.receive(url, begun):
+            if at < file.tell():  # the whole file comes again
+                file.seek(at)
+                file.truncate()
+            file.write(content)
+            progress.update(file.tell() - progress.n)
+            if file.tell() > (source.size or LARGEST):
+                break  # it is not the file
     if _size(part) < (source.size or 0):
         raise requests.ConnectionError(f"{url} ended after {_size(part)} of {source.size} bytes")
 

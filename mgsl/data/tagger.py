@@ -17,7 +17,7 @@ from tqdm import tqdm
 from mgsl.data import sources
 from mgsl.data.text import tokenize
 from mgsl.errors import UserError
-from mgsl.files import write_text
+from mgsl.files import sha256, write_text
 from mgsl.queries import TaggedTokens
 
 _RESOURCE = "taggers/averaged_perceptron_tagger_eng"
@@ -74,7 +74,7 @@ def load_tagger(archive: Path) -> PerceptronTagger:
 
 def _cache_key(sentences: Sequence[str], archive: Path) -> str:
     files = [archive] if archive.exists() else sorted(_installed().glob("*.json"))
-    parts = [nltk.__version__, *map(sources.sha256, files), *sentences]
+    parts = [nltk.__version__, *map(sha256, files), *sentences]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -124,7 +124,10 @@ def read_predictions(
     """
     released = released or {}
     asked = [query.qid for query in queries]
-    named = [(released.get(qid, qid), windows) for qid, windows in _answers(path)]
+    try:
+        named = [(released.get(qid, qid), windows) for qid, windows in _answers(path)]
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply; expected {_FORMATS}") from None
     answers = [(qid, windows) for qid, windows in named if qid is not None]
     _check_ids(path, asked, [qid for qid, _ in answers], released, len(named) - len(answers))
     windows_of = dict(answers)
@@ -192,7 +195,7 @@ def _is_document(text: str) -> bool:
     """Whether the text is one JSON document, and not one a line."""
     try:
         first, end = json.JSONDecoder().raw_decode(text.lstrip())
-    except json.JSONDecodeError:
+    except ValueError:
         return '"qid"' not in text
     return "\n" in text.lstrip()[:end] or (isinstance(first, dict) and "results" in first)
 
@@ -210,6 +213,8 @@ def _from_document(path: Path, text: str) -> Iterator[tuple[str, Windows]]:
         document = json.loads(text, object_pairs_hook=_Object)
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
+    except ValueError as error:  # a number with thousands of digits
+        raise UserError(f"{path} cannot be read: {error}") from None
     results = document.get("results") if isinstance(document, _Object) else None
     if not isinstance(results, _Object):
         raise UserError(f'{path} holds no object "results"; expected {_FORMATS}')
@@ -235,6 +240,8 @@ def _from_lines(path: Path, text: str) -> Iterator[tuple[str, Windows]]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise UserError(f"{where}: not JSON: {error.msg}, column {error.colno}") from None
+        except ValueError as error:
+            raise UserError(f"{where} cannot be read: {error}") from None
         if not isinstance(row, dict) or not {"qid", "pred_relevant_windows"} <= row.keys():
             raise UserError(f"{where}: got {_short(row)}; expected {_FORMATS}")
         yield (

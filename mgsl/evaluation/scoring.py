@@ -22,7 +22,8 @@ from mgsl.evaluation.metrics import (
 from mgsl.evaluation.predictions import read_predictions
 from mgsl.evaluation.released import Released, released_ids
 from mgsl.params import EvaluationParams
-from mgsl.queries import Query, read_queries, read_summary
+from mgsl.prepared import read_summary
+from mgsl.queries import Query, read_queries
 
 _DECIMALS = 6  # of the fractions in metrics.csv: no file differs by how a sum was rounded
 _TOGETHER = {"value": "mean", "low": "mean_low", "high": "mean_high"}

@@ -21,9 +21,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from mgsl.configs import PrepareConfig, RunConfig
+from mgsl.fields import Frozen
 from mgsl.models import MODELS, build
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import Frozen, Params, Scale
+from mgsl.params import Params, Scale
 from mgsl.records import Batch
 from mgsl.resolving import resolve
 from mgsl.spans import nms

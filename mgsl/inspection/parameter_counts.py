@@ -5,10 +5,11 @@ import torch
 from torch import nn
 
 from mgsl.configs import PrepareConfig, RunConfig
+from mgsl.fields import Frozen
 from mgsl.inspection.tracing import count
 from mgsl.models import build
 from mgsl.nested import merge
-from mgsl.params import Frozen, Params
+from mgsl.params import Params
 from mgsl.resolving import resolve
 
 METHOD, PRINTED = "mgsl_net", "printed"

@@ -3,15 +3,21 @@
 from typing import Any
 
 from mgsl.configs import RunConfig
+from mgsl.errors import UserError
 from mgsl.models.acrn import ACRN
 from mgsl.models.action_prior import ActionPrior
+from mgsl.models.cbp import CBP
+from mgsl.models.cmin import CMIN
 from mgsl.models.ctrl import CTRL
 from mgsl.models.drn import DRN
+from mgsl.models.lgi import LGI
 from mgsl.models.mgsl_net import MGSLNet
 from mgsl.models.parts.base import BlindMethod, GroundingModel, Method
 from mgsl.models.prior import Prior
+from mgsl.models.scdm import SCDM
 from mgsl.models.tan_2d import TAN2D
 from mgsl.models.tgn import TGN
+from mgsl.models.vslnet import VSLNet
 from mgsl.parsing import parse
 
 MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
@@ -20,6 +26,11 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "tgn": TGN,
     "ctrl": CTRL,
     "acrn": ACRN,
+    "cbp": CBP,
+    "scdm": SCDM,
+    "cmin": CMIN,
+    "lgi": LGI,
+    "vslnet": VSLNet,
     "tan_2d": TAN2D,
     "drn": DRN,
     "mgsl_net": MGSLNet,
@@ -27,7 +38,16 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
 
 
 def build(config: RunConfig) -> Method:
-    """A fresh method; what is drawn comes from torch's current random state."""
+    """A fresh method; what is drawn comes from torch's current random state.
+
+    Raises:
+        UserError: there is no such method, or it cannot be so.
+    """
+    if config.method not in MODELS:
+        raise UserError(
+            f"the configuration of {config.name} names the method {config.method!r}; "
+            f"there is: {', '.join(MODELS)}"
+        )
     kind: Any = MODELS[config.method]
     where = f"the configuration of {config.name}"
     method: Method = kind(parse(kind.Config, config.model, where=where))

@@ -2,7 +2,7 @@
 
 Paper       M. Liu, X. Wang, L. Nie, X. He, B. Chen, T.-S. Chua. "Attentive Moment Retrieval in
             Videos". SIGIR 2018: "ACRN".
-Reference   the authors' code for TACoS, as in Naman-Bhalla/ACRN_mirror
+Reference   Naman-Bhalla/ACRN_mirror, commit c53cc09: a mirror of the authors' code for TACoS
 Deviations  The code is taken where it differs from what is told of the paper: one map projects
             windows and what is summed in the memory (paper: a map of its own); vectors pooled for
             the outer product have no constant appended, and the sides stand beside it unpooled
@@ -35,6 +35,7 @@ from jaxtyping import Float
 from pydantic import model_validator
 from torch import Tensor, nn
 
+from mgsl.fields import Positive
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.layers import SentenceEncoder
 from mgsl.models.parts.windows import (
@@ -46,7 +47,6 @@ from mgsl.models.parts.windows import (
     pair_losses,
     pool,
 )
-from mgsl.params import Positive
 from mgsl.records import Batch, Moments
 
 OUTPUTS = 3  # score, offset of the start, offset of the end

@@ -20,11 +20,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mgsl.errors import UserError
+from mgsl.fields import Positive
 from mgsl.lemmas import attest, lemma
 from mgsl.models.parts import density
 from mgsl.models.parts.base import BlindMethod
 from mgsl.models.parts.density import DensityConfig, Pool
-from mgsl.params import Positive
 from mgsl.queries import Query
 
 

@@ -2,7 +2,7 @@
 
 Paper       J. Gao, C. Sun, Z. Yang, R. Nevatia. "TALL: Temporal Activity Localization via Language
             Query". ICCV 2017 (arXiv 1705.02101): "CTRL", with regression "reg-np".
-Reference   jiyanggao/TALL
+Reference   jiyanggao/TALL, commit 3df6794
 Deviations  Where paper and code differ, the code is taken: at most 0.15 of a positive window lies
             outside the target (paper 0.2); the common space has 1024 dimensions (1000); product,
             sum and both sides go straight to the head (the paper maps the sides by a layer
@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mgsl.fields import Positive
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.layers import SentenceEncoder
 from mgsl.models.parts.windows import (
@@ -40,7 +41,6 @@ from mgsl.models.parts.windows import (
     pair_losses,
     pool,
 )
-from mgsl.params import Positive
 from mgsl.records import Batch, Moments
 
 OUTPUTS = 3  # score, offset of the start, offset of the end

@@ -2,14 +2,20 @@
 
 Paper       R. Zeng, H. Xu, W. Huang, P. Chen, M. Tan, C. Gan. "Dense Regression Network for Video
             Grounding". CVPR 2020.
-Reference   Alvin-Zeng/DRN, commit 3ba445d, which has Charades-STA alone
+Reference   Alvin-Zeng/DRN, commit a3faa55 (80743f3 is its last), which has Charades-STA alone
 Deviations  Word vectors stay frozen, as for every method. Ranges of levels are shares of the video,
             since the number of segments is ours but for Charades-STA. Predictions are clamped at
             both ends before their tIoU is taken; the reference clamps its first place, twice. That
-            tIoU is a label: no gradient flows through it. All places are ranked, not only those of
-            p > 0.05. Weights are chosen on validation, by the reference on test. What share of the
-            epochs a step has is ours, and at the embedded scale its learning rate too: a hundredth
-            would leave the IoU head as it was. The centre-ness layer, which is unused, is absent.
+            tIoU is a label: no gradient flows through it, as one does in the reference, where the
+            norms of most gradients of step 3 are others. Unions are kept from 0 by a least value,
+            not by an addition of up to a millionth. Batch normalisation of the heads counts each
+            level as a batch, as in the reference. All places are ranked, not only those of
+            p > 0.05. Weights are chosen on validation, by the reference on test. A segment's
+            position is its number as a share of all, in the reference whole frames of the video's.
+            At the paper's scale the steps have 10, 40 and 40 epochs; the reference counts on to 50
+            from the epoch whose weights a step starts from. At the embedded scale shares and rates
+            of the steps are ours: a hundredth would leave the IoU head as it was. The centre-ness
+            layer and an attention to words, which are unused, are absent.
 
 Notation    P         levels     batch dim places     of strides 1, 2 and 4
             l, r      distances  batch places 2       to start and end, in segments
@@ -27,10 +33,10 @@ from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from mgsl.fields import Frozen, Positive, Share
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.layers import BiLSTM
 from mgsl.models.parts.per_clip import distance_iou
-from mgsl.params import Frozen, Positive, Share
 from mgsl.records import Batch, Moments
 
 STRIDES = (1, 2, 4)  # of the pyramid's levels, in segments

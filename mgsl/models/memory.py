@@ -27,7 +27,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from mgsl.distributed import total
-from mgsl.params import Frozen
+from mgsl.fields import Frozen
 
 Steps = Float[Tensor, "batch steps dim"]
 Mask = Bool[Tensor, "batch steps"]

@@ -33,13 +33,13 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from mgsl.fields import Frozen, NonNegative, Positive, Probability
 from mgsl.models.memory import DomainMemory, MemoryConfig, PersistentMemory
 from mgsl.models.parts import slot_state
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.convolution import ClipNorm, convolve
 from mgsl.models.parts.layers import BiLSTM, SelfAttention, attend, masked_softmax
 from mgsl.models.parts.per_clip import clip_centers, distance_iou, inside
-from mgsl.params import Frozen, NonNegative, Positive, Probability
 from mgsl.records import Batch, Moments
 
 Clips = Float[Tensor, "batch clips dim"]

@@ -4,10 +4,12 @@ Paper       S. Zhang, H. Peng, J. Fu, J. Luo. "Learning 2D Temporal Adjacent Net
             Localization with Natural Language". AAAI 2020: the variant that pools.
 Reference   microsoft/2D-TAN, commit 2f7410f
 Deviations  Videos come as the clips of this benchmark, not as 256 frames; both ways a place of the
-            map is the mean of its clips. Queries are tokenised and cut as for every method. What
-            counts as a hit is the common rule, not tIoU > m. The weights kept are chosen on
-            validation, by the reference on test. Cells that no score depends on are not computed;
-            all others have the value of the reference.
+            map is the mean of its clips. A clip, which is a mean of frames already, is brought to
+            unit length; in the reference each frame is, before any mean, which moves logits by up
+            to 0.5, but all methods read the same clips here. Queries are tokenised and cut as for
+            every method. What counts as a hit is the common rule, not tIoU > m. The weights kept
+            are chosen on validation, by the reference on test. Cells that no score depends on are
+            not computed; all others have the value of the reference.
 
 Notation    M    map       batch cells dim   a cell is the moment from clip a to clip b inclusive
             q    query     batch dim
@@ -23,8 +25,8 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from mgsl.fields import Frozen, Positive
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import Frozen, Positive
 from mgsl.records import Batch, Moments
 
 Cells = Float[Tensor, "batch cells dim"]
@@ -40,7 +42,7 @@ class TAN2DConfig(Frozen):
     hidden_dim: Positive
     lstm_layers: Positive
     side: Positive
-    lattice: tuple[Positive, ...]
+    lattice: Annotated[tuple[Positive, ...], Field(min_length=1)]
     kernel: Positive
     conv_layers: Positive
     iou_window: tuple[IoU, IoU]

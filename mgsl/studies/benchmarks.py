@@ -9,6 +9,7 @@ from mgsl.data import preparing, sources
 from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.datasets import find
 from mgsl.data.preparing import Tally
+from mgsl.files import sha256
 from mgsl.params import PreparationParams
 from mgsl.queries import SPLITS, Query
 
@@ -68,8 +69,7 @@ def fetch(raw: Path) -> list[dict[str, Any]]:
     wanted = list(dict.fromkeys(wanted))
     sources.fetch(wanted, raw)
     return [
-        {"file": source.place.as_posix(), "sha256": sources.sha256(raw / source.place)}
-        for source in wanted
+        {"file": source.place.as_posix(), "sha256": sha256(raw / source.place)} for source in wanted
     ]
 
 

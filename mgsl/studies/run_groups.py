@@ -21,7 +21,7 @@ from mgsl.inspection.probes import IOU, answers
 from mgsl.models.parts.base import GroundingModel
 from mgsl.nested import flatten
 from mgsl.params import Params
-from mgsl.queries import read_summary
+from mgsl.prepared import read_summary
 from mgsl.resolving import RUN_KEYS
 from mgsl.studies import many_trainings
 from mgsl.studies.rows import replace_rows
@@ -205,9 +205,10 @@ def _changes(dataset: str, name: str, base: RunConfig) -> dict[str, Any]:
     own, other = ({**_settled(config), **flatten(config.model)} for config in (run, base))
     if run.method != base.method:
         own = _settled(run)
-    return {key: value for key, value in own.items() if value != other[key]}
+    return {key: value for key, value in own.items() if value != other.get(key)}
 
 
 def _settled(config: RunConfig) -> dict[str, Any]:
     """What a run is told besides the method's own numbers."""
-    return {key: getattr(config, key) for key in RUN_KEYS} | config.training.model_dump(mode="json")
+    told = config.model_dump(mode="json")
+    return flatten({key: told[key] for key in RUN_KEYS} | told["training"])

@@ -20,7 +20,7 @@ from mgsl.files import atomic_path
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Params
-from mgsl.training.checkpoint import fingerprint
+from mgsl.training.fingerprint import fingerprint
 from mgsl.training.parallel import in_parallel
 from mgsl.training.run import train as train_run
 
@@ -40,15 +40,14 @@ def train(trial: tuple[RunConfig, int]) -> pd.DataFrame:
     """
     config, seed = trial
     prepared = paths.prepared(config.dataset)
-    digest = fingerprint(config, prepared, seed)
+    device = torch.device("cpu")
+    digest = fingerprint(config, prepared, seed, device)
     kept = paths.trial(config.dataset, config.name, seed, digest)
     if kept.is_file():
         return pd.read_csv(kept)
     torch.set_flush_denormal(True)
     state, started = kept.with_suffix(".pt"), time.process_time()
-    _, curve, _ = train_run(
-        config, prepared, seed=seed, device=torch.device("cpu"), state_path=state
-    )
+    _, curve, _ = train_run(config, prepared, seed=seed, device=device, state_path=state)
     curve["processor_s"] = time.process_time() - started
     with atomic_path(kept) as temporary:
         curve.to_csv(temporary, index=False, lineterminator="\n")
@@ -60,7 +59,7 @@ def kept_epoch(curve: pd.DataFrame, config: RunConfig) -> "pd.Series[float]":
     """The epoch whose weights a training leaves: the best of its last stage on validation."""
     model = build(config)
     assert isinstance(model, GroundingModel)
-    stages = [model.stage(epoch / config.epochs) for epoch in range(config.epochs)]
+    stages = [model.stage(epoch / len(curve)) for epoch in range(len(curve))]
     last = curve[pd.Series(stages) == stages[-1]]
     return last.iloc[int(last[f"val_R@1, IoU={config.training.select_iou}"].to_numpy().argmax())]
 
@@ -82,7 +81,7 @@ def lengths(chosen: Params, say: Callable[[str], None] = print) -> None:
     for dataset in chosen.datasets:
         told = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
         once = [(config, seed) for config in _trained(chosen, dataset) for seed in told.seeds]
-        twice = [(c.model_copy(update={"epochs": 2 * c.epochs}), seed) for c, seed in once]
+        twice = [(_of_twice_the_length(config), seed) for config, seed in once]
         say(f"{len(twice)} trainings on {dataset}; those that are done are kept")
         curves = in_parallel(train, twice, "cpu")
         for (config, seed), (longer, _), curve in zip(once, twice, curves, strict=True):
@@ -132,6 +131,11 @@ def _trained(chosen: Params, dataset: str) -> list[RunConfig]:
     names = [*chosen.methods, *(name for name in VARIANTS if name in chosen.names())]
     found = [_config(dataset, name) for name in names]
     return [config for config in found if isinstance(build(config), GroundingModel)]
+
+
+def _of_twice_the_length(config: RunConfig) -> RunConfig:
+    length = {"epochs": config.epochs, "steps": config.steps}
+    return config.model_copy(update={key: 2 * n for key, n in length.items() if n})
 
 
 def _row(config: RunConfig, seed: int, times: int, curve: pd.DataFrame) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from mgsl.errors import UserError
-from mgsl.queries import SPLITS, Query, read_queries, read_summary
+from mgsl.prepared import again, read_summary
+from mgsl.queries import SPLITS, Query, read_queries
 
 _BAR = 30  # characters of a share of 1
 _COUNTS = ("published", "clamped", "dropped", "pairs", "videos")
@@ -40,7 +41,7 @@ def describe(prepared: Path) -> dict[str, Any]:
     if lacking := sorted(_TOLD - summary.keys()):
         raise UserError(
             f"{prepared} was prepared by an earlier version, its summary lacks "
-            f"{', '.join(lacking)}: prepare it again, with `dvc repro` or `python -m mgsl prepare`"
+            f"{', '.join(lacking)}: {again(prepared)}"
         )
     queries = read_queries(prepared / "queries.jsonl")
     lengths = {

@@ -21,7 +21,7 @@ from mgsl.tools import lock, promise
 from mgsl.tools.promise import REQUIREMENTS, read_lock
 from mgsl.tools.promise import installed as _installed
 
-OLDEST_PYTHON = (3, 11)
+OLDEST_PYTHON, TESTED_PYTHONS = (3, 11), ((3, 11),)
 SCARCE_GB, COMFORTABLE_GB = 1.0, 5.0  # free disk space: less fails soon; less may fail later
 _LISTED = 5  # how many packages a line names
 _AT_HAND = ("cached", "mirrored", "missing")
@@ -55,6 +55,10 @@ def python() -> Iterator[Check]:
     if sys.version_info < OLDEST_PYTHON:
         oldest = ".".join(map(str, OLDEST_PYTHON))
         yield Check("problem", f"Python {version}", f"install Python {oldest} or newer")
+    elif sys.version_info[:2] not in TESTED_PYTHONS:
+        tested = ".".join(map(str, TESTED_PYTHONS[-1]))
+        advice = f"it may work; tested is Python {tested}: `make PYTHON=python{tested} repro`"
+        yield Check("note", f"Python {version} is not tested", advice)
     else:
         yield Check("ok", f"Python {version} at {sys.executable}")
 

@@ -1,6 +1,5 @@
 """One sentence asked of one video of the user's own: which moments does a trained method answer?"""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,9 +10,11 @@ from jaxtyping import Float, Float32
 
 from mgsl import params, paths
 from mgsl.data.feature_files import checked, read_clips, stretch
+from mgsl.data.features import read_features, read_vectors
 from mgsl.data.text import is_word, spelling_vector, tokenize
 from mgsl.errors import UserError
-from mgsl.queries import read_queries, read_summary
+from mgsl.prepared import read_summary, read_videos, read_vocabulary
+from mgsl.queries import read_queries
 from mgsl.spans import nms
 
 MOMENTS = 5  # how many are told
@@ -151,9 +152,8 @@ def look_up(
         words: at least one.
         dim: length of a vector.
     """
-    vocabulary = json.loads((prepared / "vocabulary.json").read_text(encoding="utf-8"))
-    table = np.load(prepared / "word_vectors.npy", allow_pickle=False)
-    row = {word: place for place, word in enumerate(vocabulary)}
+    table = read_vectors(prepared)
+    row = {word: place for place, word in enumerate(read_vocabulary(prepared))}
     found = [table[row[w]] if w in row else spelling_vector(w, dim) for w in words]
     unknown = tuple(dict.fromkeys(word for word in words if word not in row))
     return np.stack(found).astype(np.float32), unknown
@@ -169,9 +169,8 @@ def example(dataset: str) -> Asked:
     queries = read_queries(prepared / "queries.jsonl")
     test = [query for query in queries if query.split == "test"]
     query = next((query for query in test if query.rare), test[0])
-    videos = list(dict.fromkeys(query.video for query in queries))
-    clips = np.load(prepared / "features.npy", mmap_mode="r", allow_pickle=False)
-    chosen = np.asarray(clips[videos.index(query.video)], np.float32)
+    clips = read_features(prepared)[read_videos(prepared).index(query.video)]
+    chosen = np.asarray(clips, np.float32)
     return Asked(chosen, query.duration_s, query.sentence, (query.start_s, query.end_s))
 
 

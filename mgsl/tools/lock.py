@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mgsl import paths
+from mgsl.documents import read_yaml
 from mgsl.errors import UserError, missing
 from mgsl.files import write_text
 
@@ -46,11 +45,11 @@ def read() -> dict[str, dict[str, Any]]:
     """The stages of dvc.lock.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is no YAML.
     """
     if not LOCK.is_file():
         raise missing(LOCK, "run `dvc repro`")
-    document = yaml.safe_load(LOCK.read_text(encoding="utf-8")) or {}
+    document = read_yaml(LOCK) or {}
     stages: dict[str, dict[str, Any]] = document.get("stages", {})
     return stages
 
@@ -58,7 +57,7 @@ def read() -> dict[str, dict[str, Any]]:
 def expanded() -> dict[str, Stage]:
     """Every stage of dvc.yaml by its name, matrices opened with params.yaml."""
     values = _values()
-    pipeline = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))
+    pipeline = read_yaml(PIPELINE)
     return {
         name: stage
         for title, told in pipeline["stages"].items()
@@ -144,15 +143,15 @@ def _parameters(locked: Mapping[str, Any]) -> Iterator[str]:
     stale: dict[str, list[str]] = {}
     for name, stage in locked.items():
         for key, value in stage.get("params", {}).get(str(paths.PARAMS), {}).items():
-            if _plain(_value(values, key)) != _plain(value):
+            if _value(values, key) != value:
                 stale.setdefault(key, []).append(name)
     for key, stages in stale.items():
         yield f"{paths.PARAMS}: {key} is not what {_listing(stages)} ran with"
 
 
 def _values() -> dict[str, Any]:
-    known = paths.PARAMS.is_file()
-    return yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8")) if known else {}
+    values: dict[str, Any] = read_yaml(paths.PARAMS) if paths.PARAMS.is_file() else {}
+    return values
 
 
 def _value(values: Any, key: str) -> Any:
@@ -162,23 +161,11 @@ def _value(values: Any, key: str) -> Any:
     return values
 
 
-def _plain(value: Any) -> Any:
-    """A value with its numbers as numbers: DVC writes 1e-05, in which PyYAML sees a word."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
 def _imported(path: str, tracked: Mapping[str, str]) -> str | None:
     """The digest of what a .dvc file brings in."""
     if f"{path}.dvc" not in tracked:
         return None
-    document = yaml.safe_load(Path(f"{path}.dvc").read_text(encoding="utf-8"))
+    document = read_yaml(Path(f"{path}.dvc"))
     known: str = document["outs"][0]["md5"]
     sources = [(entry["path"], entry["md5"]) for entry in document.get("deps", [])]
     stale = any(digest(source, tracked) != told for source, told in sources)

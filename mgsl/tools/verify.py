@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mgsl import paths
+from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.tools import agreement, lock, promise
 from mgsl.tools.agreement import Agreement
@@ -146,7 +145,7 @@ def scratch_copy(*, keep: bool = False, say: Callable[[str], None] = print) -> I
 
 
 def reproduce(copy: Path, *arguments: str) -> None:
-    """`dvc repro` in a copy; Ctrl-C ends it too, and is waited for.
+    """`dvc repro` in a copy; what ends this process ends it too, and is waited for.
 
     Args:
         copy: the root of a workspace.
@@ -158,7 +157,8 @@ def reproduce(copy: Path, *arguments: str) -> None:
     process = subprocess.Popen([*DVC, "repro", *arguments], cwd=copy, env=environment())
     try:
         code = process.wait()
-    except KeyboardInterrupt:
+    except BaseException:
+        process.terminate()
         process.wait()
         raise
     if code:
@@ -239,7 +239,7 @@ def _copy(tracked: Sequence[Path], copy: Path) -> None:
 
 def _outputs(lock: Path) -> dict[str, str]:
     """The digest of every output in a dvc.lock, by its path."""
-    document: dict[str, Any] = yaml.safe_load(lock.read_text(encoding="utf-8")) or {}
+    document: dict[str, Any] = read_yaml(lock) or {}
     return {
         output["path"]: output["md5"]
         for stage in document.get("stages", {}).values()

@@ -3,12 +3,14 @@
 A checkpoint is one safetensors file: the weights, and as its metadata the configuration and the
 numerics that they were trained with. These stand under one key, since safetensors writes several in
 an order that changes from process to process. The state of an unfinished training lies in a folder
-of its own, named after a digest of the configuration and of the data, so that a training never goes
-on from another one's state. Neither can run code.
+of its own, and its name ends in the training's fingerprint, so that a training never goes on from
+another one's state. Neither can run code.
 """
 
-import hashlib
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +27,22 @@ from mgsl.models import build
 from mgsl.models.parts.base import Method
 from mgsl.parsing import parse
 
-
-def fingerprint(config: RunConfig, prepared: Path, seed: int) -> str:
-    """What decides a training's course, digested: configuration, numerics, data and seed."""
-    digest = hashlib.sha256(config.model_dump_json().encode())
-    digest.update(f"{numerics.current().label} {seed}".encode())
-    for name in ("queries.jsonl", "vocabulary.json", "summary.json"):
-        digest.update((prepared / name).read_bytes())
-    return digest.hexdigest()[:16]
+_AGAIN = "train again, with `dvc repro`"
 
 
 def save_checkpoint(path: Path, model: Method, config: RunConfig) -> None:
-    """Write weights, configuration and numerics atomically."""
+    """Write weights, configuration and numerics atomically.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     on_gpu = any(tensor.is_cuda for tensor in tensors.values())
     trained = {
         "config": config.model_dump(mode="json"),
         "numerics": numerics.of_training(on_gpu=on_gpu, processes=world_size()).label,
     }
-    with atomic_path(path) as temporary:
+    with _tensor_file(path) as temporary:
         save_file(tensors, temporary, metadata={numerics.TRAINED: json.dumps(trained)})
 
 
@@ -56,7 +55,7 @@ def load_checkpoint(path: Path, config: RunConfig) -> Method:
 
     Raises:
         UserError: the file is missing, damaged, or was trained with another method, another
-            dataset or other sizes.
+            dataset or other sizes; its weights are not those of the method, or NaN.
     """
     trained, tensors = _open(path)
     expected = config.model_dump(mode="json")
@@ -68,7 +67,14 @@ def load_checkpoint(path: Path, config: RunConfig) -> Method:
             "\n".join([f"{path} is a checkpoint of another configuration:", *differences])
         )
     model = build(config)
-    model.load_state_dict(tensors)
+    try:
+        model.load_state_dict(tensors)
+    except Exception as error:  # whatever the tensors provoke
+        problem = f"has not the weights of {config.name}: {type(error).__name__}: {error}"
+        raise UserError(f"{path} {problem}; {_AGAIN}") from None
+    for name, tensor in tensors.items():
+        if tensor.isnan().any():  # minus infinity is the sharpness of a memory as printed
+            raise UserError(f"{path} holds NaN, in {name}; {_AGAIN}")
     return model.eval() if isinstance(model, torch.nn.Module) else model
 
 
@@ -82,8 +88,12 @@ def trained_config(path: Path) -> RunConfig:
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write the state of an unfinished training atomically: tensors, numbers, text only."""
-    with atomic_path(path) as temporary:
+    """Write the state of an unfinished training atomically: tensors, numbers, text only.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with _tensor_file(path) as temporary:
         torch.save(state, temporary)
 
 
@@ -96,11 +106,48 @@ def load_state(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        return torch.load(path, weights_only=True, map_location="cpu")
-    except Exception:  # whatever the bytes provoke
+        return dict(torch.load(path, weights_only=True, map_location="cpu"))
+    except Exception as error:  # whatever the bytes provoke
+        raise damage(path, error) from None
+
+
+def damage(path: Path, cause: Exception) -> UserError:
+    """The error to raise where a file is not the state of this unfinished training."""
+    line = str(cause).partition("\n")[0]
+    return UserError(
+        f"{path}, the state of an unfinished training, is damaged "
+        f"({type(cause).__name__}: {line}); delete it to train from the start"
+    )
+
+
+def remove_others(path: Path) -> bool:
+    """Remove the states of a training that belong to other data, code or configuration.
+
+    Args:
+        path: the training's own state, which stays: its name ends in the fingerprint.
+
+    Returns:
+        Whether there were any.
+    """
+    start, _, fingerprint = path.stem.rpartition("-")
+    pattern = f"{start}-{'?' * len(fingerprint)}{path.suffix}"
+    others = set(path.parent.glob(pattern)) - {path}
+    for other in others:
+        other.unlink(missing_ok=True)
+    return bool(others)
+
+
+@contextmanager
+def _tensor_file(path: Path) -> Iterator[Path]:
+    """`atomic_path` for torch and safetensors, whose errors hardly tell of a full disk."""
+    try:
+        with atomic_path(path) as temporary:
+            yield temporary
+    except (RuntimeError, SafetensorError) as error:
+        free_mb = shutil.disk_usage(path.parent).free / 1e6
         raise UserError(
-            f"{path}, the state of an unfinished training, is damaged; "
-            "delete it to train from the start"
+            f"{path} cannot be written: {error}. {free_mb:,.0f} MB are free on its disk; make room "
+            "and run it again: what was saved before is kept"
         ) from None
 
 

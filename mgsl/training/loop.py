@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from torch import nn
 from tqdm import tqdm
 
 from mgsl.configs import RunConfig
@@ -22,8 +21,10 @@ from mgsl.data.loading import Split, ahead, batches
 from mgsl.distributed import average_gradients, broadcast_weights, gather, rank, total, world_size
 from mgsl.errors import UserError
 from mgsl.models.parts.base import GroundingModel
+from mgsl.recipes import Recall
 from mgsl.records import Batch
 from mgsl.spans import tiou
+from mgsl.training import plateau, recipe
 from mgsl.training.progress import Training
 
 LOGGED_IOU = (0.3, 0.5, 0.7)  # shown in the training curve, whatever an epoch is chosen by
@@ -60,8 +61,11 @@ def fit(
         One row an epoch: losses, validation, diagnostics.
 
     Raises:
-        UserError: a loss is not finite, or the state is damaged.
+        UserError: the recipe cannot be followed with these queries; features or a loss are not
+            finite; the state is damaged, or cannot be written.
     """
+    recipe.refuse(config, num_validation=len(val))
+    epochs = recipe.course(config, len(train)).epochs
     model.to(device)
     model.before_training(torch.from_numpy(train.targets).to(device))
     broadcast_weights(model)
@@ -69,18 +73,22 @@ def fit(
     if training.resume(state_path):
         say(f"{config.name}: resuming after epoch {len(training.progress.rows)}")
     started, first = time.monotonic(), len(training.progress.rows)
-    for epoch in range(first, config.epochs):
+    for epoch in range(first, epochs):
+        if plateau.is_over(training.progress.looks, config):
+            break
         row = fit_epoch(training, train, epoch, seed)
         broadcast_weights(model)  # running statistics were each process's own
-        row |= validate(model, val, config, device, last=epoch + 1 == config.epochs)
+        row |= validate(model, val, config, device, last=epoch + 1 == epochs)
         recall = row[f"val_R@1, IoU={config.training.select_iou}"]
         training.log(row, recall)
-        left_s = (time.monotonic() - started) / (epoch + 1 - first) * (config.epochs - epoch - 1)
+        if plateau.due(config, epoch + 1):
+            training.look(plateau_figure(model, val, config, device))
+        training.save(state_path)
+        left_s = (time.monotonic() - started) / (epoch + 1 - first) * (epochs - epoch - 1)
         say(
-            f"{config.name}: epoch {epoch + 1}/{config.epochs}  loss {row['loss']:.3f}  "
+            f"{config.name}: epoch {epoch + 1}/{epochs}  loss {row['loss']:.3f}  "
             f"validation R@1 IoU={config.training.select_iou} {recall:.1%}  {left_s:.0f} s left"
         )
-        training.save(state_path)
     model.load_state_dict(training.progress.best_weights)
     return pd.DataFrame(training.progress.rows)
 
@@ -95,20 +103,27 @@ def fit_epoch(training: Training, split: Split, epoch: int, seed: int) -> dict[s
         seed: of the order, together with the epoch.
     """
     config = training.config
-    factor = training.enter(training.model.stage(epoch / config.epochs))
+    length = recipe.course(config, len(split))
+    factor = training.enter(training.model.stage(epoch / length.epochs))
+    first = epoch * length.steps_per_epoch + 1
+    num_steps = min(length.steps_per_epoch, length.steps - first + 1)
     order = np.random.default_rng([seed, epoch]).permutation(len(split))
     joint_batches = batches(
-        split, order, batch_size=config.batch_size, rank=rank(), world_size=world_size()
+        split,
+        order[: num_steps * config.batch_size],
+        batch_size=config.batch_size,
+        rank=rank(),
+        world_size=world_size(),
     )
-    num_steps = -(-len(split) // config.batch_size)
     shown = with_progress(
         ahead(joint_batches),
         total=num_steps,
-        title=f"{config.name}, epoch {epoch + 1}/{config.epochs}",
+        title=f"{config.name}, epoch {epoch + 1}/{length.epochs}",
     )
+    cuts = training.progress.looks.cuts
     rates = [
-        factor * rate_at(step, config.epochs * num_steps, config)
-        for step in range(epoch * num_steps + 1, (epoch + 1) * num_steps + 1)
+        factor * recipe.rate_at(step, length, config, cuts=cuts)
+        for step in range(first, first + num_steps)
     ]
     return train_one_epoch(training, shown, rates)
 
@@ -165,9 +180,10 @@ def update(training: Training, rate: float) -> None:
     """Move the weights along the gradient, which all processes average, at a learning rate."""
     model, optimizer, scaler = training.model, training.optimizer, training.scaler
     average_gradients(model)
-    if clip_norm := training.config.training.clip_norm:
+    clipping = training.config.training.clip
+    if clipping.kind != "none":
         scaler.unscale_(optimizer)
-        nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+        recipe.clip(model, clipping)
     for group in optimizer.param_groups:
         group["lr"] = rate
     scaler.step(optimizer)
@@ -188,6 +204,27 @@ def validate(
     model.eval()
     sample = val.batch(np.arange(min(config.batch_size, len(val)))).to(device)
     return figures | model.diagnostics(sample)
+
+
+def plateau_figure(
+    model: GroundingModel, val: Split, config: RunConfig, device: torch.device
+) -> float:
+    """What a plateau watches: R@n after NMS, or the mean loss; the same in every process."""
+    watch = getattr(config.schedule, "watch", None)
+    if isinstance(watch, Recall):
+        spans, _ = predict(model, val, config, device, keep=watch.n, nms_threshold=watch.nms)
+        overlap = tiou(spans, val.targets.astype(np.float64)[:, None])
+        return float((overlap >= watch.iou).any(axis=1).mean())
+    model.eval()
+    losses = 0.0
+    with torch.inference_mode():
+        for batch in batches(
+            val, np.arange(len(val)), batch_size=config.batch_size, rank=0, world_size=1
+        ):
+            with autocast(config.training.precision, device):
+                terms = model.losses(batch.to(device))
+            losses += len(batch) * torch.stack(list(terms.values())).sum().item()
+    return float(gather(losses / len(val))[0])  # processes may round otherwise
 
 
 def recalls(
@@ -227,10 +264,12 @@ def predict(
     device: torch.device,
     *,
     keep: int | None = None,
+    nms_threshold: float | None = None,
 ) -> tuple[Float[np.ndarray, "queries proposals 2"], Float[np.ndarray, "queries proposals"]]:
     """The best `keep` moments of each query, or all, and their scores; fractions of the duration.
 
-    The processes share the work; each returns all of it.
+    With a threshold, the best of what NMS leaves (`plateau.survivors`). The processes share the
+    work; each returns all of it.
     """
     model.eval()
     rows = np.array_split(np.arange(len(split)), world_size())[rank()]
@@ -241,6 +280,9 @@ def predict(
         for batch in ahead(own):
             with autocast(config.training.precision, device):
                 moments = model(batch.to(device))
+            if nms_threshold is not None:
+                most = keep or moments.spans.shape[1]
+                moments = plateau.survivors(moments, threshold=nms_threshold, keep=most)
             spans.append(moments.spans[:, :keep].double().cpu().numpy())
             scores.append(moments.scores[:, :keep].double().cpu().numpy())
     parts = gather((np.concatenate(spans), np.concatenate(scores)))
@@ -258,25 +300,6 @@ def mean_over_processes(values: dict[str, float]) -> dict[str, float]:
         return dict(values)
     summed = total(torch.tensor(list(values.values()), dtype=torch.float64))
     return dict(zip(values, (summed / world_size()).tolist(), strict=True))
-
-
-def rate_at(step: int, steps: int, config: RunConfig) -> float:
-    """The learning rate of a step (Q23): it rises for `warmup_steps`, then does as `decay` says.
-
-    Args:
-        step: from 1, of the whole training.
-        steps: how many there are.
-        config: the schedule. `decay`: `none`, constant; `linear`, to 0 after the last step;
-            `inverse_sqrt`, with the inverse square root of the step.
-    """
-    warmup = config.warmup_steps
-    if step < warmup:
-        return config.learning_rate * step / warmup
-    if config.decay == "linear":
-        return config.learning_rate * (steps - step + 1) / (steps - warmup + 1)
-    if config.decay == "inverse_sqrt":
-        return config.learning_rate * (max(warmup, 1) / step) ** 0.5
-    return config.learning_rate
 
 
 def with_progress(steps: Iterable[Batch], *, total: int, title: str) -> Iterator[Batch]:

@@ -9,7 +9,8 @@ from torch import Tensor
 from mgsl.configs import RunConfig
 from mgsl.distributed import gather, rank
 from mgsl.models.parts.base import GroundingModel
-from mgsl.training.checkpoint import load_state, save_state
+from mgsl.training import plateau, recipe
+from mgsl.training.checkpoint import damage, load_state, save_state
 from mgsl.training.seeding import random_state, restore_random_state
 
 
@@ -21,6 +22,7 @@ class Progress:
     stage: int = 0
     best: float = -1.0  # R@1 on validation, in this stage
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    looks: plateau.Looks = field(default_factory=plateau.Looks)
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Training:
     scaler: torch.amp.GradScaler = field(init=False)
 
     def __post_init__(self) -> None:
-        self.optimizer = self._fresh_optimizer()
+        self.optimizer = recipe.optimizer(self.model, self.config)
         half = self.config.training.precision == "float16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
 
@@ -47,8 +49,9 @@ class Training:
         """
         if stage != self.progress.stage:
             self.model.load_state_dict(self.progress.best_weights)
-            self.optimizer = self._fresh_optimizer()
+            self.optimizer = recipe.optimizer(self.model, self.config)
             self.progress.stage, self.progress.best = stage, -1.0
+            self.progress.looks = plateau.Looks()
         return self.model.enter(stage)
 
     def log(self, row: dict[str, float], recall: float) -> None:
@@ -59,6 +62,13 @@ class Training:
             weights = self.model.state_dict()
             self.progress.best_weights = {key: x.cpu().clone() for key, x in weights.items()}
 
+    def look(self, figure: float) -> None:
+        """Let the schedule see what it watches: it may lower the rate, and go back."""
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        if best := plateau.look(self.progress.looks, self.config, figure, state):
+            self.model.load_state_dict(best["model"])
+            self.optimizer.load_state_dict(best["optimizer"])
+
     def save(self, path: Path) -> None:
         """Write all that a killed training needs to go on after this epoch."""
         randoms = gather(random_state())
@@ -68,7 +78,7 @@ class Training:
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.scaler.state_dict(),
                 "random": randoms,
-                "progress": vars(self.progress),
+                "progress": vars(self.progress) | {"looks": vars(self.progress.looks)},
             }
             save_state(path, state)
 
@@ -76,18 +86,19 @@ class Training:
         """Go on from what `save` wrote, if there is such a file; tell whether there is.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: the file is damaged, or a state of something else.
         """
         state = load_state(path)
         if state is None:
             return False
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
-        restore_random_state(state["random"][rank() % len(state["random"])])
-        self.progress = Progress(**state["progress"])
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+            restore_random_state(state["random"][rank()])
+            progress = {name: state["progress"][name] for name in vars(self.progress)}
+            progress["looks"] = plateau.Looks(**progress["looks"])
+        except Exception as error:  # whatever a foreign state provokes
+            raise damage(path, error) from None
+        self.progress = Progress(**progress)
         return True
-
-    def _fresh_optimizer(self) -> torch.optim.Optimizer:
-        """Adam, which knows nothing yet."""
-        return torch.optim.Adam(self.model.parameters(), lr=self.config.learning_rate, fused=True)

@@ -18,6 +18,7 @@ from mgsl.data.annotations.tacos import TALL, read_tacos
 from mgsl.data.annotations.tacos import VIDEOS as LENGTHS
 from mgsl.data.preparing import clamp, make_queries, tag
 from mgsl.errors import UserError
+from mgsl.prepared import write_summary
 from mgsl.queries import Query, read_queries, write_queries
 from tests.published import TAGGER, prepare_config, write_tagger
 
@@ -45,6 +46,7 @@ def take_the_road(raw: Path, annotations: list[Annotation]) -> list[Query]:
     write_queries(
         raw / "queries.jsonl", make_queries(kept, published, prepare_config().preparation)
     )
+    write_summary(raw, {})
     return read_queries(raw / "queries.jsonl")
 
 

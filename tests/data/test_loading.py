@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from mgsl.data.loading import Split, ahead, batches, load_splits
 from mgsl.errors import UserError
+from mgsl.prepared import write_summary
 from mgsl.queries import Query, write_queries
 from tests import tiny
 
@@ -58,13 +59,18 @@ def prepared(tmp_path: Path) -> Path:
     rows = "".join(f"{query.video},{query.duration_s}\n" for query in reversed(queries))
     (tmp_path / "videos.csv").write_text("video,duration_s\n" + rows)
     (tmp_path / "vocabulary.json").write_text(json.dumps(VOCABULARY))
-    (tmp_path / "summary.json").write_text(json.dumps({"num_clips": CLIPS, "video_dim": DIM}))
     vectors = np.arange(len(VOCABULARY) * WORD_DIM, dtype=np.float32).reshape(-1, WORD_DIM)
     vectors[0] = 0
     np.save(tmp_path / "word_vectors.npy", vectors)
     videos = np.arange(len(queries))[::-1].reshape(-1, 1, 1) + np.zeros((1, CLIPS, DIM))
     np.save(tmp_path / "features.npy", videos.astype(np.float16))
+    seal(tmp_path)
     return tmp_path
+
+
+def seal(prepared: Path) -> None:
+    """Let the summary tell what the files are now."""
+    write_summary(prepared, {"num_clips": CLIPS, "video_dim": DIM, "word_dim": WORD_DIM})
 
 
 def rows_of(split: Split, order: np.ndarray, **arguments: int) -> list[list[int]]:
@@ -124,19 +130,64 @@ def test_a_missing_file_says_what_to_run(prepared: Path, name: str) -> None:
 def test_truncated_features_are_refused(prepared: Path) -> None:
     path = prepared / "features.npy"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(UserError, match=r"features\.npy cannot be read"):
+    with pytest.raises(UserError, match=r"features\.npy .* has \d+ bytes, not the \d+"):
         load_splits(prepared, tiny.run_config())
 
 
 def test_features_of_another_size_are_refused(prepared: Path) -> None:
     np.save(prepared / "features.npy", np.zeros((6, CLIPS + 1, DIM), dtype=np.float16))
+    seal(prepared)
     with pytest.raises(UserError, match=r"\(6, 5, 3\), expected floats \(6, 4, 3\)"):
         load_splits(prepared, tiny.run_config())
 
 
 def test_features_that_hold_objects_are_not_unpickled(prepared: Path) -> None:
     np.save(prepared / "features.npy", np.array([{}] * 6), allow_pickle=True)
+    seal(prepared)
     with pytest.raises(UserError, match=r"features\.npy cannot be read"):
+        load_splits(prepared, tiny.run_config())
+
+
+def test_features_that_are_not_finite_are_blamed_by_their_video(prepared: Path) -> None:
+    features = np.load(prepared / "features.npy")
+    features[0, 2, 1] = np.nan  # of the last query, since videos stand in reverse
+    np.save(prepared / "features.npy", features)
+    test = load_splits(prepared, tiny.run_config())["test"]
+    test.batch(np.array([0, 1]))
+    with pytest.raises(UserError, match="features of video 'test_2' hold NaN or infinity"):
+        test.batch(np.array([0, 2]))
+
+
+def test_large_features_whose_sum_is_not_finite_are_taken() -> None:
+    split = tiny.split(4)
+    split.features[:] = 3e38
+    assert split.batch(np.arange(4)).video.isfinite().all()
+
+
+def test_queries_cut_at_the_end_of_a_line_are_refused(prepared: Path) -> None:
+    lines = (prepared / "queries.jsonl").read_bytes().splitlines(keepends=True)
+    (prepared / "queries.jsonl").write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(UserError, match=r"queries\.jsonl is not what `prepare` wrote.*dvc repro"):
+        load_splits(prepared, tiny.run_config())
+
+
+def test_word_vectors_that_do_not_fit_or_are_not_finite_are_named(prepared: Path) -> None:
+    path = prepared / "word_vectors.npy"
+    whole = np.load(path)
+    broken = whole.copy()
+    broken[2, 1] = np.inf
+    np.save(path, broken)
+    with pytest.raises(UserError, match=r"word_vectors\.npy: the vector of 'man' is not finite"):
+        load_splits(prepared, tiny.run_config())
+    np.save(path, whole[:-1])
+    with pytest.raises(UserError, match=r"word_vectors\.npy .* has \d+ bytes, not the \d+"):
+        load_splits(prepared, tiny.run_config())
+    seal(prepared)
+    with pytest.raises(UserError, match=r"float32 \(6, 2\), expected floats \(7, 2\)"):
+        load_splits(prepared, tiny.run_config())
+    path.write_bytes(b"\x93NUMPY\x01\x00\x76\x00{'descr': (" + bytes(110))
+    seal(prepared)
+    with pytest.raises(UserError, match=r"word_vectors\.npy cannot be read"):
         load_splits(prepared, tiny.run_config())
 
 

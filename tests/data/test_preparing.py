@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgsl.data import preparing, sources
+from mgsl.data import preparing
 from mgsl.data.annotations import Annotation
 from mgsl.data.datasets import ANNOTATIONS
 from mgsl.data.feature_files import record
 from mgsl.data.features import open_features
-from mgsl.data.preparing import clamp, make_queries, prepare, replacing, tag
+from mgsl.data.preparing import clamp, make_queries, prepare, tag
 from mgsl.errors import UserError
+from mgsl.files import sha256
 from mgsl.params import PlantedParams
 from mgsl.queries import SPLITS, Query, read_queries
 from tests.published import prepare_config, write_captions, write_charades, write_tacos
@@ -118,21 +119,6 @@ def test_a_wrong_width_of_features_leaves_what_was_there(prepared: Path, tmp_pat
         prepare(prepare_config(video_dim=99), tmp_path / "raw", prepared)
     assert {path.name: path.read_bytes() for path in prepared.iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["prepared", "raw"]
-
-
-def test_an_interruption_leaves_what_was_there(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/old").touch()
-
-    def interrupt() -> None:
-        with replacing(tmp_path / "out") as folder:
-            (folder / "new").touch()
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupt()
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["old"]
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_an_unknown_dataset_is_named(tmp_path: Path) -> None:
@@ -269,7 +255,7 @@ def test_stored_features_are_read_after_the_download_recorded_them(
         1,
         1,
     ]
-    assert {"file": "glove.txt", "sha256": sources.sha256(glove)} in summary["sources"]
+    assert {"file": "glove.txt", "sha256": sha256(glove)} in summary["sources"]
     words = json.loads((tmp_path / "prepared/vocabulary.json").read_text())
     table = np.load(tmp_path / "prepared/word_vectors.npy")
     assert table[words.index("man")].tolist() == [1, 2, 3, 4]

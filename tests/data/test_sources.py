@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from mgsl.data import sources
+from mgsl.data import sources, transfer
 from mgsl.data.sources import Source, catalogue, fetch, status
 from mgsl.errors import UserError
 
@@ -144,7 +144,7 @@ def test_a_download_cut_off_for_good_goes_on_the_next_time(server: Server, tmp_p
 def test_a_download_that_stalls_is_taken_up_again(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "_TIMEOUT_S", (1, 0.2))
+    monkeypatch.setattr(transfer, "_TIMEOUT_S", (1, 0.2))
     server.stalls = [0.6]
     fetch([source()], tmp_path / "raw", server=server.root)
     assert server.ranges[0] is None
@@ -155,7 +155,7 @@ def test_a_download_that_stalls_is_taken_up_again(
 def test_a_server_that_stalls_for_good_is_left(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "_TIMEOUT_S", (1, 0.1))
+    monkeypatch.setattr(transfer, "_TIMEOUT_S", (1, 0.1))
     server.cuts, server.stalls = [1] * 20, [0.5] * 20
     with pytest.raises(UserError, match="timed out"):
         fetch([source()], tmp_path / "raw", server=server.root)

@@ -15,6 +15,7 @@ from mgsl.errors import UserError
 from mgsl.evaluation.predictions import read_predictions
 from mgsl.evaluation.released import released_ids
 from mgsl.evaluation.scoring import score_file
+from mgsl.prepared import write_summary
 from mgsl.queries import Query, write_queries
 from tests.evaluation.oracle import BINS, evaluation
 from tests.published import write_captions, write_tacos
@@ -102,7 +103,7 @@ def document(spans: dict[str, tuple[float, float]]) -> str:
 
 def prepared(folder: Path, queries: list[Query], **about: Any) -> Path:
     write_queries(folder / "queries.jsonl", queries)
-    (folder / "summary.json").write_text(json.dumps({"bins": list(BINS), **about}))
+    write_summary(folder, {"bins": list(BINS), **about})
     return folder
 
 

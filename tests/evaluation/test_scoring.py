@@ -24,6 +24,7 @@ from mgsl.evaluation.scoring import (
     summary,
 )
 from mgsl.params import NmsParams
+from mgsl.prepared import write_summary
 from mgsl.queries import Query, write_queries
 from mgsl.tools.score import as_json, as_text
 from tests.evaluation.oracle import BINS, ask, evaluation
@@ -52,7 +53,7 @@ def prepared(tmp_path: Path) -> Path:
     folder = tmp_path / "prepared"
     train = [Query(**{**vars(q), "qid": f"train-{q.qid}", "split": "train"}) for q in QUERIES]
     write_queries(folder / "queries.jsonl", [*train, *QUERIES])
-    (folder / "summary.json").write_text(json.dumps(DATASET))
+    write_summary(folder, DATASET)
     return folder
 
 
@@ -147,6 +148,7 @@ def test_the_headline_holds_few_numbers_in_percent(prepared: Path, tmp_path: Pat
 def test_the_headline_leaves_out_an_empty_group(tmp_path: Path, prepared: Path) -> None:
     rows = [Query(**{**vars(query), "rare": False}) for query in QUERIES]
     write_queries(prepared / "queries.jsonl", rows)
+    write_summary(prepared, DATASET)
     numbers = headline(
         summary(evaluate(prepared, {("a", 0): predict(tmp_path / "p", 0)}, config()))
     )
@@ -223,11 +225,16 @@ def test_the_json_has_fractions_and_null_where_nothing_applies(tmp_path: Path) -
 def test_only_the_test_split_is_asked(prepared: Path) -> None:
     queries, dataset = read_test(prepared)
     assert queries == QUERIES
-    assert dataset == DATASET
+    assert dataset.items() >= DATASET.items()
 
 
 def test_what_is_not_prepared_cannot_be_scored(prepared: Path) -> None:
     write_queries(prepared / "queries.jsonl", [])
+    with pytest.raises(
+        UserError, match=r"queries\.jsonl is not what `prepare` wrote: it has 0 bytes"
+    ):
+        read_test(prepared)
+    write_summary(prepared, DATASET)
     with pytest.raises(UserError, match=r"queries\.jsonl has no test queries"):
         read_test(prepared)
     (prepared / "summary.json").unlink()

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from mgsl.models import build
-from mgsl.models.tgn import TGN, Interactor, QueryEncoder, TGNConfig
+from mgsl.models.parts.interactor import Interactor, QueryEncoder, half_square
+from mgsl.models.tgn import TGN, TGNConfig
 from mgsl.parsing import parse
 from tests import tiny
 
@@ -36,7 +37,10 @@ def original(dataset: str = "activitynet", **changes: Any) -> TGN:
 
 
 def sizes(net: TGN) -> dict[str, int]:
-    return {name: sum(p.numel() for p in part.parameters()) for name, part in net.named_children()}
+    return {
+        name: sum(p.numel() for p in part.parameters() if p.requires_grad)
+        for name, part in net.named_children()
+    }
 
 
 @torch.no_grad()
@@ -164,6 +168,9 @@ def test_the_loss_is_the_literal_sum() -> None:
     assert ignored > 0
     assert losses["anchors"].item() == pytest.approx(total / steps, rel=1e-4)
     norm = sum(float(p.square().sum()) for p in net.parameters())
+    for lstm in (net.query_encoder.forwards, net.video_encoder, net.interactor.cell):
+        forget = list(lstm.parameters())[2].chunk(4)[1]
+        norm += sum((value - 1) ** 2 - value**2 for value in forget.tolist())
     assert losses["penalty"].item() == pytest.approx(0.01 / 2 * norm, rel=1e-4)
 
 
@@ -197,28 +204,60 @@ def test_positives_weigh_what_their_frequency_says() -> None:
     assert "positive_weight" in net.state_dict()
 
 
+def test_weights_of_positives_are_counted_at_thresholds_of_their_own_and_may_have_no_most() -> None:
+    targets = tiny.batch(6).target
+
+    def weights(**changes: object) -> list[float]:
+        net = model(**changes)
+        net.before_training(targets)
+        return net.positive_weight.tolist()
+
+    apart = {"positive_iou": 0.85, "negative_iou": 0.15}
+    assert weights(weighed_iou=[0.7, 0.3], **apart) == weights()
+    unbounded = weights(weighed_iou=[0.5, 0.5], most_weight=None)
+    assert max(unbounded) > 10
+    assert weights(weighed_iou=[0.5, 0.5], most_weight=10.0) == [min(10.0, w) for w in unbounded]
+
+
+def test_the_weights_are_those_of_the_code_on_each_dataset() -> None:
+    told = {name: original(name).config for name in PAPER}
+    for name, config in told.items():
+        own = (0.5, 0.5) if name == "tacos" else (0.7, 0.3)
+        assert config.weighed_iou == own
+        assert config.most_weight == (None if name == "tacos" else 100.0)
+
+
 def test_the_parameters_at_the_original_sizes_are_counted() -> None:
     """Without the attention's constant, which its softmax does not see."""
-    for video_dim, number in [(500, 7_701_545), (1024, 8_774_697), (4096, 15_066_153)]:
+    for video_dim, number in [(500, 7_695_401), (1024, 8_768_553), (4096, 15_060_009)]:
         net = original(video_dim=video_dim)
         assert sum(sizes(net).values()) + 1 == number
     counts = sizes(original(video_dim=4096, anchors=list(range(1, 101))))
-    biases = 4 * 512  # of each LSTM, the second of two
     assert {name: count for name, count in counts.items() if count} == {
-        "query_encoder": 1_665_024 + biases,
-        "video_encoder": 9_439_232 + biases,
-        "interactor": 787_457 - 1 + 3_147_776 + biases,
+        "query_encoder": 1_665_024,
+        "video_encoder": 9_439_232,
+        "interactor": 787_457 - 1 + 3_147_776,
         "grounder": 51_300,
     }
-    assert sum(counts.values()) + 1 == 15_096_933
+    assert sum(counts.values()) + 1 == 15_090_789
     tacos = sizes(original("tacos", video_dim=4096, anchors=list(range(1, 33))))
-    assert sum(tacos.values()) + 1 == 15_062_049
+    assert sum(tacos.values()) + 1 == 15_055_905
     charades = sizes(original("charades", video_dim=4096))
-    assert sum(charades.values()) + 1 == 18_033_685
-    assert counts["interactor"] - (3_147_776 + biases) == 786_944 + 513 - 1
+    assert sum(charades.values()) + 1 == 18_025_493
+    assert counts["interactor"] - 3_147_776 == 786_944 + 513 - 1
+
+
+def test_the_penalty_of_forgetting_is_of_what_was_learned_beyond_its_start() -> None:
+    net = model()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.zero_()
+        for lstm in (net.query_encoder.forwards, net.video_encoder, net.interactor.cell):
+            list(lstm.parameters())[2].chunk(4)[1].fill_(1.5)
+    assert half_square(net).item() == pytest.approx(3 * 16 * 0.5**2 / 2)
 
 
 def test_thresholds_that_cross_are_refused() -> None:
     document = model().config.model_dump_json().replace('"negative_iou":0.3', '"negative_iou":0.8')
-    with pytest.raises(ValidationError, match=r"negative_iou=0\.8"):
+    with pytest.raises(ValidationError, match=r"positive at 0\.7 and negative at 0\.8"):
         TGNConfig.model_validate_json(document)

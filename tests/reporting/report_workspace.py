@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from safetensors.numpy import save_file
 
 from mgsl import numerics, params, paths
 from mgsl.configs import EvaluateConfig, PrepareConfig
 from mgsl.data.embedded import generate
+from mgsl.documents import read_yaml
 from mgsl.families import for_dataset
 from mgsl.files import write_json, write_json_lines, write_text
 from mgsl.parsing import parse
+from mgsl.prepared import write_summary
 from mgsl.queries import Query, write_queries
+from mgsl.resolving import RUN_KEYS
 from tests import ROOT
 
 BINS = ["<10", "10-49", "50-99", ">=100"]
@@ -74,7 +76,7 @@ def checkpoint(folder: Path, label: str) -> None:
 
 
 def _configure(dataset: str, seeds: tuple[int, ...], names: tuple[str, ...]) -> None:
-    document = yaml.safe_load(Path("params.yaml").read_text())
+    document = read_yaml(Path("params.yaml"))
     setting = for_dataset(document["settings"]["embedded"], dataset)
     evaluation = parse(params.EvaluationParams, document["evaluation"], where="params")
     preparation = parse(params.PreparationParams, document["preparation"], where="params")
@@ -93,7 +95,7 @@ def _configure(dataset: str, seeds: tuple[int, ...], names: tuple[str, ...]) -> 
     write_json(paths.config(dataset, "evaluate"), evaluate.model_dump(mode="json"))
     write_json(paths.config(dataset, "prepare"), prepare.model_dump(mode="json"))
     for name in names:
-        run = {key: setting[key] for key in (*params.ScheduleParams.model_fields, "max_words")}
+        run = {key: setting.get(key) for key in RUN_KEYS}
         run |= {"dataset": dataset, "name": name, "method": "mgsl_net", "model": {"dim": 64}}
         run |= {"keep": document["evaluation"]["keep"], "training": document["training"]}
         write_json(paths.config(dataset, name), run)
@@ -126,8 +128,8 @@ def _prepare(dataset: str) -> None:
     write_text(folder / "videos.csv", "video,duration_s\nv0,20.0\nv1,20.0\nv2,20.0\n")
     shares = dict(zip(BINS, (0.11, 0.24, 0.29, 0.36), strict=True))
     counts = {"published": 2, "dropped": 0, "clamped": 0, "pairs": 2, "videos": 1}
-    write_json(
-        folder / "summary.json",
+    write_summary(
+        folder,
         {
             "dataset": dataset,
             "title": TITLES[dataset],

@@ -5,6 +5,7 @@ import pytest
 
 from mgsl.data.preparing import prepare
 from mgsl.errors import UserError
+from mgsl.prepared import read_summary, write_summary
 from mgsl.tools.describe import as_text, describe
 from tests.published import prepare_config, write_charades
 
@@ -35,9 +36,8 @@ def test_a_dataset_that_is_not_prepared_says_what_to_run(tmp_path: Path) -> None
 
 def test_a_dataset_that_an_earlier_version_prepared_says_what_to_run(tmp_path: Path) -> None:
     prepare(prepare_config(), write_charades(tmp_path / "raw"), tmp_path / "prepared")
-    summary = tmp_path / "prepared/summary.json"
-    told = json.loads(summary.read_text())
+    told = read_summary(tmp_path / "prepared")
     del told["rare"]
-    summary.write_text(json.dumps(told))
+    write_summary(tmp_path / "prepared", told)
     with pytest.raises(UserError, match=r"earlier version, its summary lacks rare: prepare it"):
         describe(tmp_path / "prepared")

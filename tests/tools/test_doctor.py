@@ -142,9 +142,15 @@ def test_a_lock_that_does_not_fit_the_tree_is_told_file_by_file(
 
 
 def test_an_old_python_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 11, 9, "final", 0))
     assert states(doctor.python) == ["ok"]
     monkeypatch.setattr(doctor.sys, "version_info", (3, 10, 1, "final", 0))
     assert told(doctor.python) == "problem Python 3.10.1\ninstall Python 3.11 or newer"
+
+
+def test_a_python_that_is_not_tested_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 99, 0, "final", 0))
+    assert "note Python 3.99.0 is not tested\nit may work; tested is" in told(doctor.python)
 
 
 def test_a_folder_that_is_not_the_repository_is_a_problem(elsewhere: Path) -> None:
@@ -159,9 +165,9 @@ def test_a_folder_that_is_not_the_repository_is_a_problem(elsewhere: Path) -> No
 def test_a_misspelt_parameter_is_a_problem(elsewhere: Path) -> None:
     assert states(doctor.parameters) == ["ok"]
     text = (elsewhere / "params.yaml").read_text()
-    (elsewhere / "params.yaml").write_text(text.replace("clip_norm:", "clip_nrom:"))
+    (elsewhere / "params.yaml").write_text(text.replace("drop_last:", "drop_lsat:"))
     assert states(doctor.parameters) == ["problem"]
-    assert "clip_nrom: unknown key; did you mean 'clip_norm'?" in told(doctor.parameters)
+    assert "drop_lsat: unknown key; did you mean 'drop_last'?" in told(doctor.parameters)
 
 
 @pytest.mark.parametrize(("free_gb", "state"), [(100, "ok"), (3, "note"), (0.2, "problem")])

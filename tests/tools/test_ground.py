@@ -13,9 +13,10 @@ from mgsl import paths
 from mgsl.cli import app
 from mgsl.data.text import spelling_vector
 from mgsl.errors import UserError
-from mgsl.files import write_json
+from mgsl.files import write_json, write_text
 from mgsl.models import MODELS, build
 from mgsl.models.parts.base import GroundingModel
+from mgsl.prepared import read_summary, write_summary
 from mgsl.queries import write_queries
 from mgsl.records import Batch
 from mgsl.reporting.draw import answers, figures
@@ -42,7 +43,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     sizes = {"num_clips": tiny.CLIPS, "video_dim": tiny.VIDEO_DIM, "word_dim": tiny.WORD_DIM}
     about = {"dataset": "embedded", "features": "random", "simulated": True}
     about["unknown_words"] = "spelled"
-    write_json(prepared / "summary.json", sizes | about)
+    write_text(prepared / "videos.csv", "video,duration_s\nv0,10.0\nv1,10.0\nv2,10.0\n")
+    np.save(prepared / "features.npy", made.features)
+    write_summary(prepared, sizes | about)
     for name in [*NAMES, "prior"]:
         torch.manual_seed(0)
         config = tiny.run_config(name)
@@ -122,15 +125,15 @@ def test_files_of_another_kind_are_refused() -> None:
 
 
 def test_a_dataset_prepared_anew_with_other_sizes_is_noticed() -> None:
-    path = paths.prepared("embedded") / "summary.json"
-    write_json(path, json.loads(path.read_text()) | {"video_dim": 9})
+    prepared = paths.prepared("embedded")
+    write_summary(prepared, read_summary(prepared) | {"video_dim": 9})
     with pytest.raises(UserError, match=r"was trained with video_dim 5, but .* has 9"):
         ask()
 
 
 def test_words_that_were_dropped_in_preparing_are_dropped_here() -> None:
-    path = paths.prepared("embedded") / "summary.json"
-    write_json(path, json.loads(path.read_text()) | {"unknown_words": "dropped"})
+    prepared = paths.prepared("embedded")
+    write_summary(prepared, read_summary(prepared) | {"unknown_words": "dropped"})
     assert ask().moments == ask(query="a person door").moments
     assert ask().unknown == ("closes", "the")
     with pytest.raises(UserError, match=r"no word of the query is known to embedded: 'it closes'"):

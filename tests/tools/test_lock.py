@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from mgsl.errors import UserError
+from mgsl.files import write_json
 from mgsl.tools import lock
 
 PIPELINE = {
@@ -54,7 +54,7 @@ def git(*command: str) -> None:
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository whose pipeline was run, and committed with its lock."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE))
+    write_json(tmp_path / "dvc.yaml", PIPELINE)  # JSON is YAML
     (tmp_path / "params.yaml").write_text("datasets: [small]\nrates: {slow: 0.00001}\n")
     (tmp_path / "make.py").write_text(MAKE)
     (tmp_path / "show.py").write_text('open("shown.txt", "w").write("shown")\n')
@@ -117,7 +117,7 @@ def test_stages_that_either_file_lacks_are_named_and_left_over_ones_can_be_remov
     (tree / "params.yaml").write_text("datasets: [small, large]\nrates: {slow: 0.00001}\n")
     assert lock.misfits() == ["dvc.lock: not run yet: train@large-a, train@large-b"]
     text = (tree / "dvc.yaml").read_text().replace("python show.py", "python -B show.py")
-    (tree / "dvc.yaml").write_text(text.replace("- make.py", "- make.py\n    - show.py"))
+    (tree / "dvc.yaml").write_text(text.replace('"make.py"', '"make.py", "show.py"'))
     assert "dvc.lock: report ran `python show.py`, now `python -B show.py`" in lock.misfits()
     same = "did not have the same dependencies"
     assert f"dvc.lock: train@small-a {same}: show.py" in lock.misfits()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from mgsl.errors import UserError
+from mgsl.files import write_json
 from mgsl.tools import promise, verify
 from mgsl.tools.agreement import Agreement
 from mgsl.tools.verify import AGREES, DIFFERS, LACKING, NEW, Result
@@ -52,7 +52,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
-    (folder / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE))
+    write_json(folder / "dvc.yaml", PIPELINE)  # JSON is YAML
     (folder / "make.py").write_text(MAKE)
     (folder / "show.py").write_text(SHOW)
     (folder / ".gitignore").write_text("/artifacts/\n")
@@ -184,7 +184,7 @@ def test_outputs_are_compared_by_digest(tmp_path: Path) -> None:
         outs = [{"path": path.replace("_", "/"), "md5": md5} for path, md5 in digests.items()]
         (tmp_path / folder).mkdir()
         stages = {"stages": {"s": {"outs": outs}, "frozen": {"cmd": "x"}}}
-        (tmp_path / folder / "dvc.lock").write_text(yaml.safe_dump(stages))
+        write_json(tmp_path / folder / "dvc.lock", stages)
         return tmp_path / folder
 
     here = lock("here", a_same="1", a_other="2", a_unused="3")

@@ -1,6 +1,8 @@
 """A checkpoint comes back as it was, or says why not; reading one runs no code."""
 
 import pickle
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +13,13 @@ from safetensors.torch import save_file
 from mgsl import numerics
 from mgsl.errors import UserError
 from mgsl.models import build
-from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.base import BlindMethod, GroundingModel
 from mgsl.nested import merge
 from mgsl.training import checkpoint
 from mgsl.training.checkpoint import (
-    fingerprint,
     load_checkpoint,
     load_state,
+    remove_others,
     save_checkpoint,
     save_state,
 )
@@ -102,6 +104,34 @@ def test_a_file_of_another_program_is_named(
         load_checkpoint(tmp_path / "other.safetensors", CONFIG)
 
 
+@pytest.mark.parametrize("name", ["mgsl_net", "prior"])
+def test_weights_that_are_not_those_of_the_method_are_named(tmp_path: Path, name: str) -> None:
+    path, config = tmp_path / "checkpoint.safetensors", tiny.run_config(name)
+    method = build(config)
+    if isinstance(method, BlindMethod):
+        method.fit(tiny.split(40).queries, seed=0)
+    save_checkpoint(path, method, config)
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    first, *rest = sorted(method.state_dict())
+    whole = {key: tensor.contiguous() for key, tensor in method.state_dict().items()}
+    for broken, message in (
+        ({key: whole[key] for key in rest}, "has not the weights of"),
+        (whole | {first: torch.zeros(3, 1, 2)}, "has not the weights of"),
+        (whole | {first: torch.full_like(whole[first], torch.nan)}, f"holds NaN.* in {first}"),
+    ):
+        save_file(broken, path, metadata=metadata)
+        with pytest.raises(UserError, match=rf"(?s)checkpoint\.safetensors {message}.*train again"):
+            load_checkpoint(path, config)
+
+
+def test_the_sharpness_of_a_memory_as_printed_is_no_damage(tmp_path: Path) -> None:
+    path, config = tmp_path / "checkpoint.safetensors", tiny.run_config("printed")
+    save_checkpoint(path, build(config), config)
+    weights = load_checkpoint(path, config).state_dict()
+    assert any((tensor == -torch.inf).any() for tensor in weights.values())
+
+
 def test_a_checkpoint_tells_the_numerics_it_was_trained_with(
     saved: Path, model: GroundingModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -161,18 +191,35 @@ def test_a_save_that_fails_leaves_the_last_one(
     assert list(saved.parent.iterdir()) == [saved]
 
 
-def test_the_fingerprint_tells_configurations_data_seeds_and_numerics_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_is_full_is_told_and_leaves_what_stood_there(
+    saved: Path, model: GroundingModel, few_bytes: None
 ) -> None:
-    for name in ("queries.jsonl", "vocabulary.json", "summary.json"):
-        (tmp_path / name).write_text(name)
-    first = fingerprint(CONFIG, tmp_path, 0)
-    assert fingerprint(CONFIG, tmp_path, 0) == first
-    longer = CONFIG.model_copy(update={"epochs": CONFIG.epochs + 1})
-    others = {fingerprint(CONFIG, tmp_path, 1), fingerprint(longer, tmp_path, 0)}
-    (tmp_path / "summary.json").write_text("other features")
-    others.add(fingerprint(CONFIG, tmp_path, 0))
-    other = numerics.Numerics(False, "other kernels")
-    monkeypatch.setattr(numerics, "current", lambda: other)
-    others.add(fingerprint(CONFIG, tmp_path, 0))
-    assert len(others - {first}) == 4
+    state = saved.with_name("state.pt")
+    before = saved.read_bytes()
+    with pytest.raises(UserError, match=r"checkpoint\.safetensors cannot be written: .*make room"):
+        save_checkpoint(saved, model, CONFIG)
+    with pytest.raises(UserError, match=r"state\.pt cannot be written: .* MB are free"):
+        save_state(state, {"model": model.state_dict()})
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+@pytest.fixture
+def few_bytes(saved: Path) -> Iterator[None]:
+    """No file grows beyond a kilobyte: what libraries do on a full disk, they do then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_states_of_other_data_or_code_are_removed_and_no_others(tmp_path: Path) -> None:
+    own = tmp_path / f"kitchen-ctrl-0-{'a' * 16}.pt"
+    assert not remove_others(own)
+    kept = [own, *(tmp_path / f"kitchen-{run}-{'b' * 16}.pt" for run in ("ctrl-1", "ctrl_2-0"))]
+    others = [tmp_path / f"kitchen-ctrl-0-{letter * 16}.pt" for letter in "bc"]
+    for path in (*kept, *others):
+        path.touch()
+    assert remove_others(own)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+    assert not remove_others(own)

@@ -14,6 +14,7 @@ from mgsl.errors import UserError
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.nested import merge
+from mgsl.recipes import Linear
 from mgsl.records import Batch, Moments
 from mgsl.training import loop
 from mgsl.training.progress import Training
@@ -21,6 +22,7 @@ from mgsl.training.seeding import seed_everything
 from tests import joint, tiny
 
 CPU = torch.device("cpu")
+FALLING = Linear(kind="linear", warmup_steps=0, initial_rate=0.0, count_from=1)
 
 
 def train(config: RunConfig, state: Path, train_split: Split | None = None) -> GroundingModel:
@@ -183,22 +185,8 @@ def test_a_training_killed_in_any_stage_ends_with_the_same_weights(
     assert_same_weights(train_in_steps(tmp_path / "killed.pt"), whole)
 
 
-def test_a_rate_rises_then_does_as_it_is_told() -> None:
-    def rates(first: int, **schedule: object) -> list[float]:
-        config = tiny.run_config(learning_rate=0.1, **schedule)
-        return [loop.rate_at(step, 10, config) for step in range(first, first + 3)]
-
-    constant, falling = ({"warmup_steps": 0, "decay": decay} for decay in ("none", "linear"))
-    assert rates(1, **constant) == [0.1] * 3
-    assert rates(8, **falling) == pytest.approx([0.1 * left / 11 for left in (3, 2, 1)])
-    warm = {"warmup_steps": 4, "decay": "inverse_sqrt"}
-    assert rates(1, **warm) == pytest.approx([0.025, 0.05, 0.075])
-    assert rates(4, **warm) == pytest.approx([0.1, 0.1 * (4 / 5) ** 0.5, 0.1 * (4 / 6) ** 0.5])
-    assert rates(4, warmup_steps=4, decay="linear") == pytest.approx([0.1, 0.6 / 7, 0.5 / 7])
-
-
 def test_an_epoch_has_the_rates_of_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = tiny.run_config(epochs=2, learning_rate=0.1, warmup_steps=0, decay="linear")
+    config = tiny.run_config(epochs=2, learning_rate=0.1, schedule=FALLING)
     training, rates = Training(build(config), config, CPU), []
     monkeypatch.setattr(loop, "update", lambda _, rate: rates.append(rate))
     loop.fit_epoch(training, tiny.split(24), epoch=1, seed=0)
@@ -207,15 +195,43 @@ def test_an_epoch_has_the_rates_of_its_steps(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_terms(tmp_path: Path) -> None:
     data = tiny.split(24)
-    data.features[5] = np.nan
-    with pytest.raises(UserError, match=r"step \d.*boundary nan.*confidence nan"):
+    data.targets[5] = np.nan
+    with pytest.raises(UserError, match=r"step \d.*boundary nan.*iou nan"):
         train(tiny.run_config(), tmp_path / "state.pt", data)
+
+
+def test_features_that_are_not_finite_are_blamed_not_the_learning_rate(tmp_path: Path) -> None:
+    data = tiny.split(24)
+    data.features[5] = np.nan
+    with pytest.raises(UserError, match="features of video 'v5' hold NaN or infinity") as caught:
+        train(tiny.run_config(), tmp_path / "state.pt", data)
+    assert "learning_rate" not in str(caught.value)
+
+
+def test_an_epoch_is_told_when_its_state_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[bool] = []
+    monkeypatch.setattr(loop, "say", lambda _: saved.append((tmp_path / "state.pt").exists()))
+    train(tiny.run_config(epochs=1), tmp_path / "state.pt")
+    assert saved == [True]
 
 
 def test_a_damaged_state_is_named(tmp_path: Path) -> None:
     (tmp_path / "state.pt").write_bytes(b"not a state")
     with pytest.raises(UserError, match=r"state\.pt.*damaged.*delete it"):
         train(tiny.run_config(), tmp_path / "state.pt")
+
+
+@pytest.mark.parametrize("key", ["model", "optimizer", "random", "progress"])
+def test_a_state_of_something_else_is_named(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    train(tiny.run_config(epochs=1), path)
+    state = torch.load(path, weights_only=True)
+    for other in ({}, {"w": torch.zeros(2)}, [1], None):
+        torch.save(state | {key: other}, path)
+        with pytest.raises(UserError, match=r"state\.pt.*damaged.*delete it"):
+            train(tiny.run_config(epochs=1), path)
 
 
 def test_micro_batches_give_the_gradient_of_the_whole(tmp_path: Path) -> None:

@@ -1,26 +1,13 @@
-"""Several trainings at once: results in order, errors told, no process left behind."""
+"""Several trainings at once: results in order, errors told, a killed one told."""
 
 import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
 from mgsl import numerics
 from mgsl.errors import UserError
 from mgsl.training.parallel import in_parallel, threads_each
-
-PARENT = """
-import time
-from pathlib import Path
-from mgsl.training.parallel import in_parallel
-from tests.training.test_parallel import write_and_wait
-
-if __name__ == "__main__":
-    in_parallel(write_and_wait, ["a", "b"], "cpu")
-"""
 
 
 def shout(name: str) -> str:
@@ -34,11 +21,6 @@ def fail(name: str) -> str:
 def die(name: str) -> str:
     os.kill(os.getpid(), signal.SIGKILL)
     return name
-
-
-def write_and_wait(name: str) -> None:
-    print(os.getpid(), flush=True)
-    time.sleep(60)
 
 
 def test_results_come_in_the_order_of_the_names() -> None:
@@ -71,28 +53,3 @@ def test_a_killed_process_is_told_and_says_how_to_go_on() -> None:
         pytest.skip("one processor: nothing runs in a process of its own")
     with pytest.raises(UserError, match=r"was killed[\s\S]*run it again"):
         in_parallel(die, ["a", "b"], "cpu")
-
-
-def test_whoever_kills_the_parent_leaves_no_process_behind() -> None:
-    if len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("one processor: nothing runs in a process of its own")
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert parent.stdout
-    workers = [int(parent.stdout.readline()) for _ in range(2)]
-    parent.kill()
-    parent.wait()
-    deadline = time.monotonic() + 30
-    while any(alive(worker) for worker in workers) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not any(alive(worker) for worker in workers)
-
-
-def alive(pid: int) -> bool:
-    """Whether a process still runs; one that is done but not yet collected does not."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

@@ -26,8 +26,8 @@ from mgsl.data.embedded.lexicon import KINDS, describe, seen_as, split_tokens, w
 from mgsl.data.embedded.word_plan import Plan, Tail, Vocabulary, Words, plan_queries, recount
 from mgsl.data.planted import Event
 from mgsl.errors import UserError, missing
+from mgsl.fields import Frozen
 from mgsl.files import write_text
-from mgsl.params import Frozen
 from mgsl.parsing import parse
 from mgsl.queries import SPLITS
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mgsl.params import Frozen
+from mgsl.fields import Frozen
 from mgsl.queries import Query
 from mgsl.records import Batch, Moments
 

@@ -16,7 +16,7 @@ from jaxtyping import Float, Float32, Int
 from pydantic import Field
 from scipy.stats import gaussian_kde
 
-from mgsl.params import Frozen, Positive, Share
+from mgsl.fields import Frozen, Positive, Share
 from mgsl.queries import Query
 from mgsl.spans import nms
 
@@ -45,6 +45,10 @@ class Pool:
 
     spans: Float32[np.ndarray, "draws 2"]
     heights: Float32[np.ndarray, " draws"]
+
+    def __post_init__(self) -> None:
+        if self.spans.shape != (*self.heights.shape, 2):
+            raise ValueError(f"spans {self.spans.shape} do not fit heights {self.heights.shape}")
 
 
 def spans(queries: Sequence[Query]) -> Float[np.ndarray, "queries 2"]:

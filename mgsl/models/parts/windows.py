@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from mgsl.params import Frozen, Positive, Probability, Share
+from mgsl.fields import Frozen, Positive, Probability, Share
 from mgsl.records import Batch, Moments
 
 Spans = Int[Tensor, "batch windows 2"]

@@ -25,6 +25,11 @@ METHODS = {
     "tgn": "#56B4E9",
     "ctrl": "#999933",
     "acrn": "#332288",
+    "cbp": "#CC6677",
+    "scdm": "#117733",
+    "lgi": "#B8860B",
+    "vslnet": "#44AA99",
+    "cmin": "#AA4499",
     "prior": "#CC79A7",
     "action_prior": "#882255",
 }

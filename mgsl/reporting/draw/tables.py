@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from mgsl.evaluation.intervals import Measured
 from mgsl.files import atomic_path, write_text
-from mgsl.reporting.draw import latex
+from mgsl.reporting.draw import latex, markdown
 from mgsl.reporting.draw.templating import fill
 
 DASH = "–"  # not printed, or not run: never a zero
@@ -201,8 +201,8 @@ def save(table: AnyTable, stem: str) -> None:
 
 def to_markdown(table: AnyTable) -> str:
     """A pipe table with one heading for each column, under its caption."""
-    lines = [" | ".join(cell.replace("|", "/") for cell in line) for line in table.lines]
-    return f"{table.caption}\n\n" + "".join(f"| {line} |\n" for line in lines)
+    lines = [" | ".join(map(markdown.escape, line)) for line in table.lines]
+    return f"{markdown.escape(table.caption)}\n\n" + "".join(f"| {line} |\n" for line in lines)
 
 
 def to_latex(table: AnyTable) -> str:

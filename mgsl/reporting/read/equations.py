@@ -12,10 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import mgsl
 from mgsl import params, paths
+from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.nested import flatten
 
@@ -153,7 +152,7 @@ def _equation(
 
 @cache
 def _rows() -> list[dict[str, Any]]:
-    return list(yaml.safe_load(_FILE.read_text(encoding="utf-8")))
+    return list(read_yaml(_FILE))
 
 
 def _functions(tree: ast.Module) -> list[ast.FunctionDef]:

@@ -49,6 +49,12 @@ def title(name: str) -> str:
     return str(dict(zip(rows["name"], rows["title"], strict=True)).get(name, name))
 
 
+def without_code() -> dict[str, str]:
+    """Methods of the paper that no model of ours can be held against, and why."""
+    rows = _read("without_code")
+    return dict(zip(rows["name"], rows["why"], strict=True))
+
+
 def question(name: str) -> str:
     """Which entry of docs/open_questions.md an ablation reads otherwise; "" if none."""
     rows = _read("ablations")

@@ -14,12 +14,14 @@ from jaxtyping import Float
 from mgsl import params, paths
 from mgsl.configs import EvaluateConfig, PrepareConfig, RunConfig
 from mgsl.data.embedded import generate
+from mgsl.data.features import read_features
 from mgsl.data.planted import Event
 from mgsl.errors import UserError
 from mgsl.evaluation import scoring
 from mgsl.evaluation.metrics import groups
 from mgsl.evaluation.runs import Runs
-from mgsl.queries import Query, read_queries, read_summary
+from mgsl.prepared import read_summary, read_videos
+from mgsl.queries import Query, read_queries
 from mgsl.reporting.read import published
 from mgsl.reporting.read.lengths import MARK, mark, unfinished
 
@@ -151,9 +153,7 @@ class Results:
     def features(self, video: str) -> Float[np.ndarray, "clips video_dim"]:
         """The clips of one video."""
         folder = paths.prepared(self.dataset)
-        videos = pd.read_csv(folder / "videos.csv", dtype={"video": str})["video"]
-        row = int(np.flatnonzero(videos == video)[0])
-        clips = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)[row]
+        clips = read_features(folder)[read_videos(folder).index(video)]
         return np.asarray(clips, dtype=np.float32)
 
     def events(self, video: str) -> list[Event]:

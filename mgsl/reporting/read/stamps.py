@@ -6,6 +6,7 @@ from typing import Any
 
 from mgsl import numerics, paths
 from mgsl.configs import RunConfig
+from mgsl.nested import flatten
 from mgsl.reporting.read import published
 from mgsl.reporting.read.kept_studies import Studies
 from mgsl.reporting.read.results import Results, rule
@@ -13,12 +14,21 @@ from mgsl.reporting.read.results import Results, rule
 Stamp = list[tuple[str, str]]
 
 NUMERICS = "Numerics"
-SCHEDULE = {  # keys of a run and how they are written; what is 0, null or none is left out
+SCHEDULE = {  # keys of a run and how they are written; what is 0 or null is left out
     "epochs": "{} epochs",
+    "steps": "{:,} steps",
     "batch_size": "batch {}",
     "learning_rate": "learning rate {:g}",
-    "warmup_steps": "warm-up over {} steps",
-    "decay": "then falling ({})",
+    "schedule.warmup_steps": "warm-up over {} steps",
+    "schedule.kind": "{}",
+}
+KINDS = {  # of schedules
+    "constant": "",
+    "linear": "then falling (linear)",
+    "inverse_sqrt": "then falling (inverse square root)",
+    "steps": "falling in steps",
+    "plateau": "falling on a plateau of validation",
+    "plateau_reload": "falling on a plateau of validation, from its best",
 }
 FITTED = "fitted once, no schedule"
 _LISTED = 3  # so many ablations are named beside their method; more are counted
@@ -93,12 +103,9 @@ def schedule(run: RunConfig) -> str:
     """How long a run was trained, and how fast."""
     if run.method in {method.name for method in published.methods() if method.group == "blind"}:
         return FITTED
-    values = {key: getattr(run, key) for key in SCHEDULE}
-    return ", ".join(
-        SCHEDULE[key].format(value)
-        for key, value in values.items()
-        if value not in (0, None, "none")
-    )
+    told = flatten(run.model_dump(mode="json", include={"schedule", *SCHEDULE}))
+    told["schedule.kind"] = KINDS[run.schedule.kind]
+    return ", ".join(form.format(told[key]) for key, form in SCHEDULE.items() if told.get(key))
 
 
 def slots(run: RunConfig) -> str:

@@ -1,14 +1,13 @@
 """The whole report: every exhibit's notebook, as many at once as there are cores."""
 
-import multiprocessing
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from pathlib import Path
 
 from mgsl import paths
 from mgsl.errors import UserError
+from mgsl.processes import Workers, num_workers
 from mgsl.reporting.site import contents, pages, readme
 from mgsl.reporting.site.notebooks import run_exhibit
 
@@ -63,24 +62,13 @@ def stale(exhibits: Sequence[str]) -> list[Path]:
     return [path for path in files if path.name.partition(".")[0] not in exhibits]
 
 
-def workers(jobs: int) -> int:
-    """Processes that run at once: one a core that this process may use, and no idle ones."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, min(jobs, cores))
-
-
 def _run(exhibits: Sequence[str], datasets: Sequence[str], say: Callable[[str], None]) -> list[str]:
     """Run all notebooks; return the errors, in the order of the exhibits."""
-    spawn = multiprocessing.get_context("spawn")  # the same on every system, and safe with threads
-    pool = ProcessPoolExecutor(workers(len(exhibits)), mp_context=spawn)
-    try:
+    with Workers(num_workers(len(exhibits))) as pool:
         jobs = {pool.submit(_timed, name, list(datasets)): name for name in exhibits}
         for done, job in enumerate(as_completed(jobs), start=1):
             say(f"[{done}/{len(jobs)}] {jobs[job]}  {_outcome(job)}")
         return [_message(jobs[job], job) for job in jobs if job.exception()]
-    finally:  # Ctrl-C among them: what waits is not begun
-        pool.shutdown(cancel_futures=True)
 
 
 def _timed(name: str, datasets: list[str]) -> float:

@@ -1,12 +1,12 @@
 """What the front page lists: exhibits, section by section, each with its claim and its files."""
 
-import json
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mgsl import paths
+from mgsl.documents import read_json
 from mgsl.errors import UserError
 
 DOWNLOADS = {
@@ -75,9 +75,9 @@ def outline(name: str) -> tuple[str, str]:
     Raises:
         UserError: there is no such notebook, or it does not open with a heading and a claim.
     """
-    path = paths.NOTEBOOKS / f"{name}.ipynb"
+    path = paths.notebook(name)
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        cells = read_json(path)["cells"]
     except FileNotFoundError:
         raise UserError(f"{path} is missing: an exhibit has the name of its notebook") from None
     lines = "".join(cells[0]["source"]).split("\n\n", maxsplit=1)

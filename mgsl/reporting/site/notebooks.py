@@ -56,7 +56,7 @@ def run_exhibit(name: str, datasets: list[str]) -> None:
             failed.
     """
     contents.outline(name)
-    notebook = paths.NOTEBOOKS / f"{name}.ipynb"
+    notebook = paths.notebook(name)
     known = parameter_names(nbformat.read(notebook, as_version=4))
     values = {"datasets": datasets, "output": (paths.EXHIBITS / name).as_posix()}
     executed = execute(notebook, {key: value for key, value in values.items() if key in known})
@@ -91,6 +91,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any]) -> NotebookNode:
                 notebook, None, dict(parameters), kernel_name=_KERNEL["name"], cwd=Path.cwd(),
                 progress_bar=False, record_timing=False, kernel_manager_class=_LocalKernel,
                 extra_arguments=["--log-level=CRITICAL"], start_timeout=_START_TIMEOUT_S,
+                shutdown_kernel="immediate",  # it has written all that it is asked for
             )  # fmt: skip
     except PapermillExecutionError as error:
         raise UserError(_failure(notebook, error)) from None

@@ -7,10 +7,10 @@ from pathlib import Path
 import jinja2
 from latex2mathml.converter import convert
 
+from mgsl.reporting.draw import markdown
 from mgsl.reporting.site.contents import DOWNLOADS
 
 FORMULA = re.compile(r"\$([^$\n]+)\$")
-_SPECIAL = re.compile(r"[\\`*\[\]<|$]|(?<!\w)_|_(?!\w)")  # an underscore within a word is plain
 
 
 def environment() -> jinja2.Environment:
@@ -25,15 +25,10 @@ def environment() -> jinja2.Environment:
     environment.filters |= {
         "formulas": formulas,
         "kind": lambda file: DOWNLOADS[file.rsplit(".", 1)[-1]],
-        "plain": plain,
+        "plain": markdown.escape,
         "short": lambda title: title.split(".")[0],
     }
     return environment
-
-
-def plain(text: str) -> str:
-    """Text as Markdown that shows it letter by letter."""
-    return _SPECIAL.sub(lambda match: "\\" + match[0], text)
 
 
 def formulas(text: str) -> str:

@@ -5,7 +5,6 @@ what it was made from: data, parameters, and the commit, so that equal inputs gi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from mgsl import paths
 from mgsl.errors import UserError
@@ -15,7 +14,7 @@ from mgsl.reporting.read import stamps
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.read.stamps import Stamp
 from mgsl.reporting.site import contents, front_page
-from mgsl.reporting.site.page_templates import environment, plain
+from mgsl.reporting.site.page_templates import environment
 
 TITLE = "MGSL-Net, replicated"
 SUBTITLE = "Temporal sentence grounding with rare words"
@@ -75,10 +74,9 @@ def build_index(exhibits: Mapping[str, Sequence[str]], datasets: Sequence[str]) 
         "stamps": made_from,
         "unpromised": stamps.unpromised(made_from),
     }
-    markdown = tables.to_markdown(replace(results, caption=plain(results.caption)))
     for target, template, headline in (
         ("index.html", "index.html", tables.to_html(results)),
-        ("README.md", "reports_readme.md", markdown),
+        ("README.md", "reports_readme.md", tables.to_markdown(results)),
     ):
         text = environment().get_template(template).render(headline=headline, **values)
         write_text(paths.REPORTS / target, text)

@@ -26,7 +26,7 @@ def test_html_groups_rows_by_subject_and_escapes() -> None:
 def test_markdown_has_a_line_for_each_row_and_no_broken_pipe() -> None:
     lines = tables.to_markdown(TABLE).splitlines()
     assert lines[2] == "| Subject | Finding | Evidence |"
-    assert lines[4] == "| One | a < b & c | x_1 / 7 % |"
+    assert lines[4] == r"| One | a \< b & c | x_1 \| 7 % |"
     assert len(lines) == 7
 
 

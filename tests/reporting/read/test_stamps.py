@@ -40,10 +40,10 @@ def told() -> dict[str, str]:
 
 
 def test_methods_that_share_a_schedule_stand_together() -> None:
-    change("tgn", epochs=8, batch_size=64, learning_rate=0.003, warmup_steps=20, decay="linear")
-    plain = {"learning_rate": 0.001, "warmup_steps": 0, "decay": "none"}
+    falling = {"kind": "linear", "warmup_steps": 20, "initial_rate": 0.0, "count_from": 1}
+    change("tgn", epochs=8, batch_size=64, learning_rate=0.003, schedule=falling)
     for name in NAMES[2:]:
-        change(name, epochs=8, batch_size=32, **plain)
+        change(name, epochs=8, batch_size=32, learning_rate=0.001, schedule={"kind": "constant"})
     assert told()["Schedule"] == (
         "prior: fitted once, no schedule; tgn: 8 epochs, batch 64, learning rate 0.003, "
         "warm-up over 20 steps, then falling (linear); "

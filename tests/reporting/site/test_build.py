@@ -67,8 +67,3 @@ def test_a_misspelt_exhibit_stops_before_any_notebook_runs() -> None:
     with pytest.raises(UserError, match=r"notebooks/wrogn.ipynb is missing"):
         build.build({"paper": ["right", "wrogn"]}, ["embedded"])
     assert not paths.EXHIBITS.exists()
-
-
-def test_there_are_no_more_processes_than_jobs_or_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build.os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
-    assert [build.workers(jobs) for jobs in (0, 1, 3, 25)] == [1, 1, 3, 4]

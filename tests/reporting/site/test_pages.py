@@ -10,9 +10,10 @@ import pytest
 
 from mgsl import paths
 from mgsl.errors import UserError
+from mgsl.prepared import read_summary, write_summary
 from mgsl.reporting.site import contents, front_page, pages
 from mgsl.reporting.site.notebooks import run_exhibit
-from mgsl.reporting.site.page_templates import formulas, plain
+from mgsl.reporting.site.page_templates import formulas
 from tests.reporting import report_workspace
 
 EXHIBITS = ["table_1", "figure_1b"]
@@ -124,6 +125,35 @@ def test_a_notebook_without_a_claim_is_refused(root: Path) -> None:
         contents.outline("bare")
 
 
+def test_a_notebook_that_is_cut_off_is_named(root: Path) -> None:
+    (root / "notebooks/cut.ipynb").write_text('{"cells": [{"cell_ty')
+    with pytest.raises(UserError, match=r"cut\.ipynb is no JSON, or is cut off"):
+        contents.outline("cut")
+
+
+def test_titles_and_features_are_shown_letter_by_letter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report_workspace.build(tmp_path, ["embedded"])
+    prepared = paths.prepared("embedded")
+    odd = {"features": "*seen* <b>by</b> `x`", "title": "[T](y) <script>"}
+    write_summary(prepared, read_summary(prepared) | odd)
+    cells = [{"cell_type": "markdown", "source": ["# A <b> of *all*\n", "\n", "Claim."]}]
+    Path("notebooks/odd.ipynb").write_text(json.dumps({"cells": cells}))
+    paths.EXHIBITS.mkdir(parents=True, exist_ok=True)
+    (paths.EXHIBITS / "odd.html").touch()
+    pages.build_index({"paper": ["odd"]}, ["embedded"])
+    markdown, page = (
+        (paths.REPORTS / name).read_text(encoding="utf-8") for name in ("README.md", "index.html")
+    )
+    assert r"## A \<b> of \*all\*" in markdown
+    assert r"\*seen\* \<b>by\</b> \`x\`" in markdown
+    assert not re.search(r"(?<!\\)(<b>|<script>|\[T\])", markdown)
+    assert "<script>" not in page
+    assert "<b>" not in page
+
+
 def test_sections_are_those_of_params_in_their_order() -> None:
     listed = {"data": ["figure_1b"], "none": [], "paper": ["table_1"], "further_tests": ["audit"]}
     sections = contents.arrange(listed)
@@ -165,12 +195,6 @@ def test_the_front_page_says_how_much_was_run_and_what_the_numbers_rest_on(root:
     assert text.index("What came out") < text.index('id="paper"')
     for name in EXHIBITS:
         assert f'href="exhibits/{name}.html"' in text
-
-
-def test_markdown_shows_text_letter_by_letter() -> None:
-    assert plain("a_b of `c`, *d* [e] <10 _f_ | $g$") == (
-        r"a_b of \`c\`, \*d\* \[e\] \<10 \_f\_ \| \$g\$"
-    )
 
 
 def test_formulas_of_a_claim_are_drawn_and_the_rest_is_escaped() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from mgsl import paths
+from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.reporting.site import readme
 from mgsl.reporting.site.readme import README
@@ -60,7 +60,7 @@ def test_readme_is_read_in_three_minutes_and_has_a_block_for_each_template() -> 
 
 
 def test_readme_is_no_output_that_dvc_would_remove() -> None:
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"]
     assert not any(str(README) in stage.get("outs", []) for stage in stages.values())
 
 

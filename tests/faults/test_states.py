@@ -1,0 +1,198 @@
+"""A training that is killed goes on where it was, or starts anew; no other state becomes its own.
+
+Real processes, real signals: `python -m mgsl train` on a small prepared dataset.
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mgsl import params, paths
+from mgsl.files import write_json
+from mgsl.models import MODELS
+from mgsl.resolving import resolve
+from tests import ROOT, tiny
+
+EPOCHS = 40  # so many that it is killed before the last
+NAME = "ctrl"
+COMMAND = (sys.executable, "-m", "mgsl", "train", "--dataset", "embedded", "--name", NAME)
+ARGUMENTS = ("--seed", "0", "--device", "cpu")
+FEATURES = Path("artifacts/embedded/prepared/features.npy")
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a prepared dataset, its configuration and the code."""
+    folder = tmp_path_factory.mktemp("original")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        shutil.copy(ROOT / paths.PARAMS, folder)
+        shutil.copytree(ROOT / "mgsl", folder / "mgsl", ignore=shutil.ignore_patterns("*.pyc"))
+        kinds = {name: kind.Config for name, kind in MODELS.items()}
+        told = resolve(params.load(paths.PARAMS), "embedded", kinds).evaluate
+        write_json(paths.config("embedded", "evaluate"), told.model_dump(mode="json"))
+        run = tiny.run_config(NAME, epochs=EPOCHS)
+        write_json(paths.config("embedded", NAME), run.model_dump(mode="json"))
+        tiny.prepare(paths.prepared("embedded"))
+    return folder
+
+
+@pytest.fixture
+def workspace(original: Path, tmp_path: Path) -> Path:
+    """A copy of it in which nothing is trained."""
+    return shutil.copytree(original, tmp_path / "workspace")
+
+
+@pytest.fixture(scope="module")
+def whole(original: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a training leaves that nothing interrupts."""
+    folder = shutil.copytree(original, tmp_path_factory.mktemp("whole") / "workspace")
+    assert "epoch 40/40" in train(folder)
+    return results(folder)
+
+
+def start(folder: Path, limit: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+    """A training in a workspace, with the code there."""
+    return subprocess.Popen(
+        [*COMMAND, *ARGUMENTS],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=limit,
+    )
+
+
+def train(folder: Path, limit: Callable[[], None] | None = None, *, code: int = 0) -> str:
+    """Train to the end; what was printed."""
+    with start(folder, limit) as process:
+        printed, _ = process.communicate()
+    assert process.returncode == code, printed
+    assert "Traceback" not in printed
+    return printed
+
+
+def kill_after_an_epoch(folder: Path) -> None:
+    with start(folder) as process:
+        assert process.stdout
+        line = next(line for line in process.stdout if "epoch 1/" in line)
+        process.kill()
+    assert "loss" in line
+    assert len(list((folder / paths.UNFINISHED).glob("*.pt"))) == 1
+    assert not (folder / paths.run("embedded", NAME, 0)).exists()
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """What a training left, by the names of the files; no state, and nothing half-written."""
+    assert not list((folder / paths.UNFINISHED).iterdir())
+    runs = folder / paths.run("embedded", NAME, 0)
+    files = {path.name: path.read_bytes() for path in runs.iterdir()}
+    assert files.keys() == {"checkpoint.safetensors", "curve.csv", "predictions.jsonl"}
+    return files
+
+
+def change_features(folder: Path) -> None:
+    features = np.load(folder / FEATURES)
+    np.save(folder / FEATURES, features[:, ::-1])
+
+
+def test_a_killed_training_goes_on_to_the_bytes_of_one_that_was_not(
+    workspace: Path, whole: dict[str, bytes]
+) -> None:
+    kill_after_an_epoch(workspace)
+    printed = train(workspace)
+    assert "resuming after epoch" in printed
+    assert "starting anew" not in printed
+    assert results(workspace) == whole
+
+
+def test_a_killed_training_starts_anew_with_other_features(
+    workspace: Path, original: Path, tmp_path: Path, whole: dict[str, bytes]
+) -> None:
+    other = shutil.copytree(original, tmp_path / "other")
+    change_features(other)
+    train(other)
+    kill_after_an_epoch(workspace)
+    change_features(workspace)
+    printed = train(workspace)
+    assert printed.startswith(
+        f"{NAME}, seed 0: an unfinished training belongs to other data, other code or "
+        "another configuration; starting anew\n"
+    )
+    assert "resuming" not in printed
+    assert results(workspace) == results(other)
+    assert results(workspace)["checkpoint.safetensors"] != whole["checkpoint.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("module", "resumes"),
+    [("training/loop.py", False), ("models/drn.py", True)],
+    ids=["its code", "code of another method"],
+)
+def test_a_killed_training_starts_anew_with_other_code_of_its_own(
+    module: str, resumes: bool, workspace: Path, whole: dict[str, bytes]
+) -> None:
+    kill_after_an_epoch(workspace)
+    with (workspace / "mgsl" / module).open("a") as file:
+        file.write("# edited\n")
+    printed = train(workspace)
+    assert ("resuming after epoch" in printed) == resumes
+    assert ("other code or another configuration; starting anew" in printed) != resumes
+    assert results(workspace) == whole
+
+
+def test_a_state_that_cannot_be_written_is_told_and_the_training_can_be_repeated(
+    workspace: Path, whole: dict[str, bytes]
+) -> None:
+    def few_bytes() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+    printed = train(workspace, few_bytes, code=2)
+    assert "error: " in printed
+    assert "cannot be written" in printed
+    assert "epoch 1/" not in printed  # it is not told before it is saved
+    assert not list((workspace / paths.UNFINISHED).iterdir())
+    train(workspace)
+    assert results(workspace) == whole
+
+
+@pytest.fixture
+def small_disk(workspace: Path) -> Iterator[Path]:
+    """A file system of 64 kB in the place of the states."""
+    place = workspace / paths.UNFINISHED
+    place.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount here")
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_told_and_nothing_half_written_is_left(
+    workspace: Path, small_disk: Path
+) -> None:
+    (small_disk / "of a person").write_bytes(bytes(60_000))
+    printed = train(workspace, code=2)
+    assert "cannot be written" in printed
+    assert [path.name for path in small_disk.iterdir()] == ["of a person"]
+
+
+def test_queries_cut_at_the_end_of_a_line_are_not_trained_on(workspace: Path) -> None:
+    path = workspace / "artifacts/embedded/prepared/queries.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]))
+    printed = train(workspace, code=2)
+    assert "queries.jsonl is not what `prepare` wrote" in printed
+    assert "`dvc repro prepare@embedded`" in printed
+    assert not (workspace / paths.run("embedded", NAME, 0)).exists()
