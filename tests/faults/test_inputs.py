@@ -18,6 +18,7 @@ from mgsl.models import MODELS, build
 from mgsl.resolving import resolve
 from mgsl.training.checkpoint import save_checkpoint
 from tests import ROOT, tiny
+from tests.faults.test_disks import files
 from tests.published import prepare_config, write_charades
 
 DATASET = "charades_actions"
@@ -70,12 +71,6 @@ def refused(done: subprocess.CompletedProcess[bytes], message: str) -> None:
     assert "Traceback" not in errors
     assert message in errors
     assert not done.stdout
-
-
-def files(folder: Path) -> dict[Path, bytes]:
-    """Every file but the locks, which say nothing once their holder has ended."""
-    paths = (path for path in folder.rglob("*") if path.suffix != ".lock")
-    return {path: path.read_bytes() for path in paths if path.is_file()}
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from mgsl import paths, processes, stages
+from mgsl.documents import read_yaml
 from mgsl.errors import UserError
+from mgsl.files import write_json
 from mgsl.processes import alone
 from mgsl.tools import verify
 from tests import ROOT
@@ -133,13 +134,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         few_videos(folder / "data")
-        told = yaml.safe_load((ROOT / paths.PARAMS).read_text())
+        told = read_yaml(ROOT / paths.PARAMS)
         told["settings"]["embedded"]["embedded"] |= {
             "epochs": 5000, "dim": 8, "video_slots": 80, "query_slots": 80
         }  # fmt: skip
         told["seeds"], told["methods"], told["ablations"] = [0], ["mgsl_net"], ["table_5"]
         told["groups"]["table_5"] = list(GROUP)
-        paths.PARAMS.write_text(yaml.safe_dump(told))
+        write_json(paths.PARAMS, told)
         stages.configure()
         stages.download(dataset="embedded")
         stages.prepare(dataset="embedded")
@@ -182,8 +183,8 @@ def test_a_report_that_is_killed_leaves_no_worker_and_no_kernel(
     number: signal.Signals, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     report_workspace.build(tmp_path, ["embedded"])
-    told = yaml.safe_load(paths.PARAMS.read_text())
-    paths.PARAMS.write_text(yaml.safe_dump(told | {"exhibits": {"paper": ["one", "two"]}}))
+    told = read_yaml(paths.PARAMS)
+    write_json(paths.PARAMS, told | {"exhibits": {"paper": ["one", "two"]}})
     for name in ("one", "two"):
         test_build.write(name, COUNT)
     temporary = tmp_path_factory.mktemp("t")  # the name of a socket must be short
