@@ -5,7 +5,7 @@ on where it stopped.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 
 from mgsl import params, paths
 from mgsl.configs import EvaluateConfig, RunConfig
-from mgsl.errors import missing
+from mgsl.errors import UserError, missing
 from mgsl.evaluation.metrics import VALIDATION
 from mgsl.files import atomic_path
 from mgsl.models import build
@@ -64,7 +64,9 @@ def kept_epoch(curve: pd.DataFrame, config: RunConfig) -> "pd.Series[float]":
     return last.iloc[int(last[f"val_R@1, IoU={config.training.select_iou}"].to_numpy().argmax())]
 
 
-def lengths(parameters: Params, say: Callable[[str], None] = print) -> None:
+def lengths(
+    parameters: Params, only: Sequence[str] = (), say: Callable[[str], None] = print
+) -> None:
     """Train every method, and MGSL-Net's variants, at twice its length; write reports/studies.
 
     A training is finished when twice its length does not raise the mean over seeds of R@1, IoU=0.5
@@ -72,17 +74,24 @@ def lengths(parameters: Params, say: Callable[[str], None] = print) -> None:
 
     Args:
         parameters: params.yaml: which methods, datasets and seeds.
+        only: the runs that are trained; of all others the rows stay as they are. None: all.
         say: tells the person who waits what is being done.
 
     Raises:
-        UserError: a run of the pipeline is missing.
+        UserError: a run of the pipeline is missing, or one of `only` is not among those trained.
     """
+    path = paths.STUDIES / f"{LENGTHS}.csv"
     rows = []
     for dataset in parameters.datasets:
         evaluation = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
-        once = [
-            (config, seed) for config in _trained(parameters, dataset) for seed in evaluation.seeds
-        ]
+        configs = _trained(parameters, dataset)
+        if unknown := set(only) - {config.name for config in configs}:
+            raise UserError(
+                f"{', '.join(sorted(unknown))}: not trained in epochs by params.yaml; "
+                f"there are {', '.join(config.name for config in configs)}"
+            )
+        configs = [config for config in configs if not only or config.name in only]
+        once = [(config, seed) for config in configs for seed in evaluation.seeds]
         twice = [(_of_twice_the_length(config), seed) for config, seed in once]
         say(f"{len(twice)} trainings on {dataset}; those that are done are kept")
         curves = in_parallel(train, twice, "cpu")
@@ -92,8 +101,11 @@ def lengths(parameters: Params, say: Callable[[str], None] = print) -> None:
                 _row(config, seed, 1, _curve(run / "curve.csv")),
                 _row(longer, seed, 2, curve),
             ]
-    with atomic_path(paths.STUDIES / f"{LENGTHS}.csv") as temporary:
-        table = pd.DataFrame(rows).round(_DECIMALS)
+    table = pd.DataFrame(rows).round(_DECIMALS)
+    if only and path.is_file():
+        before = pd.read_csv(path)
+        table = pd.concat([before[~before["name"].isin(only)], table])
+    with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
