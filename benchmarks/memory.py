@@ -155,9 +155,9 @@ def training(config: RunConfig, prepare: PrepareConfig, queries: int, device: to
 
 def where(work: Callable[[], object]) -> None:
     """Print the shares of kinds of operations, and the longest ones."""
-    with profile(activities=[ProfilerActivity.CPU]) as found:
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
         work()
-    events = found.key_averages()
+    events = profiler.key_averages()
     total = sum(event.self_cpu_time_total for event in events)
     shares: dict[str, float] = defaultdict(float)
     for event in events:
@@ -185,15 +185,15 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=4, help="of a batch that is split")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     given = parser.parse_args()
-    chosen = params.load(paths.PARAMS).model_copy(
+    parameters = params.load(paths.PARAMS).model_copy(
         update={"scale": "paper", "methods": ("mgsl_net",), "ablations": ("printed",)}
     )
-    device = choose_device(given.device, chosen.training.precision)
+    device = choose_device(given.device, parameters.training.precision)
     torch.set_flush_denormal(True)
     print(f"{device.type}, {torch.get_num_threads()} threads")
     writing(device)
     configs = {name: kind.Config for name, kind in MODELS.items()}
-    parts = resolve(chosen, given.dataset, configs)
+    parts = resolve(parameters, given.dataset, configs)
     training(parts.runs["printed"], parts.prepare, given.queries, device)
 
 

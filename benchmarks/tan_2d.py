@@ -79,17 +79,17 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    chosen = params.load(paths.PARAMS).model_copy(
+    parameters = params.load(paths.PARAMS).model_copy(
         update={"scale": given.scale, "methods": ("tan_2d",), "ablations": ()}
     )
     configs = {name: kind.Config for name, kind in MODELS.items()}
-    run = resolve(chosen, DATASET, configs).runs["tan_2d"]
+    run = resolve(parameters, DATASET, configs).runs["tan_2d"]
     torch.manual_seed(0)
     model = build(run)
     assert isinstance(model, TAN2D)
     config = parse(TAN2DConfig, run.model, where=DATASET)
     size, rate = BATCHES[given.scale], peak()
-    num_clips = chosen.setting(DATASET).num_clips
+    num_clips = parameters.setting(DATASET).num_clips
     batch = random_batch(size, num_clips, config.video_dim)
     direct = DirectStack(config)
     shape = (size, config.hidden_dim, config.side, config.side)

@@ -117,12 +117,12 @@ def denormals() -> None:
     )
 
 
-def everything(chosen: Params, scale: str) -> Params:
+def everything(parameters: Params, scale: str) -> Params:
     """All datasets, methods that learn by gradient, and ablations of params.yaml, at one scale."""
-    ablations = [name for block in chosen.models.values() for name in block.ablations]
+    ablations = [name for block in parameters.models.values() for name in block.ablations]
     methods = [name for name, kind in MODELS.items() if issubclass(kind, GroundingModel)]
-    listed = {"datasets": tuple(chosen.data), "methods": tuple(methods), "scale": scale}
-    return chosen.model_copy(update=listed | {"ablations": tuple(ablations)})
+    listed = {"datasets": tuple(parameters.data), "methods": tuple(methods), "scale": scale}
+    return parameters.model_copy(update=listed | {"ablations": tuple(ablations)})
 
 
 def main() -> None:
@@ -131,8 +131,8 @@ def main() -> None:
     parser.add_argument("--scale", choices=("embedded", "paper"), default="embedded")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     given = parser.parse_args()
-    chosen = everything(params.load(paths.PARAMS), given.scale)
-    device = choose_device(given.device, chosen.training.precision)
+    parameters = everything(params.load(paths.PARAMS), given.scale)
+    device = choose_device(given.device, parameters.training.precision)
     print(f"{device.type}, {torch.get_num_threads()} threads, {given.scale} scale")
     denormals()
     torch.set_flush_denormal(True)
@@ -142,8 +142,8 @@ def main() -> None:
         f"{'built':>9} {'of step':>9} {'waited':>9}"
     )
     configs = {name: kind.Config for name, kind in MODELS.items()}
-    for dataset in chosen.datasets:
-        parts = resolve(chosen, dataset, configs)
+    for dataset in parameters.datasets:
+        parts = resolve(parameters, dataset, configs)
         runs = list(parts.runs.values())
         with tempfile.TemporaryDirectory() as folder:
             num_queries = (WARM_UP + STEPS) * runs[0].batch_size

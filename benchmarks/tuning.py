@@ -16,9 +16,9 @@ RATES = [0.001, 0.002, 0.004]
 def main() -> None:
     """Train and print."""
     stages.configure()
-    chosen = params.load(Path("params.yaml"))
+    parameters = params.load(Path("params.yaml"))
     blind = ("prior", "action_prior")
-    methods = [name for name in chosen.methods if name not in blind]
+    methods = [name for name in parameters.methods if name not in blind]
     table = trials.rates(DATASET, dict.fromkeys(methods, RATES), SEED)
     print("| method | learning rate | kept epoch | R@1, IoU=0.5 | IoU=0.7 | rare, 0.5 | time |")
     print("|---|--:|--:|--:|--:|--:|--:|")

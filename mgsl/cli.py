@@ -263,6 +263,10 @@ def study(
     subject: Annotated[
         Subject, typer.Argument(help="What is studied; annotations take three minutes.")
     ] = Subject.annotations,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Of `lengths`: train this run; others' rows stay. Repeatable."),
+    ] = None,
 ) -> None:
     """Write one of the studies that take too long for every run: numbers kept in reports/studies.
 
@@ -277,7 +281,7 @@ def study(
     **collapse**: why slots become one vector; trains the first steps of a few configurations.
     **lengths**: what twice the length would add to the training of each method; trains them.
     """
-    stages.study(subject=subject.value)
+    stages.study(subject=subject.value, only=only or ())
 
 
 @app.command(rich_help_panel=TOOLS)

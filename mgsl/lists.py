@@ -10,8 +10,8 @@ Entries = TypeVar("Entries", bound=Collection[Any])
 
 def repeated(entries: Collection[Any]) -> str:
     """What is there more than once, in order; empty where nothing is."""
-    listed = list(entries)
-    return ", ".join(str(entry) for entry in sorted({e for e in listed if listed.count(e) > 1}))
+    items = list(entries)
+    return ", ".join(str(entry) for entry in sorted({e for e in items if items.count(e) > 1}))
 
 
 def _each_once(entries: Entries) -> Entries:

@@ -239,11 +239,11 @@ class Params(Frozen):
 
     def cells(self) -> dict[str, Names]:
         """What each entry of `ablations` trains; an ablation of several groups is the first's."""
-        taken: set[str] = set()
+        earlier: set[str] = set()
         cells = {}
         for cell in self.ablations:
-            cells[cell] = tuple(n for n in self.groups.get(cell, (cell,)) if n not in taken)
-            taken |= set(cells[cell])
+            cells[cell] = tuple(n for n in self.groups.get(cell, (cell,)) if n not in earlier)
+            earlier |= set(cells[cell])
         return cells
 
     def names(self) -> Names:

@@ -51,8 +51,8 @@ def nms(
     kept = np.full((len(spans), keep), -1)
     for rank in range(keep):
         best = alive.argmax(axis=1)  # the first that is alive, since the best come first
-        found = alive[rows, best]
-        kept[found, rank] = best[found]
+        remains = alive[rows, best]
+        kept[remains, rank] = best[remains]
         if rank + 1 < keep:
             alive &= tiou(spans, spans[rows, best][:, None]) <= threshold
             alive[rows, best] = False  # a span of no length does not overlap itself
@@ -72,13 +72,13 @@ def leaders(
         thresholds: each as `nms` takes it; 1 suppresses nothing.
         keep: how many survivors matter, at least 1.
     """
-    chosen = np.zeros(spans.shape[:2], bool)
-    everything = np.ones_like(chosen)
+    mask = np.zeros(spans.shape[:2], bool)
+    everything = np.ones_like(mask)
     for threshold in thresholds:
         kept = nms(spans, everything, threshold=threshold, keep=keep)
         rows, ranks = np.nonzero(kept >= 0)
-        chosen[rows, kept[rows, ranks]] = True
-    return chosen
+        mask[rows, kept[rows, ranks]] = True
+    return mask
 
 
 def to_clips(

@@ -14,6 +14,7 @@ import pandas as pd
 
 from mgsl import params, paths
 from mgsl.configs import EvaluateConfig, GroupConfig, InspectConfig, PrepareConfig, RunConfig
+from mgsl.errors import UserError
 from mgsl.files import atomic_path, write_json
 from mgsl.processes import alone
 from mgsl.resolving import resolve_all
@@ -182,13 +183,15 @@ def index() -> None:
     write_front(chosen.exhibits, chosen.datasets)
 
 
-def study(*, subject: str) -> None:
+def study(*, subject: str, only: Sequence[str] = ()) -> None:
     """Write one of the studies that are kept in git: numbers that take too long for every run."""
     from mgsl.reporting.read import published
     from mgsl.studies import annotation_counts, run_groups, trials, write_terms
     from mgsl.studies.examples import Example
 
     chosen = params.load(paths.PARAMS)
+    if only and subject != trials.LENGTHS:
+        raise UserError(f"--only is for {trials.LENGTHS}; {subject} is written as a whole")
     with alone(paths.STUDIES / subject):
         if subject == "annotations":
             shown = [Example(**row) for row in published.shown_queries()]
@@ -196,7 +199,7 @@ def study(*, subject: str) -> None:
         elif subject == "collapse":
             write_terms.run(chosen)
         elif subject == trials.LENGTHS:
-            trials.lengths(chosen)
+            trials.lengths(chosen, only)
         else:
             run_groups.run(chosen, subject)
 

@@ -67,9 +67,9 @@ def write_charades(raw: Path) -> Path:
 
 def prepare_config(dataset: str = "charades_actions", **changes: object) -> PrepareConfig:
     """What the repository's params.yaml says, with four clips and vectors of length four."""
-    chosen = params.load(paths.PARAMS)
-    preparation = chosen.preparation.model_copy(update={"word_dim": 4, "validation_share": 0.3})
-    data = chosen.data[dataset]
+    document = params.load(paths.PARAMS)
+    preparation = document.preparation.model_copy(update={"word_dim": 4, "validation_share": 0.3})
+    data = document.data[dataset]
     config = PrepareConfig(
         dataset=dataset,
         num_clips=4,

@@ -190,10 +190,10 @@ def test_a_stage_that_stops_says_why_and_shows_no_traceback(
 
     monkeypatch.setattr(stages, "configure", stop)
     assert main(monkeypatch, "configure") == code
-    told = capsys.readouterr()
-    assert message in told.err
-    assert "Traceback" not in told.err
-    assert not told.out
+    output = capsys.readouterr()
+    assert message in output.err
+    assert "Traceback" not in output.err
+    assert not output.out
 
 
 @pytest.mark.parametrize(
@@ -216,9 +216,9 @@ def test_a_name_that_does_not_exist_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(monkeypatch, *arguments) == 2
-    told = capsys.readouterr()
-    assert told.err.startswith("error: ")
-    assert message in told.err
+    output = capsys.readouterr()
+    assert output.err.startswith("error: ")
+    assert message in output.err
 
 
 def test_the_real_command_refuses_slots_0_and_writes_nothing(project: Path) -> None:
@@ -236,8 +236,8 @@ def test_configure_writes_a_part_for_everything_that_runs() -> None:
     shutil.rmtree(paths.ARTIFACTS / "configs")
     assert invoke("configure").exit_code == 0
     written = {path.stem for path in (paths.ARTIFACTS / "configs/embedded").iterdir()}
-    chosen = params.load(paths.PARAMS)
-    assert written == {"prepare", "evaluate", "groups", "inspect", *chosen.names()}
+    parameters = params.load(paths.PARAMS)
+    assert written == {"prepare", "evaluate", "groups", "inspect", *parameters.names()}
 
 
 def test_a_prediction_file_is_scored_for_people() -> None:
@@ -282,9 +282,9 @@ def test_both_formats_give_the_same_json() -> None:
     )
     assert first.exit_code == second.exit_code == 0
     assert first.output == second.output
-    found = json.loads(first.output)
-    assert found["groups"]["rare"]["metrics"]["R@1, IoU=0.7"]["value"] == 1
-    assert found["simulated"] is True
+    scores = json.loads(first.output)
+    assert scores["groups"]["rare"]["metrics"]["R@1, IoU=0.7"]["value"] == 1
+    assert scores["simulated"] is True
 
 
 @pytest.mark.parametrize(

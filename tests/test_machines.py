@@ -78,10 +78,12 @@ print(*(hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in nam
 def machine(code: str, *arguments: object, cwd: Path = ROOT, **environment: str) -> list[str]:
     """The last line of a fresh process, told nothing of numerics but what `environment` says."""
     hidden = {*numerics.ENVIRONMENT, *numerics.REMOVED, numerics.SWITCH}
-    told = {key: value for key, value in os.environ.items() if key not in hidden}
-    told |= {"PYTHONPATH": str(ROOT), **environment}
+    variables = {key: value for key, value in os.environ.items() if key not in hidden}
+    variables |= {"PYTHONPATH": str(ROOT), **environment}
     command = [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, env=told, cwd=cwd, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=variables, cwd=cwd, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1].split()
 
@@ -89,14 +91,14 @@ def machine(code: str, *arguments: object, cwd: Path = ROOT, **environment: str)
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
     """The first videos of the embedded dataset, and how they are to be prepared."""
-    chosen = params.load(ROOT / paths.PARAMS)
+    parameters = params.load(ROOT / paths.PARAMS)
     config = PrepareConfig(
         dataset="embedded",
         num_clips=16,
         max_words=20,
-        video_dim=chosen.data["embedded"].video_dim,
-        planted=chosen.data["embedded"].planted,
-        preparation=chosen.preparation,
+        video_dim=parameters.data["embedded"].video_dim,
+        planted=parameters.data["embedded"].planted,
+        preparation=parameters.preparation,
     )
     (tmp_path / "prepare.json").write_text(config.model_dump_json())
     (tmp_path / "raw").mkdir()
@@ -113,9 +115,9 @@ def raw(tmp_path: Path) -> Path:
 def test_data_are_the_same_bytes_whatever_kernels_a_machine_has(raw: Path) -> None:
     has_avx512 = "avx512f" in Path("/proc/cpuinfo").read_text()
     kernels = KERNELS + [{"OPENBLAS_CORETYPE": "SkylakeX"}] * has_avx512
-    told = [machine(PREPARE, raw, row, **NATIVE, **each) for row, each in enumerate(kernels)]
-    assert len({unrounded for unrounded, _ in told}) > 1  # kernels that round otherwise did run
-    assert len({digest for _, digest in told}) == 1
+    digests = [machine(PREPARE, raw, row, **NATIVE, **each) for row, each in enumerate(kernels)]
+    assert len({unrounded for unrounded, _ in digests}) > 1  # kernels that round otherwise did run
+    assert len({digest for _, digest in digests}) == 1
 
 
 @pytest.mark.skipif(not numerics.has_avx2(), reason="the promise is for processors with AVX2")

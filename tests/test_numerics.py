@@ -8,9 +8,9 @@ from mgsl import numerics
 
 
 def _start(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    told = {k: v for k, v in os.environ.items() if k not in numerics.ENVIRONMENT} | environment
+    variables = {k: v for k, v in os.environ.items() if k not in numerics.ENVIRONMENT} | environment
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=told, capture_output=True, text=True, check=True)
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
 
 
 def _run(code: str, **environment: str) -> str:
@@ -56,7 +56,7 @@ def test_a_command_warns_once_where_the_promise_is_not_kept() -> None:
 
 def test_what_a_process_starts_is_fixed_from_its_beginning() -> None:
     code = "import numpy, mgsl; from mgsl.numerics import current; print(current().reproducible)"
-    told = {k: v for k, v in os.environ.items() if k not in numerics.REMOVED}
-    fixed = told | numerics.ENVIRONMENT
+    variables = {k: v for k, v in os.environ.items() if k not in numerics.REMOVED}
+    fixed = variables | numerics.ENVIRONMENT
     done = subprocess.run([sys.executable, "-c", code], env=fixed, capture_output=True, text=True)
     assert done.stdout.split() == ["True"]

@@ -30,16 +30,16 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         few_videos(folder / "data")
-        told = read_yaml(ROOT / "params.yaml")
-        told["settings"]["embedded"]["embedded"] |= {
+        document = read_yaml(ROOT / "params.yaml")
+        document["settings"]["embedded"]["embedded"] |= {
             "epochs": 2, "dim": 8, "video_slots": 80, "query_slots": 80
         }  # fmt: skip
-        told["seeds"] = [0]
-        told["methods"], told["ablations"] = list(METHODS), ["printed", "table_5"]
-        told["groups"]["table_5"] = list(GROUP)
-        told["exhibits"] = {"paper": ["table_1", "figure_1b"]}
-        told["evaluation"]["resamples"] = 50
-        write_json(folder / "params.yaml", told)  # JSON is YAML
+        document["seeds"] = [0]
+        document["methods"], document["ablations"] = list(METHODS), ["printed", "table_5"]
+        document["groups"]["table_5"] = list(GROUP)
+        document["exhibits"] = {"paper": ["table_1", "figure_1b"]}
+        document["evaluation"]["resamples"] = 50
+        write_json(folder / "params.yaml", document)  # JSON is YAML
         shutil.copytree(ROOT / "notebooks", folder / "notebooks")
         stages.configure()
         stages.download(dataset="embedded")
@@ -124,16 +124,16 @@ def test_a_group_leaves_each_of_its_trainings_and_takes_up_those_that_are_done(
 
 
 def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
-    chosen = params.load(paths.PARAMS)
-    run_groups.run(chosen, "table_5")
-    found = pd.read_csv(paths.STUDIES / "table_5.csv").set_index(["name", "group", "metric"])
-    assert set(found.index.get_level_values("name")) == {"mgsl_net", *GROUP}
+    parameters = params.load(paths.PARAMS)
+    run_groups.run(parameters, "table_5")
+    table = pd.read_csv(paths.STUDIES / "table_5.csv").set_index(["name", "group", "metric"])
+    assert set(table.index.get_level_values("name")) == {"mgsl_net", *GROUP}
     metrics = pd.read_csv(paths.metrics("embedded")).set_index(["name", "group", "metric"])
     for name in ("mgsl_net", *GROUP):
         row = (name, "all", "mIoU")
-        assert found.loc[row, "value"] == pytest.approx(metrics.loc[row, "value"], abs=1e-6)
+        assert table.loc[row, "value"] == pytest.approx(metrics.loc[row, "value"], abs=1e-6)
         less = metrics.loc[row, "value"] - metrics.loc[("mgsl_net", "all", "mIoU"), "value"]
-        assert found.loc[row, "difference"] == pytest.approx(less, abs=2e-6)
+        assert table.loc[row, "difference"] == pytest.approx(less, abs=2e-6)
     rescored = run_groups.compare("embedded", ["mgsl_net"], run_groups.scoring_rules("embedded"))
     unsuppressed = rescored[rescored["name"] == "nms_none"].dropna(subset="difference")
     first = unsuppressed["metric"].str.startswith("R@1")
@@ -145,39 +145,39 @@ def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
     curve = pd.read_csv(paths.run("embedded", "mgsl_net", 0) / "curve.csv")
     best = curve.loc[curve["val_R@1, IoU=0.5"].argmax()]
     for column, log in (("intact", ""), ("rare", "rare_"), ("zeroed", "memory_zeroed_")):
-        found = kept.loc["mgsl_net", f"{column}, R@1, IoU=0.5"]
-        assert found == pytest.approx(best[f"val_{log}R@1, IoU=0.5"], abs=1e-6)
+        value = kept.loc["mgsl_net", f"{column}, R@1, IoU=0.5"]
+        assert value == pytest.approx(best[f"val_{log}R@1, IoU=0.5"], abs=1e-6)
     assert kept.loc["mgsl_net", "video_slot_rank"] == pytest.approx(best["video_slot_rank"])
-    told = json.loads((paths.STUDIES / "table_5.json").read_text())["embedded"]
-    assert told["changes"]["no_calibration"] == {"attention.calibration": "none"}
-    choices = chosen.models["mgsl_net"].choices
-    assert told["base"]["attention.calibration"] == choices["attention"]["calibration"]
+    about = json.loads((paths.STUDIES / "table_5.json").read_text())["embedded"]
+    assert about["changes"]["no_calibration"] == {"attention.calibration": "none"}
+    choices = parameters.models["mgsl_net"].choices
+    assert about["base"]["attention.calibration"] == choices["attention"]["calibration"]
     with pytest.raises(UserError, match="must list slots under ablations"):
-        run_groups.run(chosen, "slots")
+        run_groups.run(parameters, "slots")
 
 
 def test_all_methods_are_compared_with_the_recommended_reading(inside: Path) -> None:
-    chosen = params.load(paths.PARAMS)
-    run_groups.run(chosen, "methods")
-    found = pd.read_csv(paths.STUDIES / "methods.csv").set_index(["name", "group", "metric"])
-    assert set(found.index.get_level_values("name")) == set(chosen.methods) | {
-        name for name in chosen.ablations if name not in chosen.groups
+    parameters = params.load(paths.PARAMS)
+    run_groups.run(parameters, "methods")
+    table = pd.read_csv(paths.STUDIES / "methods.csv").set_index(["name", "group", "metric"])
+    assert set(table.index.get_level_values("name")) == set(parameters.methods) | {
+        name for name in parameters.ablations if name not in parameters.groups
     }
     metrics = pd.read_csv(paths.metrics("embedded")).set_index(["name", "group", "metric"])
     row = ("prior", "all", "R@5, IoU=0.5")
-    assert found.loc[row, "value"] == pytest.approx(metrics.loc[row, "value"], abs=1e-6)
+    assert table.loc[row, "value"] == pytest.approx(metrics.loc[row, "value"], abs=1e-6)
     assert not (paths.STUDIES / "methods_validation.csv").exists()
 
 
 def test_the_first_steps_of_a_memory_are_watched_term_by_term(inside: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(write_terms, "STEPS", (0, 2))
-        found = write_terms.measure("embedded", ["printed", "mgsl_net"], 0)
-    assert list(found["step"].unique()) == [0, 2]
-    assert set(found["memory"]) == {"video", "query"}
-    shares = found[["slots", "keys", "values", "evenness", "added"]]
+        table = write_terms.measure("embedded", ["printed", "mgsl_net"], 0)
+    assert list(table["step"].unique()) == [0, 2]
+    assert set(table["memory"]) == {"video", "query"}
+    shares = table[["slots", "keys", "values", "evenness", "added"]]
     assert ((shares > -1e-6) & (shares < 1 + 1e-6)).all(axis=None)
-    later = found[found["step"] == 2].groupby("name")["slots"].mean()
+    later = table[table["step"] == 2].groupby("name")["slots"].mean()
     assert later["printed"] > later["mgsl_net"]  # flat addressing writes the same into every slot
 
 
@@ -209,8 +209,8 @@ def test_a_run_that_params_do_not_list_is_named(inside: Path) -> None:
 
 def test_the_notebook_asks_a_checkpoint_about_an_example(inside: Path) -> None:
     executed = notebooks.execute(Path("notebooks/ground.ipynb"), {})
-    told = [o["text"] for c in executed.cells for o in c.get("outputs", ()) if "text" in o]
-    assert "mgsl_net, trained on embedded (SIMULATED features)" in told[0]
+    texts = [o["text"] for c in executed.cells for o in c.get("outputs", ()) if "text" in o]
+    assert "mgsl_net, trained on embedded (SIMULATED features)" in texts[0]
     assert (paths.ARTIFACTS / "ground.svg").is_file()
 
 
@@ -229,11 +229,11 @@ def test_the_reports_are_built_twice_to_the_same_bytes(inside: Path) -> None:
 def few_videos(data: Path) -> None:
     """The first videos of each split of the embedded dataset."""
     lines = (ROOT / "mgsl/resources/embedded/annotations.jsonl").read_text().splitlines()
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     data.mkdir()
     with (data / "annotations.jsonl").open("w") as file:
         for line in lines:
             split = json.loads(line)["split"]
-            seen[split] += 1
-            if seen[split] <= VIDEOS[split]:
+            counts[split] += 1
+            if counts[split] <= VIDEOS[split]:
                 file.write(line + "\n")

@@ -84,8 +84,8 @@ def test_broken_files_are_named(folder: Path, content: bytes) -> None:
 
 def test_a_summary_changed_by_hand_or_of_an_earlier_version_is_refused(folder: Path) -> None:
     path = folder / "summary.json"
-    told = json.loads(path.read_text())
-    for other in (told | {"dataset": 7}, {"dataset": "kitchen"}):
+    summary = json.loads(path.read_text())
+    for other in (summary | {"dataset": 7}, {"dataset": "kitchen"}):
         path.write_text(json.dumps(other))
         with pytest.raises(UserError, match=r"summary\.json .* or an earlier version wrote it"):
             prepared.read_summary(folder)

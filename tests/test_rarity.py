@@ -93,9 +93,9 @@ SENTENCE = (("the", "DT"), ("ponies", "NNS"), ("were", "VBD"), ("running", "VBG"
     ],
 )
 def test_a_sentence_is_written_in_each_form(form: Form, expected: str) -> None:
-    told = writer(form, [SENTENCE])(SENTENCE)
-    assert " ".join(word for word, _ in told) == expected
-    assert [tag for _, tag in told] == [tag for _, tag in SENTENCE]
+    pairs = writer(form, [SENTENCE])(SENTENCE)
+    assert " ".join(word for word, _ in pairs) == expected
+    assert [tag for _, tag in pairs] == [tag for _, tag in SENTENCE]
 
 
 def test_all_sentences_decide_between_two_lemmas() -> None:

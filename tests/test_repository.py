@@ -97,12 +97,12 @@ def imports_of(path: Path) -> set[str]:
 
 def equations(text: str) -> set[int]:
     """The numbers of `# Eq. 3, 4` and `# Eq. 5-8`."""
-    found = set()
+    numbers = set()
     for cited in re.findall(r"# Eq\. ([\d, -]+)", text):
         for part in cited.split(","):
             first, _, last = part.strip().partition("-")
-            found |= set(range(int(first), int(last or first) + 1))
-    return found
+            numbers |= set(range(int(first), int(last or first) + 1))
+    return numbers
 
 
 def test_every_equation_has_its_line_and_its_test() -> None:
@@ -133,10 +133,10 @@ def test_every_parameter_that_a_page_names_exists(page: Path) -> None:
         first, *rest = key.split(".")
         if first not in document or rest[-1] in ("yaml", "py", "csv"):
             continue
-        found = document[first]
+        value = document[first]
         for part in rest:
-            assert part in found, f"{page} names {key}"
-            found = found[part]
+            assert part in value, f"{page} names {key}"
+            value = value[part]
 
 
 def test_every_reading_that_the_questions_name_exists() -> None:

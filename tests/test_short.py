@@ -14,12 +14,12 @@ from tests import canaries, short
 
 def test_the_short_pipeline_trains_all_that_the_long_one_does_in_few_epochs() -> None:
     document = short.shorten(read_yaml(paths.PARAMS))
-    chosen = parse(params.Params, document, where="short")
+    few = parse(params.Params, document, where="short")
     whole = params.load(paths.PARAMS)
-    assert chosen.names() == whole.names()
-    assert chosen.exhibits == whole.exhibits
-    assert len(chosen.seeds) == 1
-    parts = resolve(chosen, "embedded", {name: kind.Config for name, kind in MODELS.items()})
+    assert few.names() == whole.names()
+    assert few.exhibits == whole.exhibits
+    assert len(few.seeds) == 1
+    parts = resolve(few, "embedded", {name: kind.Config for name, kind in MODELS.items()})
     assert set(parts.runs) == set(whole.names())
     assert max(run.epochs or 0 for run in parts.runs.values()) == short.EPOCHS
 
@@ -37,11 +37,11 @@ def test_one_step_of_ci_that_fails_fails_it_and_the_rest_runs(tmp_path: Path) ->
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").symlink_to("/bin/echo")
     for fails in ("", "lint", "test"):
-        told = {"PATH": f"{tmp_path}:/usr/bin:/bin", "FAILS": fails}
+        variables = {"PATH": f"{tmp_path}:/usr/bin:/bin", "FAILS": fails}
         script = "set -euo pipefail\n" + "\n".join(steps)
         done = subprocess.run(
             ["bash", "-c", script],
-            env=told,
+            env=variables,
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -111,10 +111,10 @@ def test_nms_among_the_leaders_leaves_what_nms_among_all_leaves(
     lists: list, threshold: float
 ) -> None:
     spans = np.array(lists) / 10
-    chosen = leaders(spans, thresholds=[0.25, 0.45, 0.65, 1.0], keep=3)
-    assert chosen[:, :3].all()
+    mask = leaders(spans, thresholds=[0.25, 0.45, 0.65, 1.0], keep=3)
+    assert mask[:, :3].all()
     everything = np.ones(spans.shape[:2], bool)
     np.testing.assert_array_equal(
-        nms(spans, chosen, threshold=threshold, keep=3),
+        nms(spans, mask, threshold=threshold, keep=3),
         nms(spans, everything, threshold=threshold, keep=3),
     )

@@ -229,4 +229,16 @@ def test_no_two_modules_have_one_name_and_no_two_classes() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 places[f"class {node.name}"].add(module)
-    assert not {name: found for name, found in places.items() if len(found) > 1}
+    assert not {name: modules_of for name, modules_of in places.items() if len(modules_of) > 1}
+
+
+def test_variables_are_called_by_what_they_hold() -> None:
+    """What is found or chosen has a name of its own: `rows`, `config`, `path`."""
+    vague = {"found", "chosen", "told", "seen"}
+    exempt = {"mgsl.stages"}
+    for module in modules().keys() - exempt:
+        for node in ast.walk(ast.parse(modules()[module].read_text())):
+            if isinstance(node, ast.arg):
+                assert node.arg not in vague, f"{module}, line {node.lineno}"
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                assert node.id not in vague, f"{module}, line {node.lineno}"

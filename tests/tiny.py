@@ -29,12 +29,14 @@ def parameters() -> Params:
 
 def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
     """One run of a method or ablation with the repository's choices and tiny sizes."""
-    chosen = parameters()
+    document = parameters()
     ablations = [name] if name not in MODELS else []
     methods = [name] if name in MODELS else ["mgsl_net"]
-    chosen = chosen.model_copy(update={"methods": tuple(methods), "ablations": tuple(ablations)})
+    document = document.model_copy(
+        update={"methods": tuple(methods), "ablations": tuple(ablations)}
+    )
     configs = {key: kind.Config for key, kind in MODELS.items()}
-    config = resolve(chosen, "embedded", configs).runs[name]
+    config = resolve(document, "embedded", configs).runs[name]
     tiny = {
         "num_clips": CLIPS,
         "video_dim": VIDEO_DIM,

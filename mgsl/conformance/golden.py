@@ -245,13 +245,13 @@ def doubles() -> Iterator[None]:
 @contextmanager
 def calls(**modules: nn.Module) -> Iterator[dict[str, list[tuple[Any, Any]]]]:
     """What goes into modules and comes out, call by call, by the names given to them."""
-    seen: dict[str, list[tuple[Any, Any]]] = {name: [] for name in modules}
+    trace: dict[str, list[tuple[Any, Any]]] = {name: [] for name in modules}
     handles = [
-        module.register_forward_hook(lambda _, x, y, name=name: seen[name].append((x, y)))
+        module.register_forward_hook(lambda _, x, y, name=name: trace[name].append((x, y)))
         for name, module in modules.items()
     ]
     try:
-        yield seen
+        yield trace
     finally:
         for handle in handles:
             handle.remove()

@@ -126,9 +126,9 @@ class OfficialCBP(Official[CBP]):
         }
         if model.boundary is not None:
             parts["boundaries"] = model.boundary
-        with mock.patch.object(model, "_labels", return_value=labels), calls(**parts) as seen:
+        with mock.patch.object(model, "_labels", return_value=labels), calls(**parts) as trace:
             terms = model.losses(batch)
-        outputs = {name: made[0][1] for name, made in seen.items()}
+        outputs = {name: passes[0][1] for name, passes in trace.items()}
         outputs["clips"] = outputs["clips"][0]
         padded = ~batch.video_mask[..., None]
         yield compare("outputs", "words", outputs["words"], golden["full/words"])

@@ -117,18 +117,18 @@ class OfficialCMIN(Official[CMIN]):
         suffix = ", alone" if version == "alone" else ""
         clips, words = batch.video_mask[..., None], batch.query_mask[..., None]
         parts = {name: getattr(model, name) for name in ("video", "query", "fusion")}
-        with calls(attended=model.word_attention, **parts) as seen:
+        with calls(attended=model.word_attention, **parts) as trace:
             logits, offsets = model._predict(batch)
-        gated_video, gated_words = seen["fusion"][0][0][0].chunk(2, dim=-1)
+        gated_video, gated_words = trace["fusion"][0][0][0].chunk(2, dim=-1)
         for name, ours, real in (
-            ("video_before_rnn", seen["video"][0][0][0], clips),
-            ("words_before_rnn", seen["query"][0][0][0], words),
-            ("video", seen["video"][0][1], clips),
-            ("words", seen["query"][0][1], words),
-            ("attended_words", seen["attended"][0][1], clips),
+            ("video_before_rnn", trace["video"][0][0][0], clips),
+            ("words_before_rnn", trace["query"][0][0][0], words),
+            ("video", trace["video"][0][1], clips),
+            ("words", trace["query"][0][1], words),
+            ("attended_words", trace["attended"][0][1], clips),
             ("gated_video", gated_video, clips),
             ("gated_words", gated_words, clips),
-            ("fused", seen["fusion"][0][1], clips),
+            ("fused", trace["fusion"][0][1], clips),
             ("score_logits", logits.unflatten(1, (12, -1)), clips),
             ("offsets", offsets.unflatten(1, (12, -1)).flatten(2), clips),
         ):

@@ -128,9 +128,9 @@ class OfficialDRN(Official[DRN]):
         model, golden, batch = self.model, self.golden, self.batch
         parts = {"query": model.query, "lstm": model.query.lstm, "video": model.video}
         parts |= {f"backbone/{i}": model.backbone[i] for i in LEVELS}
-        with torch.no_grad(), calls(**parts, pyramid=model.pyramid) as seen:
+        with torch.no_grad(), calls(**parts, pyramid=model.pyramid) as trace:
             predicted = model._predict(batch)
-        outputs = {name: made[0][1] for name, made in seen.items()}
+        outputs = {name: passes[0][1] for name, passes in trace.items()}
         yield compare("outputs", "encoded words", outputs["lstm"], golden["eval/words_encoded"])
         yield compare("outputs", "segments", outputs["video"], golden["eval/video_projected"])
         for i in LEVELS:

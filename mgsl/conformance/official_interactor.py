@@ -71,7 +71,7 @@ def remember(model: TGN | CBP) -> None:
 def padding_as_words(model: TGN | CBP) -> Iterator[None]:
     """Let padded words take a share of the attention, as theirs do."""
     handle = model.interactor.register_forward_pre_hook(
-        lambda _, given: (given[0], torch.ones_like(given[1]), given[2])
+        lambda _, inputs: (inputs[0], torch.ones_like(inputs[1]), inputs[2])
     )
     try:
         yield

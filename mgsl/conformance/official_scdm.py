@@ -111,10 +111,10 @@ class OfficialSCDM(Official[SCDM]):
             for i, block in enumerate(model.blocks)
             if block.attention is not None
         }
-        with torch.no_grad(), calls(words=model.query, **parts) as seen:
+        with torch.no_grad(), calls(words=model.query, **parts) as trace:
             predicted = model._predict(batch)
-        for name, made in seen.items():
-            ours = made[0][1]
+        for name, passes in trace.items():
+            ours = passes[0][1]
             title = name.replace("attended_attend", "words seen by block").replace("_", " ")
             yield compare("outputs", title, ours, golden[f"eval/{name}"])
         yield from self._predicted(*predicted, "eval")

@@ -87,15 +87,15 @@ class OfficialTAN2D(Official[TAN2D]):
     def compare(self) -> Iterator[Comparison]:
         """Layer by layer, then cells and labels, loss, gradients, answers."""
         golden, model, batch = self.golden, self.model, self.batch
-        with calls(lstm=model.lstm, query=model.query, pool=model.pool, score=model.score) as seen:
+        with calls(lstm=model.lstm, query=model.query, pool=model.pool, score=model.score) as trace:
             loss = total(model.losses(batch))
         words = batch.query_mask[..., None]
         states = golden["full/words_encoded"] * words
-        yield compare("outputs", "encoded words", seen["lstm"][0][1][0] * words, states)
-        yield compare("outputs", "query", seen["query"][0][1], golden["full/query"])
-        ((clips,), pooled) = seen["pool"][0]
+        yield compare("outputs", "encoded words", trace["lstm"][0][1][0] * words, states)
+        yield compare("outputs", "query", trace["query"][0][1], golden["full/query"])
+        ((clips,), pooled) = trace["pool"][0]
         yield compare("outputs", "encoded clips", clips.mT, golden["full/frame"])
-        ((final,), logits) = seen["score"][0]
+        ((final,), logits) = trace["score"][0]
         if "full/pooled" in golden:
             yield compare("outputs", "pooled cells", pooled.mT, golden["full/pooled"])
             yield compare("outputs", "cells after the convolutions", final.mT, golden["full/final"])

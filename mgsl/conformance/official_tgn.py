@@ -115,10 +115,10 @@ class OfficialTGN(Official[TGN]):
                 clips=model.video_encoder,
                 states=model.interactor,
                 logits=model.grounder,
-            ) as seen,
+            ) as trace,
         ):
             terms = model.losses(batch)
-        outputs = {name: made[0][1] for name, made in seen.items()}
+        outputs = {name: passes[0][1] for name, passes in trace.items()}
         outputs["clips"] = outputs["clips"][0]
         for ours, theirs in (
             ("words", "words_encoded"),

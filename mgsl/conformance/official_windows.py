@@ -95,13 +95,13 @@ def compare_training(
     pairs = Pairs(torch.arange(len(offsets)), spans, offsets)
     with (
         mock.patch.object(module, "draw_pairs", return_value=pairs),
-        calls(head=model.head, sentence=model.from_sentence) as seen,
+        calls(head=model.head, sentence=model.from_sentence) as trace,
     ):
         terms = model.losses(batch(clips, golden["in/sentence"]))
-    ((video, query), outputs) = seen["head"][0]
+    ((video, query), outputs) = trace["head"][0]
     unit = nn.functional.normalize
     theirs = golden["train/sentence_projected"]
-    yield compare("outputs", "projected sentence", seen["sentence"][0][1], theirs)
+    yield compare("outputs", "projected sentence", trace["sentence"][0][1], theirs)
     yield compare("outputs", "window", unit(video[0], dim=-1), golden["train/video_unit"])
     yield compare("outputs", "sentence", unit(query, dim=-1), golden["train/sentence_unit"])
     yield compare("outputs", "scores and offsets in training", outputs, golden["train/output"])
@@ -120,9 +120,9 @@ def compare_test(official: Official[Method], clips: Tensor) -> Iterator[Comparis
     theirs = golden["test/output"]
     sentences, windows, _ = theirs.shape
     asked = golden["test/sentence"].repeat_interleave(windows, dim=0)
-    with torch.no_grad(), calls(head=model.head) as seen:
+    with torch.no_grad(), calls(head=model.head) as trace:
         model(batch(clips.repeat(sentences, 1, 1), asked))
-    outputs = seen["head"][0][1][:, MIDDLE].view(theirs.shape)
+    outputs = trace["head"][0][1][:, MIDDLE].view(theirs.shape)
     yield compare("outputs", "scores and offsets, frames", outputs, theirs)
     spans = golden["test/window"] + outputs[..., 1:]
     yield compare("outputs", "spans, frames", spans, golden["test/span"])

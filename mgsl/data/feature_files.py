@@ -102,9 +102,9 @@ def check_recorded(path: Path, raw: Path, dataset: str) -> None:
         recorded = json.loads((raw / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise missing(raw / RECORD, again) from None
-    found = _fingerprint(path)
-    if met := [f"{key} {value}" for key, value in found.items() if recorded[key] != value]:
-        before = ", ".join(f"{key} {recorded[key]}" for key in found)
+    fingerprint = _fingerprint(path)
+    if met := [f"{key} {value}" for key, value in fingerprint.items() if recorded[key] != value]:
+        before = ", ".join(f"{key} {recorded[key]}" for key in fingerprint)
         raise UserError(
             f"{path} is not what the stage `download` recorded ({before}), "
             f"it has {', '.join(met)}: {again}"
@@ -260,8 +260,8 @@ class _Arrays:
         return any(f"{name}.npy" in self._names for name in _names(video))
 
     def read(self, video: str) -> np.ndarray:
-        found = [name for name in _names(video) if f"{name}.npy" in self._names]
-        return np.asarray(np.load(self._path / f"{found[0]}.npy", allow_pickle=False))
+        names = [name for name in _names(video) if f"{name}.npy" in self._names]
+        return np.asarray(np.load(self._path / f"{names[0]}.npy", allow_pickle=False))
 
     def names(self) -> list[str]:
         return sorted(self._names)
@@ -277,13 +277,13 @@ class _Hdf5:
         return any(name in self._file for name in _names(video))
 
     def read(self, video: str) -> np.ndarray:
-        found = next(self._file[name] for name in _names(video) if name in self._file)
-        if isinstance(found, h5py.Group):
-            inside = [_OFFICIAL] if _OFFICIAL in found else list(found)
-            if len(inside) != 1 or not isinstance(found[inside[0]], h5py.Dataset):
+        entry = next(self._file[name] for name in _names(video) if name in self._file)
+        if isinstance(entry, h5py.Group):
+            inside = [_OFFICIAL] if _OFFICIAL in entry else list(entry)
+            if len(inside) != 1 or not isinstance(entry[inside[0]], h5py.Dataset):
                 raise ValueError(f"expected one dataset in the group, got {inside}")
-            found = found[inside[0]]
-        return np.asarray(found[()])
+            entry = entry[inside[0]]
+        return np.asarray(entry[()])
 
     def names(self) -> list[str]:
         return sorted(self._file)

@@ -90,17 +90,17 @@ def load_splits(prepared: Path, config: RunConfig) -> dict[str, Split]:
     video_row = {video: row for row, video in enumerate(read_videos(prepared))}
 
     def split(name: str) -> Split:
-        chosen = [query for query in queries if query.split == name]
-        words = np.zeros((len(chosen), config.max_words), dtype=np.int64)
-        for row, query in enumerate(chosen):
+        mine = [query for query in queries if query.split == name]
+        words = np.zeros((len(mine), config.max_words), dtype=np.int64)
+        for row, query in enumerate(mine):
             ids = [word_row[token] for token in query.tokens[: config.max_words]]
             words[row, : len(ids)] = ids
-        spans = np.array([[query.start_s, query.end_s] for query in chosen])
-        durations = np.array([query.duration_s for query in chosen])
+        spans = np.array([[query.start_s, query.end_s] for query in mine])
+        durations = np.array([query.duration_s for query in mine])
         return Split(
-            queries=chosen,
+            queries=mine,
             words=words,
-            videos=np.array([video_row[query.video] for query in chosen]),
+            videos=np.array([video_row[query.video] for query in mine]),
             durations_s=durations,
             targets=(spans / durations[:, None]).astype(np.float32),
             word_vectors=torch.from_numpy(vectors),

@@ -110,8 +110,8 @@ def tag(annotations: Sequence[Annotation], archive: Path) -> list[Annotation]:
         UserError: a sentence has no word, or there is no tagger.
     """
     untagged = {annotation.sentence for annotation in annotations if annotation.tagged is None}
-    known = tag_sentences(untagged, archive) if untagged else {}
-    tagged = [replace(a, tagged=known[a.sentence]) if a.tagged is None else a for a in annotations]
+    tags = tag_sentences(untagged, archive) if untagged else {}
+    tagged = [replace(a, tagged=tags[a.sentence]) if a.tagged is None else a for a in annotations]
     for annotation in tagged:
         if not any(is_word(token) for token, _ in annotation.tagged or ()):
             raise UserError(f"query {annotation.qid!r} has no word: {annotation.sentence!r}")
@@ -133,7 +133,7 @@ def clamp(annotations: Sequence[Annotation]) -> tuple[list[Annotation], dict[str
             or a split is left empty. Validation and test may share videos: ActivityNet's do.
     """
     tallies = {split: Tally() for split in SPLITS}
-    kept: dict[str, list[Annotation]] = {split: [] for split in SPLITS}
+    pairs: dict[str, list[Annotation]] = {split: [] for split in SPLITS}
     _check(annotations)
     for a in annotations:
         end_s = min(a.end_s, a.duration_s)
@@ -141,12 +141,12 @@ def clamp(annotations: Sequence[Annotation]) -> tuple[list[Annotation], dict[str
         tally.published += 1
         tally.clamped += end_s < a.end_s
         if a.start_s < end_s:
-            kept[a.split].append(replace(a, end_s=end_s))
+            pairs[a.split].append(replace(a, end_s=end_s))
         else:
             tally.dropped += 1
-    if empty := [split for split in SPLITS if not kept[split]]:
+    if empty := [split for split in SPLITS if not pairs[split]]:
         raise UserError(f"no query is left in {', '.join(empty)}")
-    return [a for split in SPLITS for a in kept[split]], tallies
+    return [a for split in SPLITS for a in pairs[split]], tallies
 
 
 def make_queries(

@@ -92,17 +92,17 @@ def fetch(sources: Iterable[Source], destination: Path, *, server: str = SERVER)
     missing: dict[Source, str] = {}
     offline = ""  # why the network is not asked again
     for source in sources:
-        found = _find(source)
-        if found is None and not offline:
+        path = _find(source)
+        if path is None and not offline:
             try:
-                found = _download(source, server)
+                path = _download(source, server)
             except requests.HTTPError as error:
                 missing[source] = str(error)
             except requests.RequestException as error:
                 offline = f"{server} cannot be reached ({_cause(error)})"
-        if found is not None:
+        if path is not None:
             with atomic_path(destination / source.place) as temporary:
-                shutil.copyfile(found, temporary)
+                shutil.copyfile(path, temporary)
         elif source not in missing:
             missing[source] = offline
     if missing:
@@ -112,12 +112,12 @@ def fetch(sources: Iterable[Source], destination: Path, *, server: str = SERVER)
 def status(source: Source) -> str:
     """Where a file is at hand: "cached", "mirrored", "missing", or what is wrong with it."""
     try:
-        found = _find(source)
+        path = _find(source)
     except UserError as error:
         return str(error)
-    if found is None:
+    if path is None:
         return "missing"
-    return "cached" if found == cached(source) else "mirrored"
+    return "cached" if path == cached(source) else "mirrored"
 
 
 def cached(source: Source) -> Path:

@@ -64,19 +64,19 @@ def read_glove(path: Path, words: Set[str], dim: int) -> dict[str, Float[np.ndar
         UserError: the file is missing or not UTF-8, or the line of a wanted word is not that word
             and `dim` finite numbers.
     """
-    found: dict[str, Float[np.ndarray, " dim"]] = {}
+    vectors: dict[str, Float[np.ndarray, " dim"]] = {}
     try:
         with path.open(encoding="utf-8", newline="\n") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.partition(" ")[0] in words:
                     word, *numbers = line.rstrip().rsplit(" ", dim)
                     if word in words:  # some releases have "words" with a space
-                        found[word] = _parse_vector(numbers, dim, f"{path}, line {number}")
+                        vectors[word] = _parse_vector(numbers, dim, f"{path}, line {number}")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"{path}, named by preparation.glove in params.yaml, cannot be read: {error}"
         ) from None
-    return found
+    return vectors
 
 
 def vector_table(

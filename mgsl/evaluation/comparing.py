@@ -78,8 +78,8 @@ def of_two_files(
     """
     tables = {}
     for group, mask in masks.items():
-        found = paired_difference(a.to_numpy()[mask], b.to_numpy()[mask], params)
-        columns = {key: getattr(found, key) for key in ("value", "low", "high", "p")}
+        difference = paired_difference(a.to_numpy()[mask], b.to_numpy()[mask], params)
+        columns = {key: getattr(difference, key) for key in ("value", "low", "high", "p")}
         tables[group] = pd.DataFrame(columns, a.columns).assign(queries=int(mask.sum()))
     return _joined(tables)
 
@@ -144,10 +144,10 @@ def contrast(
     return table.assign(queries=int(min(first.sum(), second.sum()))).reset_index()
 
 
-def describe(found: Estimate, metrics: pd.Index, params: EvaluationParams) -> pd.DataFrame:
+def describe(estimate: Estimate, metrics: pd.Index, params: EvaluationParams) -> pd.DataFrame:
     """An estimate as a table: a row for each metric."""
-    measured = found.measured(params)
-    of_queries, of_trainings = found.shares()
+    measured = estimate.measured(params)
+    of_queries, of_trainings = estimate.shares()
     columns = {key: getattr(measured, key) for key in ("value", "low", "high", "sd")}
     columns |= {"of_queries": of_queries, "of_trainings": of_trainings}
     table = pd.DataFrame(columns, index=metrics.rename("metric"))

@@ -38,8 +38,8 @@ def of_pair(
         `CONTRAST`, and for each of `METRICS`. visible_N is half of the interval that N trainings
         of each side would have: the smallest difference that they let one see.
     """
-    known = [metric for metric in METRICS if metric in a[0].columns]
-    sides = [[table[known] for table in tables] for tables in (a, b) if tables is not None]
+    metrics = [metric for metric in METRICS if metric in a[0].columns]
+    sides = [[table[metrics] for table in tables] for tables in (a, b) if tables is not None]
     groups = {name: masks[name] for name in GROUPS}
     table = (
         differences(sides[0], sides[1], groups, params)
@@ -50,14 +50,14 @@ def of_pair(
     table = pd.concat([table, gap], ignore_index=True)
     parts = [[mask] for mask in groups.values()] + [[masks["rare"], masks["common"]]]
     values = [stack(side) for side in sides]
-    found = [estimate(values, part) for part in parts]
+    estimates = [estimate(values, part) for part in parts]
     for number in VISIBLE:
         table[f"visible_{number}"] = np.concatenate(
             [
                 one.visible(number, params.confidence)
                 if one.trainings > 1
-                else np.full(len(known), np.nan)
-                for one in found
+                else np.full(len(metrics), np.nan)
+                for one in estimates
             ]
         )
     return table.reindex(columns=["group", "metric", *NUMBERS])

@@ -79,11 +79,11 @@ def match(
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, query in enumerate(queries):
         places[_key(query.video, query.sentence)].append(place)
-    found = {}
+    matches = {}
     for reannotation in reannotations:
         if len(fitting := places[_key(reannotation.video, reannotation.sentence)]) == 1:
-            found[fitting[0]] = reannotation
-    return found
+            matches[fitting[0]] = reannotation
+    return matches
 
 
 def representative(spans: Float[np.ndarray, "people 2"]) -> int:
@@ -115,11 +115,11 @@ def per_query(
         Values by who answers and by metric.
     """
     overlaps = [tiou(answers, target) for answers, target in zip(spans, truth, strict=True)]
-    chosen = [overlap[[representative(a)]] for a, overlap in zip(spans, overlaps, strict=True)]
+    typical = [overlap[[representative(a)]] for a, overlap in zip(spans, overlaps, strict=True)]
     return {
-        who: {f"R@1, IoU={m:g}": _hit_shares(found, m, params) for m in params.iou}
-        | {"mIoU": np.array([overlap.mean() for overlap in found])}
-        for who, found in ((RANDOM, overlaps), (REPRESENTATIVE, chosen))
+        who: {f"R@1, IoU={m:g}": _hit_shares(tious, m, params) for m in params.iou}
+        | {"mIoU": np.array([overlap.mean() for overlap in tious])}
+        for who, tious in ((RANDOM, overlaps), (REPRESENTATIVE, typical))
     }
 
 

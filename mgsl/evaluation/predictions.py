@@ -88,7 +88,7 @@ def write_predictions(
     windows[..., :2] = windows[..., :2].round(_SECONDS_DECIMALS)
     windows[..., 2] = windows[..., 2].round(_SCORE_DECIMALS)
     windows += 0.0  # turns negative zeros into zeros
-    kept = [  # a part at a time, since there may be thousands of proposals a query
+    masks = [  # a part at a time, since there may be thousands of proposals a query
         leaders(windows[first : first + _PART, :, :2], thresholds=_THRESHOLDS, keep=keep)
         for first in range(0, len(windows), _PART)
     ]
@@ -99,9 +99,9 @@ def write_predictions(
                 "qid": query.qid,
                 "query": query.sentence,
                 "vid": query.video,
-                "pred_relevant_windows": rows[chosen].tolist(),
+                "pred_relevant_windows": rows[mask].tolist(),
             }
-            for query, rows, chosen in zip(queries, windows, np.concatenate(kept), strict=True)
+            for query, rows, mask in zip(queries, windows, np.concatenate(masks), strict=True)
         ),
     )
 

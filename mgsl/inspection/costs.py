@@ -36,25 +36,25 @@ MIB = 2**20
 _NMS_THRESHOLD, _NMS_KEEP = 0.45, 5  # what R@5 asks for
 
 
-def settings(chosen: Params) -> Iterator[tuple[str, RunConfig, PrepareConfig]]:
+def settings(params: Params) -> Iterator[tuple[str, RunConfig, PrepareConfig]]:
     """Each method that sees the video, at the embedded scale and at the paper's for TACoS."""
     configs: dict[str, type[Frozen]] = {name: kind.Config for name, kind in MODELS.items()}
-    seeing = [name for name in chosen.methods if issubclass(MODELS[name], GroundingModel)]
+    seeing = [name for name in params.methods if issubclass(MODELS[name], GroundingModel)]
     for scale, dataset in SETTINGS.items():
         changes = {"scale": scale, "methods": tuple(seeing), "ablations": (), "inspected": ()}
-        parts = resolve(chosen.model_copy(update=changes), dataset, configs)
+        parts = resolve(params.model_copy(update=changes), dataset, configs)
         for name in seeing:
             yield scale, parts.runs[name], parts.prepare
 
 
-def count(chosen: Params) -> pd.DataFrame:
+def count(params: Params) -> pd.DataFrame:
     """What every method costs at each setting, counted without a number being computed.
 
     Returns:
         Columns setting, dataset, name, parameters, mib, multiply_adds; the last of one query.
     """
     rows = []
-    for scale, config, prepare in settings(chosen):
+    for scale, config, prepare in settings(params):
         with FakeTensorMode():
             model = build(config)
             assert isinstance(model, GroundingModel)
@@ -83,7 +83,7 @@ def multiply_adds(model: nn.Module, batch: Batch) -> int:
 
 
 def measure(
-    chosen: Params,
+    params: Params,
     *,
     rounds: int,
     seconds: float,
@@ -92,7 +92,7 @@ def measure(
     """Time every method at each setting on this machine's processor.
 
     Args:
-        chosen: the whole of params.yaml.
+        params: the whole of params.yaml.
         rounds: how often each is called, after one call that warms up.
         seconds: one that has taken longer in all is not called again, once it has three calls; a
             batch that would take longer is not tried.
@@ -104,7 +104,7 @@ def measure(
     """
     tables = []
     for scale in SETTINGS:
-        mine = [(c, p) for setting, c, p in settings(chosen) if setting == scale]
+        mine = [(c, p) for setting, c, p in settings(params) if setting == scale]
         tables.append(_time(scale, mine, rounds=rounds, seconds=seconds, say=say))
     return pd.concat(tables, ignore_index=True)
 
@@ -129,7 +129,7 @@ def _time(
 ) -> pd.DataFrame:
     """The rows of one setting."""
     models: dict[str, GroundingModel] = {}
-    taken: dict[tuple[str, int], list[list[float]]] = {}
+    durations: dict[tuple[str, int], list[list[float]]] = {}
     peaks: dict[tuple[str, int], float] = {}
     stored = Stored(mine[0][1])
     for config, _ in mine:
@@ -141,15 +141,15 @@ def _time(
         for size in BATCHES:
             if size == 1 or size * alone < seconds:
                 peaks[config.name, size] = _peak_mib(model, stored, size)
-                taken[config.name, size] = []
+                durations[config.name, size] = []
         say(f"{scale}: {config.name} takes about {alone:.3g} s a query")
     for turn in range(rounds):
-        for (name, size), calls in taken.items():
+        for (name, size), calls in durations.items():
             if turn < 3 or sum(map(sum, calls)) < seconds:
                 calls.append(_answer(models[name], stored, size))
         say(f"{scale}: round {turn + 1} of {rounds}")
     rows = []
-    for (name, size), calls in taken.items():
+    for (name, size), calls in durations.items():
         parts = 1e3 * np.array(calls) / size
         for part, times in zip(PARTS, [*parts.T, parts.sum(1)], strict=True):
             low, median, high = np.quantile(times, [0.25, 0.5, 0.75])

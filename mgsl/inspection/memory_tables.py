@@ -30,7 +30,7 @@ def inspect(
     model: Method,
     splits: dict[str, Split],
     config: RunConfig,
-    told: InspectConfig,
+    inspection: InspectConfig,
     *,
     held_out: bool,
     device: torch.device,
@@ -41,8 +41,8 @@ def inspect(
         model: as trained.
         splits: of the dataset it was trained on.
         config: of the model.
-        told: which words are content words and where they are counted; the rule for a hit; the
-            bootstrap.
+        inspection: which words are content words and where they are counted; the rule for a hit;
+            the bootstrap.
         held_out: whether the validation split was cut out of the published training split.
         device: where to compute.
 
@@ -56,26 +56,26 @@ def inspect(
     if not isinstance(model, GroundingModel) or not memories(model):
         raise UserError(f"{config.name} has no memory to look into: take it off `inspected`")
     model.to(device)
-    counts = word_counts(splits, told.rare, held_out=held_out)
-    used = {
-        name: watch(model, splits[name], config, told.rare.tags, device)
+    counts = word_counts(splits, inspection.rare, held_out=held_out)
+    uses_of = {
+        name: watch(model, splits[name], config, inspection.rare.tags, device)
         for name in ("train", "test")
     }
     parts: dict[str, list[pd.DataFrame]] = {"slots": [], "pairs": [], "scatter": []}
     summary: dict[str, Any] = {}
     for name, memory in memories(model).items():
         content = memory.slots.double().cpu().numpy()
-        train, test = used["train"][name], used["test"][name]
+        train, test = uses_of["train"][name], uses_of["test"][name]
         table = slot_contents.describe(content, train, test, counts)
-        chosen = table[table["representative"] != ""]["slot"].tolist()
-        found = [
+        representatives = table[table["representative"] != ""]["slot"].tolist()
+        pairs = [
             _retrieve(slot, split, uses[name], splits[split].queries)
-            for slot in chosen
-            for split, uses in used.items()
+            for slot in representatives
+            for split, uses in uses_of.items()
         ]
         parts["slots"].append(table.assign(memory=name))
-        parts["pairs"] += [part.assign(memory=name) for part in found]
-        scattered = slot_contents.scatter(content, train, counts, told.evaluation)
+        parts["pairs"] += [part.assign(memory=name) for part in pairs]
+        scattered = slot_contents.scatter(content, train, counts, inspection.evaluation)
         parts["scatter"].append(scattered.assign(memory=name))
         _, shares = slot_contents.principal_plane(content)
         summary[name] = {
@@ -85,10 +85,10 @@ def inspect(
             "rank_initial": round(effective_rank(memory.initial).item(), _DECIMALS),
         }
     none = pd.DataFrame(columns=_OF_PAIRS)  # where all slots hold the same, none retrieves
-    tables = {key: pd.concat(found, ignore_index=True) if found else none
-              for key, found in parts.items()}  # fmt: skip
-    scores = probes.answers(model, splits["test"], config, told.evaluation, device)
-    tables["probes"] = probes.compare(scores, splits["test"].queries, told.evaluation)
+    tables = {key: pd.concat(frames, ignore_index=True) if frames else none
+              for key, frames in parts.items()}  # fmt: skip
+    scores = probes.answers(model, splits["test"], config, inspection.evaluation, device)
+    tables["probes"] = probes.compare(scores, splits["test"].queries, inspection.evaluation)
     tables["answers"] = probes.by_query(scores, splits["test"].queries)
     about = {"name": config.name, "rule": slot_contents.RULE, "memories": summary}
     return tables, about

@@ -41,17 +41,17 @@ def lengths(config: RunConfig, prepare: PrepareConfig) -> dict[str, int]:
     }
 
 
-def measure(chosen: Params, configs: dict[str, type[Frozen]]) -> pd.DataFrame:
+def measure(params: Params, configs: dict[str, type[Frozen]]) -> pd.DataFrame:
     """Count what MGSL-Net learns and what its memories hold, for each benchmark and reading.
 
     Args:
-        chosen: the whole of params.yaml.
+        params: the whole of params.yaml.
         configs: the Config of each method.
 
     Returns:
         Columns dataset, reading, parameters, mib, slots_mib: float32, and 2^20 bytes.
     """
-    paper = chosen.model_copy(
+    paper = params.model_copy(
         update={"scale": "paper", "methods": (METHOD,), "ablations": (PRINTED,)}
     )
     rows = []

@@ -147,7 +147,7 @@ def _reading_from(model: GroundingModel, values: Values) -> Iterator[None]:
 @contextmanager
 def _writing(model: GroundingModel) -> Iterator[None]:
     """Let the memories, and nothing else of the model, behave as in training."""
-    kept = [
+    states = [
         (memory, {name: tensor.clone() for name, tensor in memory.state_dict().items()})
         for memory in memories(model).values()
     ]
@@ -165,7 +165,7 @@ def _writing(model: GroundingModel) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-        for memory, state in kept:
+        for memory, state in states:
             memory.eval()
             memory.load_state_dict(state)
 
@@ -185,7 +185,7 @@ def _compare(
     params: EvaluationParams,
 ) -> pd.DataFrame:
     low, high = interval(values, params)
-    found = paired_difference(values, intact, params)
+    difference = paired_difference(values, intact, params)
     return pd.DataFrame(
         {
             "probe": name,
@@ -194,10 +194,10 @@ def _compare(
             "value": values.mean(axis=0) if len(values) else np.nan,
             "low": low,
             "high": high,
-            "difference": found.value,
-            "difference_low": found.low,
-            "difference_high": found.high,
-            "p": found.p,
+            "difference": difference.value,
+            "difference_low": difference.low,
+            "difference_high": difference.high,
+            "p": difference.p,
             "queries": len(values),
         }
     )

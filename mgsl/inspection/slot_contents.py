@@ -168,8 +168,8 @@ def correlate(
 
     NaN throughout where one of the two does not vary.
     """
-    found = _spearman(x, y)
-    if np.isnan(found):
+    correlation = _spearman(x, y)
+    if np.isnan(correlation):
         return dict.fromkeys(("correlation", "low", "high", "p"), np.nan)
     rng = np.random.default_rng(params.bootstrap_seed)
 
@@ -185,8 +185,8 @@ def correlate(
     permuted = repeat(lambda: (np.arange(len(x)), rng.permutation(len(x))))
     tail = (1 - params.confidence) / 2
     low, high = np.nanquantile(resampled, [tail, 1 - tail])
-    p = (1 + (np.abs(permuted) >= abs(found) - 1e-12).sum()) / (1 + params.resamples)
-    return {"correlation": found, "low": float(low), "high": float(high), "p": float(p)}
+    p = (1 + (np.abs(permuted) >= abs(correlation) - 1e-12).sum()) / (1 + params.resamples)
+    return {"correlation": correlation, "low": float(low), "high": float(high), "p": float(p)}
 
 
 def _spearman(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:

@@ -93,10 +93,10 @@ def _call_twice(
 def _call(model: GroundingModel, sizes: dict[str, int]) -> Calls:
     """The shapes in and out of every module that is called, by its name."""
     names = {module: name for name, module in model.named_modules()}
-    seen: Calls = {}
+    calls: Calls = {}
 
     def note(module: nn.Module, inputs: tuple[Any, ...], outputs: Any) -> None:
-        seen[names[module]] = _shapes(inputs), _shapes(outputs)
+        calls[names[module]] = _shapes(inputs), _shapes(outputs)
 
     handles = [module.register_forward_hook(note) for module in names]
     try:
@@ -104,7 +104,7 @@ def _call(model: GroundingModel, sizes: dict[str, int]) -> Calls:
     finally:
         for handle in handles:
             handle.remove()
-    return seen
+    return calls
 
 
 def _batch(sizes: dict[str, int]) -> Batch:

@@ -97,9 +97,9 @@ def watch(
         rows = np.arange(start, min(start + config.batch_size, len(split)))
         batch = split.batch(rows).to(device)
         of_batch = torch.from_numpy(ids[rows])[:, : batch.query.shape[1]]
-        with _watching(model) as seen:
+        with _watching(model) as lookups:
             model(batch)
-        for name, (weights, mask) in seen.items():
+        for name, (weights, mask) in lookups.items():
             _count(tallies[name], weights.double().cpu(), mask, batch, of_batch)
     return {
         name: Use(
@@ -136,26 +136,26 @@ def content_words(
     words = sorted({word for row in places for word in row if word})
     number = {word: index for index, word in enumerate(words)}
     ids = np.full((len(queries), max_words), -1)
-    for row, found in enumerate(places):
-        ids[row, : len(found)] = [number.get(word, -1) for word in found]
+    for row, tokens in enumerate(places):
+        ids[row, : len(tokens)] = [number.get(word, -1) for word in tokens]
     return words, ids
 
 
 @contextmanager
 def _watching(model: GroundingModel) -> Iterator[dict[str, tuple[Weights, Mask]]]:
     """Collect what each memory is looked up with: the mean weights of its streams, their mask."""
-    seen: dict[str, tuple[Weights, Mask]] = {}
+    lookups: dict[str, tuple[Weights, Mask]] = {}
 
     def look(name: str, memory: PersistentMemory, inputs: tuple[Any, ...], _: object) -> None:
         features, masks = inputs
-        seen[name] = torch.stack(reading_weights(memory, features, masks)).mean(0), masks[0]
+        lookups[name] = torch.stack(reading_weights(memory, features, masks)).mean(0), masks[0]
 
     handles = [
         memory.register_forward_hook(partial(look, name))
         for name, memory in memories(model).items()
     ]
     try:
-        yield seen
+        yield lookups
     finally:
         for handle in handles:
             handle.remove()
@@ -168,13 +168,13 @@ def _count(
     tally.steps += int(mask.sum())
     content = ids >= 0
     if mask is batch.video_mask:
-        chosen = inside(batch.target, batch.video_mask).cpu()
-        mean = (weights * chosen[..., None]).sum(1) / chosen.sum(1)[:, None]
+        steps = inside(batch.target, batch.video_mask).cpu()
+        mean = (weights * steps[..., None]).sum(1) / steps.sum(1)[:, None]
         places = mean[:, None].expand(-1, ids.shape[1], -1)
     else:
-        chosen, places = _some(content, mask.cpu()), weights
+        steps, places = _some(content, mask.cpu()), weights
     tally.add(ids[content], places[content])
-    tally.queries.append(weights.masked_fill(~chosen[..., None], 0).amax(1).float())
+    tally.queries.append(weights.masked_fill(~steps[..., None], 0).amax(1).float())
 
 
 def _some(

@@ -110,8 +110,8 @@ class ACRN(GroundingModel):
         pairs = draw_pairs(self.windows(batch.video_mask), batch, self.config)
         part = batch.rows(pairs.rows)
         before, after = neighbours(pairs.spans, part.video_mask, self.config.context)
-        seen = [pool(part.video, part.video_mask, spans) for spans in (before, pairs.spans, after)]
-        contexts, query = self.from_video(torch.stack(seen, dim=2)), self._query(part)
+        views = [pool(part.video, part.video_mask, spans) for spans in (before, pairs.spans, after)]
+        contexts, query = self.from_video(torch.stack(views, dim=2)), self._query(part)
         if self.config.attention_pairing == "full":
             attended = attend(contexts.transpose(0, 1), query)
         else:

@@ -52,8 +52,8 @@ class ActionPrior(BlindMethod):
         """
         attested = attest(zip(query.tokens, query.tags, strict=True) for query in queries)
         verb_of = {form: lemma(*form, attested) for query in queries for form in _verbs(query)}
-        told = [dict.fromkeys(verb_of[form] for form in _verbs(query)) for query in queries]
-        counts = Counter(verb for verbs in told for verb in verbs)
+        of_queries = [dict.fromkeys(verb_of[form] for form in _verbs(query)) for query in queries]
+        counts = Counter(verb for verbs in of_queries for verb in verbs)
         common = [verb for verb, _ in counts.most_common() if verb not in self.config.auxiliaries]
         moments = density.spans(queries)
         every = density.draw_pool(moments, self.config, seed=seed)
@@ -61,7 +61,7 @@ class ActionPrior(BlindMethod):
             raise UserError(f"no density: {len(queries)} training moments are too few or alike")
         pools = {"": every}
         for verb in common[: self.config.verbs]:
-            having = np.array([verb in verbs for verbs in told])
+            having = np.array([verb in verbs for verbs in of_queries])
             if pool := density.draw_pool(moments[having], self.config, seed=seed):
                 pools[verb] = pool
         self.forms = {form: verb for form, verb in verb_of.items() if verb in pools}
@@ -72,12 +72,12 @@ class ActionPrior(BlindMethod):
     ) -> tuple[Float[np.ndarray, "queries proposals 2"], Float[np.ndarray, "queries proposals"]]:
         """Draw from the density of a query's first verb that has one, else from that of all."""
         places = {verb: place for place, verb in enumerate(self.pools)}
-        chosen = [
+        pool_of = [
             next((places[self.forms[form]] for form in _verbs(query) if form in self.forms), 0)
             for query in queries
         ]
         pools = list(self.pools.values())
-        return density.answer(queries, pools, np.array(chosen, int), self.config, seed=self.seed)
+        return density.answer(queries, pools, np.array(pool_of, int), self.config, seed=self.seed)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The draws, their densities, the seed; the verbs and their forms as text."""

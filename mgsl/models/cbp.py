@@ -214,9 +214,9 @@ class Context(nn.Module):
         """The context of each clip; that of padding is arbitrary."""
         query = self.query(states)
         key = query if self.key is None else self.key(states)
-        seen = self.seen(mask)
+        visible = self.seen(mask)
         scale = states.shape[-1] ** -0.5
-        around = F.scaled_dot_product_attention(query, key, states, attn_mask=seen, scale=scale)
+        around = F.scaled_dot_product_attention(query, key, states, attn_mask=visible, scale=scale)
         return torch.cat([around, states], dim=-1)
 
     def seen(self, mask: Bool[Tensor, "batch clips"]) -> Bool[Tensor, "batch #clips clips"]:

@@ -81,11 +81,11 @@ class CTRL(GroundingModel):
         """Rank all windows, moved by their offsets."""
         windows, mask = self.windows(batch.video_mask), batch.video_mask
         parts = self.from_video.weight.chunk(3, dim=1)
-        seen = [
+        views = [
             pool(batch.video @ part.T, mask, spans)
             for part, spans in zip(parts, self._seen(batch, windows.spans), strict=True)
         ]
-        video = F.normalize(torch.stack(seen).sum(0) + self.from_video.bias, dim=-1)
+        video = F.normalize(torch.stack(views).sum(0) + self.from_video.bias, dim=-1)
         outputs = self.head(video, self._query(batch))
         return moments(outputs, windows, mask, self.config.frames)
 
@@ -93,8 +93,10 @@ class CTRL(GroundingModel):
         """Score every window drawn for a query with every query of the batch."""
         pairs = draw_pairs(self.windows(batch.video_mask), batch, self.config)
         part = batch.rows(pairs.rows)
-        seen = [pool(part.video, part.video_mask, spans) for spans in self._seen(part, pairs.spans)]
-        video = F.normalize(self.from_video(torch.cat(seen, dim=-1)), dim=-1)
+        views = [
+            pool(part.video, part.video_mask, spans) for spans in self._seen(part, pairs.spans)
+        ]
+        video = F.normalize(self.from_video(torch.cat(views, dim=-1)), dim=-1)
         return pair_losses(self.head(video.transpose(0, 1), self._query(part)), pairs, self.config)
 
     def _seen(self, batch: Batch, spans: Spans) -> tuple[Spans, Spans, Spans]:

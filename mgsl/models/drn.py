@@ -166,8 +166,8 @@ class DRN(GroundingModel):
                 x = torch.cat([x, where.expand(len(x), -1, -1)], dim=1)
             x = layer(x)
             levels.append(x)
-        found = [self.heads(feature, level) for level, feature in enumerate(self.pyramid(levels))]
-        confidence, distances, towers = zip(*found, strict=True)
+        outputs = [self.heads(feature, level) for level, feature in enumerate(self.pyramid(levels))]
+        confidence, distances, towers = zip(*outputs, strict=True)
         iou = torch.cat([self.iou_head(tower) for tower in towers], dim=1)
         return LevelPrediction(
             torch.cat(confidence, 1).float(), torch.cat(distances, 1), iou.float()
@@ -265,12 +265,12 @@ class LevelQueries(nn.Module):
         states = self.lstm(query, mask)
         last = states[torch.arange(len(mask), device=mask.device), mask.sum(1) - 1]
         summary = self.summary(torch.cat([states[:, 0], last], dim=-1)).relu()
-        found = []
+        gates = []
         for level, gate in zip(self.levels, self.gates, strict=True):
             scores = self.attention(level(summary)[:, None] * states).squeeze(-1).float()
             weights = scores.masked_fill(~mask, -math.inf).softmax(-1).to(states.dtype)
-            found.append(gate(einsum(weights, states, "b w, b w d -> b d")))
-        return found
+            gates.append(gate(einsum(weights, states, "b w, b w d -> b d")))
+        return gates
 
 
 class Pyramid(nn.Module):
@@ -283,11 +283,11 @@ class Pyramid(nn.Module):
 
     def forward(self, levels: Sequence[Tensor]) -> list[Channels]:
         """Add each level's doubled successor to it, then convolve."""
-        found: list[Tensor] = []
+        sums: list[Tensor] = []
         for level, lateral in zip(levels[::-1], self.lateral[::-1], strict=True):
             x = lateral(level)
-            found.append(x + found[-1].repeat_interleave(2, dim=-1) if found else x)
-        return [output(x) for output, x in zip(self.output, found[::-1], strict=True)]
+            sums.append(x + sums[-1].repeat_interleave(2, dim=-1) if sums else x)
+        return [output(x) for output, x in zip(self.output, sums[::-1], strict=True)]
 
 
 class LocationHeads(nn.Module):

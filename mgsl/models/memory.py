@@ -153,9 +153,9 @@ def address(key: Steps, slots: Slots, beta: Float[Tensor, ""]) -> Weights:
 
 def nearest(weights: Weights, count: int) -> Weights:
     """The largest weights of each step, brought to the sum of 1; the others are 0."""
-    kept = weights.topk(min(count, weights.shape[-1]), dim=-1)
-    chosen = torch.zeros_like(weights).scatter(-1, kept.indices, kept.values)
-    return chosen / chosen.sum(dim=-1, keepdim=True)
+    top = weights.topk(min(count, weights.shape[-1]), dim=-1)
+    largest = torch.zeros_like(weights).scatter(-1, top.indices, top.values)
+    return largest / largest.sum(dim=-1, keepdim=True)
 
 
 class Record(NamedTuple):

@@ -47,8 +47,8 @@ class Prior(BlindMethod):
         self, queries: Sequence[Query]
     ) -> tuple[Float[np.ndarray, "queries proposals 2"], Float[np.ndarray, "queries proposals"]]:
         """Draw from the one density."""
-        chosen = np.zeros(len(queries), int)
-        return density.answer(queries, [self.pool], chosen, self.config, seed=self.seed)
+        pool_of = np.zeros(len(queries), int)
+        return density.answer(queries, [self.pool], pool_of, self.config, seed=self.seed)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The draws, their densities, the seed."""

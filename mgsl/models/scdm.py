@@ -115,12 +115,12 @@ class SCDM(GroundingModel):
         counts = torch.tensor([n * len(config.ratios) for n in cells])
         anchors = anchor_grid(config.grid, cells, config.ratios)
         widths = [config.grid / n * ratio for n in cells for ratio in config.ratios * n]
-        kept = [n for n, width in enumerate(widths) if width > config.least_width]
+        wide = [n for n, width in enumerate(widths) if width > config.least_width]
         size = len(anchors)
         level = torch.repeat_interleave(torch.eye(len(cells)), counts, dim=0, output_size=size)
         self.register_buffer("anchors", anchors, persistent=False)
         self.register_buffer("counted", anchors[:, 1] > config.least_width, persistent=False)
-        self.register_buffer("kept", torch.tensor(kept), persistent=False)
+        self.register_buffer("kept", torch.tensor(wide), persistent=False)
         self.register_buffer("level", level, persistent=False)
 
     def forward(self, batch: Batch) -> Moments:

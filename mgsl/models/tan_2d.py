@@ -194,7 +194,7 @@ class Layer(NamedTuple):
 
     gather: Int[np.ndarray, "outputs places"]
     scatter: Int[np.ndarray, "inputs places"]
-    seen: Float[np.ndarray, " outputs"]
+    counts: Float[np.ndarray, " outputs"]
 
 
 def plan(on: Bool[np.ndarray, "side side"], *, kernel: int, layers: int) -> list[Layer]:
@@ -211,7 +211,7 @@ def plan(on: Bool[np.ndarray, "side side"], *, kernel: int, layers: int) -> list
     spread = [np.pad(on, layers * (kernel // 2))]
     for _ in range(layers):
         spread.append(neighbours(spread[-1], kernel) > 0)
-    found = []
+    plans = []
     needed = [spread[layer] & spread[layers - layer] for layer in range(layers + 1)]
     for before, after, all_before in zip(needed, needed[1:], spread, strict=False):
         places = np.array(np.nonzero(after)).T
@@ -221,9 +221,9 @@ def plan(on: Bool[np.ndarray, "side side"], *, kernel: int, layers: int) -> list
         gather = np.stack([number[places[:, 0] + i, places[:, 1] + j] for i, j in steps], axis=1)
         scatter = np.full((before.sum() + 1, len(steps)), len(places))
         scatter[gather, np.arange(len(steps))] = np.arange(len(places))[:, None]
-        seen = neighbours(all_before, kernel)[after].astype(np.float32)
-        found.append(Layer(gather, scatter[:-1], seen))
-    return found
+        counts = neighbours(all_before, kernel)[after].astype(np.float32)
+        plans.append(Layer(gather, scatter[:-1], counts))
+    return plans
 
 
 def neighbours(
@@ -243,7 +243,7 @@ class SparseConvolution(nn.Module):
 
     gather: Int[Tensor, "outputs places"]
     scatter: Int[Tensor, "inputs places"]
-    seen: Float[Tensor, " outputs"]
+    counts: Float[Tensor, " outputs"]
 
     def __init__(self, dim: int, kernel: int, layer: Layer) -> None:
         super().__init__()
@@ -260,7 +260,7 @@ class SparseConvolution(nn.Module):
             lower = torch.get_autocast_dtype(x.device.type)
             x, weight = x.to(lower), weight.to(lower)
         y = _Convolve.apply(x, weight, self.gather, self.scatter)  # type: ignore[no-untyped-call]
-        return torch.relu(y + self.bias) / self.seen[:, None]
+        return torch.relu(y + self.bias) / self.counts[:, None]
 
 
 class _Convolve(torch.autograd.Function):

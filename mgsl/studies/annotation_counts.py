@@ -19,7 +19,7 @@ _DECIMALS = 5  # of fractions
 
 
 def run(
-    chosen: Params,
+    params: Params,
     printed: list[float],
     shown: Sequence[Example],
     say: Callable[[str], None] = print,
@@ -27,7 +27,7 @@ def run(
     """Study the annotations of all benchmarks; write reports/studies.
 
     Args:
-        chosen: the reading of "rare", the rules of evaluation, the methods that see no video.
+        params: the reading of "rare", the rules of evaluation, the methods that see no video.
         printed: the shares of the four bins of Figure 1b, in percent.
         shown: the queries that the paper's figures show.
         say: tells the person who waits what is being done.
@@ -38,44 +38,44 @@ def run(
     raw = paths.STUDIED
     say("fetching the annotations of the three benchmarks")
     files = benchmarks.fetch(raw)
-    found = {}
+    by_name = {}
     for name in benchmarks.DATASETS:
         say(f"tagging {name}")
-        found[name] = benchmarks.read(name, raw, chosen.preparation)
+        by_name[name] = benchmarks.read(name, raw, params.preparation)
     say("counting the distribution of rarity")
-    _write("figures_4_5", pd.concat(_distribution(b, chosen) for b in found.values()))
+    _write("figures_4_5", pd.concat(_distribution(b, params) for b in by_name.values()))
     say("looking up the paper's examples")
-    _write("examples", examples.locate(shown, found.values()))
-    _write("releases", examples.releases(raw, found["tacos"]))
+    _write("examples", examples.locate(shown, by_name.values()))
+    _write("releases", examples.releases(raw, by_name["tacos"]))
     people, tables = {}, []
-    for name, benchmark in found.items():
+    for name, benchmark in by_name.items():
         say(f"answering {name} without its videos")
         answered = benchmarks.reannotation_files(name, raw)
-        tables.append(annotation_priors.measure(benchmark, answered, chosen))
+        tables.append(annotation_priors.measure(benchmark, answered, params))
         people[name] = annotation_priors.coverage(benchmark, answered)
     _write("no_video", pd.concat(tables))
     say("reading “rare” in every way")
-    published = found["activitynet"].published
+    published = by_name["activitynet"].published
     corpora: dict[Form, Corpus] = {form: rarity_variants.read(published, form) for form in FORMS}
     wanted = np.array(printed) / sum(printed)
     _write("multiverse", rarity_variants.readings(corpora, wanted))
     _write("multiverse_edges", rarity_variants.fitting_edges(corpora, wanted))
-    blind = {name: chosen.models[name].choices for name in annotation_priors.blind_methods()}
+    blind = {name: params.models[name].choices for name in annotation_priors.blind_methods()}
     about = {
-        "pairs": {name: benchmark.counts for name, benchmark in found.items()},
+        "pairs": {name: benchmark.counts for name, benchmark in by_name.items()},
         "people": people,
-        "preparation": chosen.preparation.model_dump(mode="json"),
-        "evaluation": chosen.evaluation.model_dump(mode="json"),
+        "preparation": params.preparation.model_dump(mode="json"),
+        "evaluation": params.evaluation.model_dump(mode="json"),
         "models": blind,
-        "seeds": list(chosen.seeds),
+        "seeds": list(params.seeds),
         "sources": files,
     }
     write_json(paths.STUDIES / "about.json", about)
 
 
-def _distribution(benchmark: Benchmark, chosen: Params) -> pd.DataFrame:
+def _distribution(benchmark: Benchmark, params: Params) -> pd.DataFrame:
     """Pairs in each bin of each split."""
-    labels = bin_labels(chosen.preparation.rare)
+    labels = bin_labels(params.preparation.rare)
     rows = []
     for split in SPLITS:
         queries = benchmark.split(split)

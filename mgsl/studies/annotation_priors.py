@@ -23,30 +23,30 @@ from mgsl.studies.benchmarks import Benchmark
 REANNOTATED = "reannotated"  # the group of queries that people were asked
 
 
-def measure(benchmark: Benchmark, reannotations: Sequence[Path], chosen: Params) -> pd.DataFrame:
+def measure(benchmark: Benchmark, reannotations: Sequence[Path], params: Params) -> pd.DataFrame:
     """Score the methods that see no video on the test split, and people where they were asked.
 
     Args:
         benchmark: its queries.
         reannotations: files of people's answers to some of its test queries; may be empty.
-        chosen: the blocks of the methods, the seeds, the rules of evaluation.
+        params: the blocks of the methods, the seeds, the rules of evaluation.
 
     Returns:
         Columns benchmark, name, seed, group, metric, value, low, high, queries; fractions. People
         have one seed, 0.
     """
     train, test = benchmark.split("train"), benchmark.split("test")
-    rules = chosen.evaluation
+    rules = params.evaluation
     reannotated = people.match(people.read_reannotations(reannotations), test)
-    masks = groups(test, bin_labels(chosen.preparation.rare))
+    masks = groups(test, bin_labels(params.preparation.rare))
     asked = np.isin(np.arange(len(test)), list(reannotated))
     if reannotated:
         masks[REANNOTATED] = asked
     values = pd.concat(
         {
-            (name, seed): _answers(name, seed, train, test, chosen)
+            (name, seed): _answers(name, seed, train, test, params)
             for name in blind_methods()
-            for seed in chosen.seeds
+            for seed in params.seeds
         },
         axis="columns",
         names=["name", "seed"],
@@ -68,25 +68,25 @@ def blind_methods() -> list[str]:
 
 def coverage(benchmark: Benchmark, reannotations: Sequence[Path]) -> dict[str, int]:
     """How many re-annotations there are, and how many fit exactly one test query."""
-    told = people.read_reannotations(reannotations)
-    return {"told": len(told), "matched": len(people.match(told, benchmark.split("test")))}
+    answers = people.read_reannotations(reannotations)
+    return {"told": len(answers), "matched": len(people.match(answers, benchmark.split("test")))}
 
 
 def _answers(
-    name: str, seed: int, train: list[Query], test: list[Query], chosen: Params
+    name: str, seed: int, train: list[Query], test: list[Query], params: Params
 ) -> pd.DataFrame:
     """One row for each test query, one column for each metric."""
     kind: Any = MODELS[name]
-    block = chosen.models[name]
-    document = block.sizes[chosen.scale] | block.choices
+    block = params.models[name]
+    document = block.sizes[params.scale] | block.choices
     method = kind(parse(kind.Config, document, where=f"params.yaml: models.{name}"))
     method.fit(train, seed=seed)
     spans, scores = method.answer(test)
     durations_s = np.array([query.duration_s for query in test])
     real = np.ones(scores.shape, bool)
     predictions = Predictions(to_seconds(spans, durations_s), scores, real)
-    found = per_query(predictions, targets(test), chosen.evaluation)
-    return pd.DataFrame(found).rename_axis(columns="metric")
+    values = per_query(predictions, targets(test), params.evaluation)
+    return pd.DataFrame(values).rename_axis(columns="metric")
 
 
 def _people(

@@ -60,16 +60,16 @@ def fetch(raw: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: a file is nowhere to be had.
     """
-    wanted = [
+    files = [
         source
         for name in (*DATASETS.values(), REANNOTATIONS)
         for source in sources.catalogue(name)
         if not source.path.endswith((".npy", "word2id.json"))  # word vectors are not needed
     ]
-    wanted = list(dict.fromkeys(wanted))
-    sources.fetch(wanted, raw)
+    files = list(dict.fromkeys(files))
+    sources.fetch(files, raw)
     return [
-        {"file": source.place.as_posix(), "sha256": sha256(raw / source.place)} for source in wanted
+        {"file": source.place.as_posix(), "sha256": sha256(raw / source.place)} for source in files
     ]
 
 

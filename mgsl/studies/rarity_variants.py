@@ -87,8 +87,8 @@ def lowest_counts(
         where: one of `CORPORA`.
         counted: one of `COUNTED`; with sentences, a word counts once in each.
     """
-    chosen = np.array([name.startswith(tags) for name in corpus.tag_names])[corpus.tags]
-    words, sentences = corpus.words[chosen], corpus.sentences[chosen]
+    mask = np.array([name.startswith(tags) for name in corpus.tag_names])[corpus.tags]
+    words, sentences = corpus.words[mask], corpus.sentences[mask]
     num_words = corpus.words.max() + 1
     inside = (corpus.splits[sentences] == SPLITS.index("train")) | (where == "all")
     counting = words[inside]
@@ -155,12 +155,12 @@ def fitting_edges(
             below = np.searchsorted(np.sort(lowest), candidates) / len(lowest)
             wanted = printed.cumsum()[:-1, None]
             edges = candidates[np.abs(below - wanted).argmin(axis=1)].astype(int)
-            found = shares(lowest, edges.tolist(), inclusive=False)
+            fractions = shares(lowest, edges.tolist(), inclusive=False)
             rows.append(
                 {"form": form, "corpus": where}
                 | {f"edge_{place}": edge for place, edge in enumerate(edges.tolist(), start=1)}
-                | _as_columns(found)
-                | {"distance": distance(found, printed)}
+                | _as_columns(fractions)
+                | {"distance": distance(fractions, printed)}
             )
     return pd.DataFrame(rows)
 
@@ -173,11 +173,11 @@ def _readings(
         for (name, tags), where, counted in itertools.product(TAGS.items(), CORPORA, COUNTED):
             lowest = lowest_counts(corpus, tags, where=where, counted=counted)
             for edges, inclusive, shown in itertools.product(EDGES, BOUNDS, SHOWN):
-                found = shares(lowest[members[shown]], EDGES[edges], inclusive=inclusive)
+                fractions = shares(lowest[members[shown]], EDGES[edges], inclusive=inclusive)
                 yield {
                     "form": form, "tags": name, "corpus": where, "counted": counted,
                     "edges": edges, "bound": BOUNDS[inclusive], "shown": shown,
-                    **_as_columns(found), "distance": distance(found, printed),
+                    **_as_columns(fractions), "distance": distance(fractions, printed),
                 }  # fmt: skip
 
 
@@ -186,5 +186,5 @@ def _in(corpus: Corpus, shown: str) -> Bool[np.ndarray, " sentences"]:
     return every if shown == "all" else corpus.splits == SPLITS.index(shown)
 
 
-def _as_columns(found: Float[np.ndarray, " bins"]) -> dict[str, float]:
-    return {f"share_{place}": float(share) for place, share in enumerate(found, start=1)}
+def _as_columns(fractions: Float[np.ndarray, " bins"]) -> dict[str, float]:
+    return {f"share_{place}": float(share) for place, share in enumerate(fractions, start=1)}

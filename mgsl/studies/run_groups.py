@@ -50,7 +50,7 @@ COLUMNS = (
 )
 
 
-def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
+def run(parameters: Params, group: str, say: Callable[[str], None] = print) -> None:
     """Compare the runs of a group on the datasets that params.yaml lists; write reports/studies.
 
     GROUP.csv has what they reach on the test split, GROUP_validation.csv what they were chosen by
@@ -60,23 +60,26 @@ def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
     each method as it was trained, and has no GROUP_validation.csv.
 
     Args:
-        chosen: params.yaml, whose `ablations` name the group.
+        parameters: params.yaml, whose `ablations` name the group.
         group: of params.yaml, or `methods`.
         say: tells the person who waits what is being done.
 
     Raises:
         UserError: `ablations` does not name the group, or a run is missing.
     """
-    if group not in (METHODS, *chosen.ablations):
+    if group not in (METHODS, *parameters.ablations):
         raise UserError(
             f"params.yaml must list {group} under ablations: train it first, with "
             f"`dvc exp run -S 'ablations=[{group}]' -S 'seeds=[0,1,2]'`"
         )
     if group == METHODS:
-        names = [*chosen.methods, *(n for n in chosen.ablations if n not in chosen.groups)]
+        names = [
+            *parameters.methods,
+            *(n for n in parameters.ablations if n not in parameters.groups),
+        ]
     else:
-        names = [BASE, *chosen.groups[group]]
-    for dataset in chosen.datasets:
+        names = [BASE, *parameters.groups[group]]
+    for dataset in parameters.datasets:
         rules = scoring_rules(dataset) if group == READINGS else {}
         say(f"comparing the runs of {group} on {dataset}")
         replace_rows(f"{group}.csv", dataset, compare(dataset, names, rules))
@@ -85,8 +88,8 @@ def run(chosen: Params, group: str, say: Callable[[str], None] = print) -> None:
         if group != METHODS:
             replace_rows(f"{group}_validation.csv", dataset, validation(dataset, names))
         about = paths.STUDIES / f"{group}.json"
-        told = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
-        write_json(about, told | {dataset: _settings(dataset, names)})
+        document = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+        write_json(about, document | {dataset: _settings(dataset, names)})
 
 
 def scoring_rules(dataset: str) -> dict[str, dict[str, Any]]:
@@ -118,17 +121,17 @@ def compare(
     """
     config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
     queries, summary = scoring.read_test(paths.prepared(dataset))
-    masks, told = groups(queries, summary["bins"]), config.evaluation
+    masks, evaluation = groups(queries, summary["bins"]), config.evaluation
     base = scores_of(config, queries, BASE)
     tables = []
     for name in [*names, *rules]:
         same = name in rules  # the trainings of `BASE`, scored in another way
-        changed = told.model_copy(update=rules[name]) if same else None
+        changed = evaluation.model_copy(update=rules[name]) if same else None
         scores = scores_of(config, queries, BASE if same else name, changed)
-        less = differences(scores, base, masks, told, paired=same or name == BASE)
+        less = differences(scores, base, masks, evaluation, paired=same or name == BASE)
         less = less.rename(columns={key: f"difference_{key}" for key in ("low", "high", "sd")})
         less = less.rename(columns={"value": "difference"})
-        table = means(scores, masks, told).merge(less[_LESS], on=["group", "metric"])
+        table = means(scores, masks, evaluation).merge(less[_LESS], on=["group", "metric"])
         run = params.read(RunConfig, paths.config(dataset, BASE if same else name))
         slots = run.model.get("video_slots")
         tables.append(table.assign(dataset=dataset, name=name, slots=slots))
@@ -150,7 +153,7 @@ def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
     """
     config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
     splits: dict[tuple[int, bool], Split] = {}  # by how queries are read, which few runs change
-    wanted = {damage for damage, _ in _DAMAGES.values()}
+    damages = {damage for damage, _ in _DAMAGES.values()}
     device = torch.device("cpu")
     rows = []
     for name, seed in itertools.product(names, config.seeds):
@@ -160,11 +163,11 @@ def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
             splits[key] = load_splits(paths.prepared(dataset), run)["val"]
         val = splits[key]
         masks = groups(val.queries, ())
-        kept = folder(config, name, seed)
-        model = load_checkpoint(kept / "checkpoint.safetensors", run)
+        path = folder(config, name, seed)
+        model = load_checkpoint(path / "checkpoint.safetensors", run)
         assert isinstance(model, GroundingModel)  # the methods without one have no ablations
-        hits = answers(model, val, run, config.evaluation, device, wanted)
-        curve = pd.read_csv(kept / "curve.csv")
+        hits = answers(model, val, run, config.evaluation, device, damages)
+        curve = pd.read_csv(path / "curve.csv")
         best = curve.iloc[int(curve[f"val_R@1, IoU={run.training.select_iou}"].argmax())]
         held = {f"{side}_{key}": f"{side}_{key}" for side in ("video", "query") for key in _MEMORY}
         rows.append(
@@ -210,5 +213,5 @@ def _changes(dataset: str, name: str, base: RunConfig) -> dict[str, Any]:
 
 def _settled(config: RunConfig) -> dict[str, Any]:
     """What a run is told besides the method's own numbers."""
-    told = config.model_dump(mode="json")
-    return flatten({key: told[key] for key in RUN_KEYS} | told["training"])
+    document = config.model_dump(mode="json")
+    return flatten({key: document[key] for key in RUN_KEYS} | document["training"])

@@ -29,9 +29,9 @@ def scores_of(
     Raises:
         UserError: a prediction file is missing, or does not answer the queries.
     """
-    told = rules or config.scoring_of(name)
+    evaluation = rules or config.scoring_of(name)
     files = (folder(config, name, seed) / "predictions.jsonl" for seed in config.seeds)
-    return [scoring.query_scores(queries, path, told) for path in files]
+    return [scoring.query_scores(queries, path, evaluation) for path in files]
 
 
 def folder(config: EvaluateConfig, name: str, seed: int) -> Path:

@@ -5,7 +5,7 @@ on where it stopped.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 
 from mgsl import params, paths
 from mgsl.configs import EvaluateConfig, RunConfig
-from mgsl.errors import missing
+from mgsl.errors import UserError, missing
 from mgsl.evaluation.metrics import VALIDATION
 from mgsl.files import atomic_path
 from mgsl.models import build
@@ -42,14 +42,14 @@ def train(trial: tuple[RunConfig, int]) -> pd.DataFrame:
     prepared = paths.prepared(config.dataset)
     device = torch.device("cpu")
     digest = fingerprint(config, prepared, seed, device)
-    kept = paths.trial(config.dataset, config.name, seed, digest)
-    if kept.is_file():
-        return pd.read_csv(kept)
+    path = paths.trial(config.dataset, config.name, seed, digest)
+    if path.is_file():
+        return pd.read_csv(path)
     torch.set_flush_denormal(True)
-    state, started = kept.with_suffix(".pt"), time.process_time()
+    state, started = path.with_suffix(".pt"), time.process_time()
     _, curve, _ = train_run(config, prepared, seed=seed, device=device, state_path=state)
     curve["processor_s"] = time.process_time() - started
-    with atomic_path(kept) as temporary:
+    with atomic_path(path) as temporary:
         curve.to_csv(temporary, index=False, lineterminator="\n")
     state.unlink(missing_ok=True)
     return curve
@@ -64,34 +64,48 @@ def kept_epoch(curve: pd.DataFrame, config: RunConfig) -> "pd.Series[float]":
     return last.iloc[int(last[f"val_R@1, IoU={config.training.select_iou}"].to_numpy().argmax())]
 
 
-def lengths(chosen: Params, say: Callable[[str], None] = print) -> None:
+def lengths(
+    parameters: Params, only: Sequence[str] = (), say: Callable[[str], None] = print
+) -> None:
     """Train every method, and MGSL-Net's variants, at twice its length; write reports/studies.
 
     A training is finished when twice its length does not raise the mean over seeds of R@1, IoU=0.5
     on validation by more than a point. The trainings at their length are those of the pipeline.
 
     Args:
-        chosen: params.yaml: which methods, datasets and seeds.
+        parameters: params.yaml: which methods, datasets and seeds.
+        only: the runs that are trained; of all others the rows stay as they are. None: all.
         say: tells the person who waits what is being done.
 
     Raises:
-        UserError: a run of the pipeline is missing.
+        UserError: a run of the pipeline is missing, or one of `only` is not among those trained.
     """
+    path = paths.STUDIES / f"{LENGTHS}.csv"
     rows = []
-    for dataset in chosen.datasets:
-        told = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
-        once = [(config, seed) for config in _trained(chosen, dataset) for seed in told.seeds]
+    for dataset in parameters.datasets:
+        evaluation = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+        configs = _trained(parameters, dataset)
+        if unknown := set(only) - {config.name for config in configs}:
+            raise UserError(
+                f"{', '.join(sorted(unknown))}: not trained in epochs by params.yaml; "
+                f"there are {', '.join(config.name for config in configs)}"
+            )
+        configs = [config for config in configs if not only or config.name in only]
+        once = [(config, seed) for config in configs for seed in evaluation.seeds]
         twice = [(_of_twice_the_length(config), seed) for config, seed in once]
         say(f"{len(twice)} trainings on {dataset}; those that are done are kept")
         curves = in_parallel(train, twice, "cpu")
         for (config, seed), (longer, _), curve in zip(once, twice, curves, strict=True):
-            run = paths.run(dataset, config.name, seed, told.groups.get(config.name))
+            run = paths.run(dataset, config.name, seed, evaluation.groups.get(config.name))
             rows += [
                 _row(config, seed, 1, _curve(run / "curve.csv")),
                 _row(longer, seed, 2, curve),
             ]
-    with atomic_path(paths.STUDIES / f"{LENGTHS}.csv") as temporary:
-        table = pd.DataFrame(rows).round(_DECIMALS)
+    table = pd.DataFrame(rows).round(_DECIMALS)
+    if only and path.is_file():
+        before = pd.read_csv(path)
+        table = pd.concat([before[~before["name"].isin(only)], table])
+    with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
@@ -111,8 +125,8 @@ def rates(
     """
     trials = [
         (_config(dataset, name).model_copy(update={"learning_rate": rate}), seed)
-        for name, listed in rates_of.items()
-        for rate in listed
+        for name, values in rates_of.items()
+        for rate in values
     ]
     say(f"{len(trials)} trainings on {dataset}; those that are done are kept")
     rows = []
@@ -126,11 +140,11 @@ def rates(
     return pd.DataFrame(rows)
 
 
-def _trained(chosen: Params, dataset: str) -> list[RunConfig]:
+def _trained(parameters: Params, dataset: str) -> list[RunConfig]:
     """The methods that are trained in epochs, and MGSL-Net as printed and without memories."""
-    names = [*chosen.methods, *(name for name in VARIANTS if name in chosen.names())]
-    found = [_config(dataset, name) for name in names]
-    return [config for config in found if isinstance(build(config), GroundingModel)]
+    names = [*parameters.methods, *(name for name in VARIANTS if name in parameters.names())]
+    configs = [_config(dataset, name) for name in names]
+    return [config for config in configs if isinstance(build(config), GroundingModel)]
 
 
 def _of_twice_the_length(config: RunConfig) -> RunConfig:
@@ -139,10 +153,10 @@ def _of_twice_the_length(config: RunConfig) -> RunConfig:
 
 
 def _row(config: RunConfig, seed: int, times: int, curve: pd.DataFrame) -> dict[str, Any]:
-    kept = kept_epoch(curve, config)
+    epoch = kept_epoch(curve, config)
     about = {"dataset": config.dataset, "name": config.name, "times": times, "seed": seed}
-    about |= {"epochs": config.epochs, "kept": int(kept["epoch"])}
-    return about | {figure: kept[figure] for figure in VALIDATION}
+    about |= {"epochs": config.epochs, "kept": int(epoch["epoch"])}
+    return about | {figure: epoch[figure] for figure in VALIDATION}
 
 
 def _curve(path: Path) -> pd.DataFrame:

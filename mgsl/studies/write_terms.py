@@ -33,16 +33,16 @@ RUNS = ("printed", "addressing_flat", "plain_values", "free_slots", "centered_va
 TERMS = ("slots", "rank", "keys", "values", "evenness", "added", "horizon")
 
 
-def run(chosen: Params, say: Callable[[str], None] = print) -> None:
+def run(parameters: Params, say: Callable[[str], None] = print) -> None:
     """Watch the memories of `RUNS` on the datasets that params.yaml lists; write collapse.csv.
 
     Raises:
         UserError: a dataset is not prepared, or `ablations` does not name these runs.
     """
     torch.set_flush_denormal(True)
-    for dataset in chosen.datasets:
+    for dataset in parameters.datasets:
         say(f"watching the first {STEPS[-1]} steps of {', '.join(RUNS)} on {dataset}")
-        tables = [measure(dataset, RUNS, seed) for seed in chosen.seeds]
+        tables = [measure(dataset, RUNS, seed) for seed in parameters.seeds]
         replace_rows("collapse.csv", dataset, pd.concat(tables, ignore_index=True))
 
 
@@ -91,20 +91,24 @@ def terms(memory: PersistentMemory, features: list[Steps], masks: list[Mask]) ->
         are written, 1 if all get the same weight; added: how much what is added to the slots has in
         common; horizon: after how many steps half of a slot is forgotten, in the mean over slots.
     """
-    found: dict[str, list[float]] = {key: [] for key in TERMS}
+    numbers: dict[str, list[float]] = {key: [] for key in TERMS}
     for stream, x, mask in zip(memory.all_streams(), features, masks, strict=True):
         record = memory.record(stream, x, mask, memory.slots)
         weights, erase, value = real(record)
         share = weights.sum(0)
         erased = (weights.T @ erase / len(x) / (share / len(x)).clamp(min=1)[:, None]).mean()
-        found["keys"].append(common(F.normalize(stream.write_key(x, mask), dim=-1)[mask]))
-        found["values"].append(common(record.value[mask]))
-        found["evenness"].append((share.sum().square() / share.square().sum() / len(share)).item())
-        found["added"].append(common(weights.T @ value))
-        found["horizon"].append(float(np.log(0.5) / np.log1p(-erased.clamp(1e-9, 1 - 1e-9).item())))
-    found["slots"].append(common(memory.slots))
-    found["rank"].append(effective_rank(memory.slots).item())
-    return {key: float(np.mean(values)) for key, values in found.items()}
+        numbers["keys"].append(common(F.normalize(stream.write_key(x, mask), dim=-1)[mask]))
+        numbers["values"].append(common(record.value[mask]))
+        numbers["evenness"].append(
+            (share.sum().square() / share.square().sum() / len(share)).item()
+        )
+        numbers["added"].append(common(weights.T @ value))
+        numbers["horizon"].append(
+            float(np.log(0.5) / np.log1p(-erased.clamp(1e-9, 1 - 1e-9).item()))
+        )
+    numbers["slots"].append(common(memory.slots))
+    numbers["rank"].append(effective_rank(memory.slots).item())
+    return {key: float(np.mean(values)) for key, values in numbers.items()}
 
 
 def common(vectors: Float[Tensor, "vectors dim"]) -> float:
@@ -132,10 +136,10 @@ def _watch(
 
 def _look(model: GroundingModel, sample: Batch) -> Iterator[dict[str, float | str]]:
     """The terms of each memory, as it would be written with the sample."""
-    seen: list[tuple[str, PersistentMemory, tuple[list[Steps], list[Mask]]]] = []
+    calls: list[tuple[str, PersistentMemory, tuple[list[Steps], list[Mask]]]] = []
     handles = [
         module.register_forward_pre_hook(
-            lambda memory, inputs, name=name: seen.append((name, memory, inputs))
+            lambda memory, inputs, name=name: calls.append((name, memory, inputs))
         )
         for name, module in model.named_modules()
         if isinstance(module, PersistentMemory)
@@ -145,7 +149,7 @@ def _look(model: GroundingModel, sample: Batch) -> Iterator[dict[str, float | st
         model(sample)
     for handle in handles:
         handle.remove()
-    for name, memory, inputs in seen:
+    for name, memory, inputs in calls:
         yield {"memory": name.split("_")[0], **terms(memory, *inputs)}
 
 

@@ -52,11 +52,11 @@ def describe(prepared: Path) -> dict[str, Any]:
 
 def as_text(described: dict[str, Any]) -> str:
     """The same for reading: aligned tables, shares with bars."""
-    seen = "simulated" if described["simulated"] else "real"
+    kind = "simulated" if described["simulated"] else "real"
     coverage = described["vector_coverage"]
     lines = [
         f"{described['title']} ({described['dataset']})",
-        f"  features    {described['features']} ({seen}), "
+        f"  features    {described['features']} ({kind}), "
         f"{described['num_clips']} clips of {described['video_dim']}",
         f"  vocabulary  {described['vocabulary']:,} words; published vectors for "
         f"{coverage['words']:.1%} of them, {coverage['tokens']:.1%} of all tokens",

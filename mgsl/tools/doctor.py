@@ -38,15 +38,15 @@ class Check:
 
 def examine() -> bool:
     """Print the checklist, in the repository's root; whether it has no problem."""
-    found = Counter[str]()
+    counts = Counter[str]()
     for check in CHECKS:
         for finding in check():
-            found[finding.state] += 1
+            counts[finding.state] += 1
             print(f"{finding.state:<8} {finding.what}", flush=True)
             for line in finding.advice.splitlines():
                 print(f"{'':<8}   {line}")
-    print(f"\nproblems: {found['problem']}, notes: {found['note']}, ok: {found['ok']}")
-    return not found["problem"]
+    print(f"\nproblems: {counts['problem']}, notes: {counts['note']}, ok: {counts['ok']}")
+    return not counts["problem"]
 
 
 def python() -> Iterator[Check]:
@@ -173,12 +173,12 @@ def disk() -> Iterator[Check]:
 def parameters() -> Iterator[Check]:
     """The file params.yaml, by itself; `python -m mgsl configure` checks each method's block."""
     try:
-        chosen = params.load(paths.PARAMS)
+        document = params.load(paths.PARAMS)
     except UserError as error:
         yield Check("problem", f"{paths.PARAMS} is not usable", str(error))
         return
-    runs = len(chosen.datasets) * len(chosen.names()) * len(chosen.seeds)
-    what = f"{paths.PARAMS} is valid: {', '.join(chosen.datasets)}; {runs} trainings"
+    runs = len(document.datasets) * len(document.names()) * len(document.seeds)
+    what = f"{paths.PARAMS} is valid: {', '.join(document.datasets)}; {runs} trainings"
     yield Check("ok", what)
 
 
@@ -205,7 +205,7 @@ def published_files() -> Iterator[Check]:
         wanted = sources.catalogue(name)
         states = {source: sources.status(source) for source in wanted}
         counts = Counter(states.values())
-        told = ", ".join(f"{counts[state]} {state}" for state in _AT_HAND if counts[state])
+        summary = ", ".join(f"{counts[state]} {state}" for state in _AT_HAND if counts[state])
         damaged = [state for state in states.values() if state not in _AT_HAND]
         missing = [str(source.place) for source, state in states.items() if state == "missing"]
         if not wanted:
@@ -221,9 +221,9 @@ def published_files() -> Iterator[Check]:
                 "`dvc repro` downloads them; without a network, set MGSL_MIRROR to a folder with:",
                 *missing,
             ]
-            yield Check("note", f"{name}: of {len(wanted)} files {told}", "\n".join(advice))
+            yield Check("note", f"{name}: of {len(wanted)} files {summary}", "\n".join(advice))
         else:
-            yield Check("ok", f"{name}: of {len(wanted)} files {told}")
+            yield Check("ok", f"{name}: of {len(wanted)} files {summary}")
 
 
 def features_by_hand() -> Iterator[Check]:
@@ -245,7 +245,7 @@ def list_sources() -> bool:
     A file that is neither cached nor mirrored is asked for on the network, until that fails once.
     """
     offline = ""
-    found = Counter[str]()
+    counts = Counter[str]()
     for source in sources.catalogue():
         state = sources.status(source)
         if state == "missing" and not offline:
@@ -254,15 +254,15 @@ def list_sources() -> bool:
             except requests.RequestException:
                 offline = ", the network cannot be reached"
         known = state if state in (*_AT_HAND, "reachable") else "damaged"
-        found[known] += 1
+        counts[known] += 1
         size = "?" if source.size is None else f"{source.size:,}"
         print(f"{known:<9} {size:>11}  {source.place}  ({', '.join(source.datasets)})", flush=True)
         if known == "damaged":
             print(f"{'':<9}   {state}")
-    print("\n" + ", ".join(f"{count} {state}" for state, count in found.items()) + offline)
+    print("\n" + ", ".join(f"{count} {state}" for state, count in counts.items()) + offline)
     for finding in features_by_hand():
         print(f"{finding.state:<9} {finding.what}")
-    return not found["missing"] and not found["damaged"]
+    return not counts["missing"] and not counts["damaged"]
 
 
 CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (

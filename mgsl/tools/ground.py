@@ -154,9 +154,9 @@ def look_up(
     """
     table = read_vectors(prepared)
     row = {word: place for place, word in enumerate(read_vocabulary(prepared))}
-    found = [table[row[w]] if w in row else spelling_vector(w, dim) for w in words]
+    vectors = [table[row[w]] if w in row else spelling_vector(w, dim) for w in words]
     unknown = tuple(dict.fromkeys(word for word in words if word not in row))
-    return np.stack(found).astype(np.float32), unknown
+    return np.stack(vectors).astype(np.float32), unknown
 
 
 def example(dataset: str) -> Asked:
@@ -170,16 +170,16 @@ def example(dataset: str) -> Asked:
     test = [query for query in queries if query.split == "test"]
     query = next((query for query in test if query.rare), test[0])
     clips = read_features(prepared)[read_videos(prepared).index(query.video)]
-    chosen = np.asarray(clips, np.float32)
-    return Asked(chosen, query.duration_s, query.sentence, (query.start_s, query.end_s))
+    features = np.asarray(clips, np.float32)
+    return Asked(features, query.duration_s, query.sentence, (query.start_s, query.end_s))
 
 
 def as_text(answer: Answer) -> str:
     """An answer for people."""
-    seen = "SIMULATED features" if answer.simulated else "real features"
+    kind = "SIMULATED features" if answer.simulated else "real features"
     lines = [
         f"“{answer.query}” in a video of {answer.duration_s:g} s",
-        f"{answer.method}, trained on {answer.dataset} ({seen})",
+        f"{answer.method}, trained on {answer.dataset} ({kind})",
     ]
     if answer.unknown:
         lines.append(f"not a word of that dataset: {', '.join(answer.unknown)}")

@@ -60,16 +60,16 @@ def expanded() -> dict[str, Stage]:
     pipeline = read_yaml(PIPELINE)
     return {
         name: stage
-        for title, told in pipeline["stages"].items()
-        for name, stage in _cells(title, told, values)
+        for title, entry in pipeline["stages"].items()
+        for name, stage in _cells(title, entry, values)
     }
 
 
 def prune() -> None:
     """Remove from dvc.lock the stages that dvc.yaml does not have; `dvc repro` leaves them."""
-    kept = expanded()
+    stages = expanded()
     header, *blocks = _blocks(LOCK.read_text(encoding="utf-8"))
-    names = {f"  {name}:" for name in kept}
+    names = {f"  {name}:" for name in stages}
     write_text(LOCK, header + "".join(b for b in blocks if b.partition("\n")[0] in names))
 
 
@@ -97,8 +97,8 @@ def tracked_digests() -> dict[str, str]:
         UserError: this is no git repository.
     """
     names = _git("ls-files", "-z").split("\0")
-    found = [Path(name) for name in names if name and not name.endswith(_HIDDEN)]
-    return {p.as_posix(): hashlib.md5(p.read_bytes()).hexdigest() for p in found if p.is_file()}
+    files = [Path(name) for name in names if name and not name.endswith(_HIDDEN)]
+    return {p.as_posix(): hashlib.md5(p.read_bytes()).hexdigest() for p in files if p.is_file()}
 
 
 def _stages(locked: Mapping[str, Any]) -> Iterator[str]:
@@ -121,12 +121,12 @@ def _files(locked: Mapping[str, Any]) -> Iterator[str]:
     """Tracked dependencies and parameters that are not what the stages were run with."""
     tracked = tracked_digests()
     commands = expanded()
-    asked: dict[tuple[str, str], list[str]] = {}
+    stages_of: dict[tuple[str, str], list[str]] = {}
     stale: dict[str, list[str]] = {}
     for name, stage in locked.items():
         for dependency in stage.get("deps", []) if name in commands else []:
-            asked.setdefault((dependency["path"], dependency["md5"]), []).append(name)
-    for (path, known), stages in asked.items():
+            stages_of.setdefault((dependency["path"], dependency["md5"]), []).append(name)
+    for (path, known), stages in stages_of.items():
         now = digest(path, tracked) or _imported(path, tracked)
         if now is None and Path(path).parts[0] != paths.ARTIFACTS.name:
             yield f"{path}, with which {_listing(stages)} ran, is not tracked by git"
@@ -168,7 +168,7 @@ def _imported(path: str, tracked: Mapping[str, str]) -> str | None:
     document = read_yaml(Path(f"{path}.dvc"))
     known: str = document["outs"][0]["md5"]
     sources = [(entry["path"], entry["md5"]) for entry in document.get("deps", [])]
-    stale = any(digest(source, tracked) != told for source, told in sources)
+    stale = any(digest(source, tracked) != md5 for source, md5 in sources)
     return f"{known}, and {path}.dvc is older than its source" if stale else known
 
 
@@ -183,14 +183,14 @@ def _changed(folder: str) -> list[str]:
 
 
 def _cells(
-    title: str, told: Mapping[str, Any], values: Mapping[str, Any]
+    title: str, entry: Mapping[str, Any], values: Mapping[str, Any]
 ) -> Iterator[tuple[str, Stage]]:
     """A stage, or each of its matrix: its name, and what it is."""
     matrix = {
         key: values[listed[2:-1]] if isinstance(listed, str) else listed
-        for key, listed in told.get("matrix", {}).items()
+        for key, listed in entry.get("matrix", {}).items()
     }
-    lines = [told["cmd"], *map(str, told.get("deps", []))]
+    lines = [entry["cmd"], *map(str, entry.get("deps", []))]
     for cell in itertools.product(*matrix.values()):
         command, *deps = lines
         for key, value in zip(matrix, cell, strict=True):
@@ -219,7 +219,7 @@ def _listing(stages: Sequence[str]) -> str:
 
 def _git(*command: str) -> str:
     try:
-        done = subprocess.run(["git", *command], capture_output=True, text=True, check=True)
+        process = subprocess.run(["git", *command], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         raise UserError(f"{Path.cwd()} is no git repository: its files are not known") from None
-    return done.stdout
+    return process.stdout

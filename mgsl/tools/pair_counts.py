@@ -41,35 +41,37 @@ def count(
         The reading of "rare"; by the name of the annotations, either why they are not at hand, or
         counts by split, and the coverage of word vectors, None where those are not at hand.
     """
-    told: dict[str, Any] = {}
+    documents: dict[str, Any] = {}
     for dataset, (title, vectors) in ANNOTATIONS.items():
         try:
             find(dataset).download(raw)
             benchmark = benchmarks.read(dataset, raw, preparation)
         except UserError as error:
-            told[title] = {"missing": str(error)}
+            documents[title] = {"missing": str(error)}
         else:
-            told[title] = _count(benchmark, find(dataset).benchmark, printed) | {
+            documents[title] = _count(benchmark, find(dataset).benchmark, printed) | {
                 "vectors": _coverage(benchmark, vectors, raw, preparation)
             }
-    return {"rare": preparation.rare.model_dump(mode="json"), "datasets": told}
+    return {"rare": preparation.rare.model_dump(mode="json"), "datasets": documents}
 
 
 def as_text(counted: dict[str, Any]) -> str:
     """The same for reading: a table, what covers the words, what is not at hand."""
-    told = {title: about for title, about in counted["datasets"].items() if "splits" in about}
+    at_hand = {title: about for title, about in counted["datasets"].items() if "splits" in about}
     rows = [
         [title, split, *_numbers(row), f"{row['rare_share']:.1%}"]
-        for title, about in told.items()
+        for title, about in at_hand.items()
         for split, row in about["splits"].items()
     ]
-    words = [[title, f"{about['vocabulary']:,}", *_shares(about)] for title, about in told.items()]
+    words = [
+        [title, f"{about['vocabulary']:,}", *_shares(about)] for title, about in at_hand.items()
+    ]
     lines = [
         "Pairs of query and moment. Printed: in the paper; published: in the files; clamped: cut",
         "off at the video's end; dropped: nothing is left; pairs: kept.",
         reading(counted["rare"]),
     ]
-    if told:
+    if at_hand:
         lines += ["", *aligned(["dataset", "split", *_COLUMNS, "rare"], rows)]
         lines += ["", "Words, and the share of them and of all tokens with a published vector."]
         lines += aligned(["dataset", "words", "of words", "of tokens"], words)
@@ -103,11 +105,11 @@ def _coverage(
     benchmark: Benchmark, dataset: str, raw: Path, preparation: PreparationParams
 ) -> dict[str, float] | None:
     tokens = Counter(token for query in benchmark.queries for token in query.tokens)
-    wanted = [source for source in sources.catalogue(dataset) if "/data/save/" in source.path]
+    files = [source for source in sources.catalogue(dataset) if "/data/save/" in source.path]
     if preparation.glove is None:
-        if any(sources.status(source) == "missing" for source in wanted):
+        if any(sources.status(source) == "missing" for source in files):
             return None  # large, and no reason to ask the network
-        sources.fetch(wanted, raw)
+        sources.fetch(files, raw)
     return preparing.coverage(
         tokens, preparing.word_vectors(find(dataset), raw, preparation, tokens.keys())
     )

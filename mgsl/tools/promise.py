@@ -74,10 +74,10 @@ def _python() -> Iterator[Reason]:
     """The exhibit `environment` names Python's version, without its patch level."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     text = CONDA.read_text(encoding="utf-8") if CONDA.is_file() else ""
-    named = re.search(r"\bpython=(\d+\.\d+)", text)
-    if named and named[1] != version:
-        advice = f"make PYTHON=python{named[1]}; else the exhibit `environment` alone differs"
-        yield Reason(f"Python {version}, {CONDA} has {named[1]}", advice)
+    match = re.search(r"\bpython=(\d+\.\d+)", text)
+    if match and match[1] != version:
+        advice = f"make PYTHON=python{match[1]}; else the exhibit `environment` alone differs"
+        yield Reason(f"Python {version}, {CONDA} has {match[1]}", advice)
 
 
 def _versions() -> Iterator[Reason]:

@@ -167,10 +167,10 @@ def reproduce(copy: Path, *arguments: str) -> None:
 
 def environment() -> dict[str, str]:
     """That of a process in a copy: the same Python, and the copy's own code."""
-    told = dict(os.environ)
-    told["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{told['PATH']}"
-    told.pop("PYTHONPATH", None)
-    return told
+    variables = dict(os.environ)
+    variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{variables['PATH']}"
+    variables.pop("PYTHONPATH", None)
+    return variables
 
 
 def examine(here: Path, there: Path) -> Outcome:
@@ -191,14 +191,14 @@ def compare(here: Path, there: Path) -> list[Result]:
         there: the root of another in which the pipeline has just run.
     """
     before, after = (_outputs(root / LOCK) for root in (here, there))
-    found: list[Result] = []
+    results: list[Result] = []
     for path, digest in after.items():
         if path.startswith(f"{paths.REPORTS}/"):
-            found += _files(here, there, Path(path))
+            results += _files(here, there, Path(path))
         else:
             outcome = NEW if path not in before else AGREES if before[path] == digest else DIFFERS
-            found.append(Result(path, outcome))
-    return found
+            results.append(Result(path, outcome))
+    return results
 
 
 def differing(results: Sequence[Result]) -> list[str]:
@@ -214,12 +214,12 @@ def differing(results: Sequence[Result]) -> list[str]:
 def _tracked() -> list[Path]:
     command = ["git", "ls-files", "-z"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        process = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         raise UserError(
             f"{Path.cwd()} is not a git repository: verify copies tracked files"
         ) from None
-    return [path for name in done.stdout.split("\0") if name and (path := Path(name)).is_file()]
+    return [path for name in process.stdout.split("\0") if name and (path := Path(name)).is_file()]
 
 
 def _copy(tracked: Sequence[Path], copy: Path) -> None:

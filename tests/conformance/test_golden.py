@@ -100,10 +100,10 @@ def test_in_double_precision_float_doubles_too_and_ends() -> None:
 
 def test_calls_are_seen_while_they_are_watched() -> None:
     layer = nn.Linear(2, 3)
-    with calls(layer=layer) as seen:
+    with calls(layer=layer) as trace:
         y = layer(torch.ones(1, 2))
     layer(torch.ones(1, 2))
-    ((_, output),) = seen["layer"]
+    ((_, output),) = trace["layer"]
     assert output is y
 
 
@@ -120,6 +120,6 @@ def test_the_sum_is_of_all_terms() -> None:
 def test_golden_files_are_small_and_each_is_told_of() -> None:
     files = sorted(FOLDER.glob("*.npz"))
     assert sum(file.stat().st_size for file in files) < LARGEST_MB * 1e6
-    told = (FOLDER / "README.md").read_text()
+    text = (FOLDER / "README.md").read_text()
     for file in files:
-        assert f"`{file.stem}`" in told
+        assert f"`{file.stem}`" in text

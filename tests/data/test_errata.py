@@ -31,31 +31,33 @@ def masks(*steps: int) -> list[torch.Tensor]:
 
 def test_eq_1_a_scalar_has_no_transpose_both_attentions_share_it() -> None:
     layer, video, query = views()
-    found = layer(video, query, *masks(3, 2))
-    torch.testing.assert_close(found.over_words.sum(-1), torch.ones(1, 3))
-    torch.testing.assert_close(found.over_clips.sum(-1), torch.ones(1, 2))
+    attention = layer(video, query, *masks(3, 2))
+    torch.testing.assert_close(attention.over_words.sum(-1), torch.ones(1, 3))
+    torch.testing.assert_close(attention.over_clips.sum(-1), torch.ones(1, 2))
     affinity = layer.from_video(video) @ layer.from_query(query).mT
-    torch.testing.assert_close(found.over_clips, affinity.softmax(dim=1).mT)
-    printed = found.over_words.mT  # A1 transposed, which sums to 1 over the wrong axis
+    torch.testing.assert_close(attention.over_clips, affinity.softmax(dim=1).mT)
+    printed = attention.over_words.mT  # A1 transposed, which sums to 1 over the wrong axis
     assert not torch.allclose(printed.sum(-1), torch.ones(1, 2))
 
 
 def test_eq_2_the_graph_convolution_is_one_linear_step() -> None:
     layer, video, query = views()
-    found = layer(video, query, *masks(3, 2))
-    torch.testing.assert_close(found.textual, found.over_words @ query @ layer.textual.weight.T)
-    rectified = found.textual.relu()  # what the name of a network would suggest
-    assert not torch.allclose(found.textual, rectified)
+    attention = layer(video, query, *masks(3, 2))
+    torch.testing.assert_close(
+        attention.textual, attention.over_words @ query @ layer.textual.weight.T
+    )
+    rectified = attention.textual.relu()  # what the name of a network would suggest
+    assert not torch.allclose(attention.textual, rectified)
 
 
 def test_eq_3_to_10_reading_and_writing_have_keys_of_their_own() -> None:
     memory = model().memories()[0].train()
     stream, x = memory.streams[0], torch.randn(1, 3, 16)
-    seen = stream, x, *masks(3), memory.slots
-    before = memory.read(*seen), memory.record(*seen)
+    inputs = stream, x, *masks(3), memory.slots
+    before = memory.read(*inputs), memory.record(*inputs)
     with torch.no_grad():
         stream.read_key.weight.mul_(-1)
-    after = memory.read(*seen), memory.record(*seen)
+    after = memory.read(*inputs), memory.record(*inputs)
     assert not torch.allclose(before[0], after[0])  # with one key, as printed, both would move
     torch.testing.assert_close(before[1].weights, after[1].weights)
 
@@ -123,8 +125,8 @@ def test_eq_13_is_the_smooth_l1_which_below_one_is_half_a_square() -> None:
 @torch.no_grad()
 def test_the_video_that_calibrates_is_the_encoded_one() -> None:
     net, batch = model().eval(), tiny.batch(1)
-    seen: list[torch.Tensor] = []
-    net.attention.context.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    videos: list[torch.Tensor] = []
+    net.attention.context.register_forward_pre_hook(lambda _, inputs: videos.append(inputs[0]))
     net(batch)
-    torch.testing.assert_close(seen[0], net.video_encoder(batch.video, batch.video_mask))
-    assert seen[0].shape != batch.video.shape  # the features as extracted have another width
+    torch.testing.assert_close(videos[0], net.video_encoder(batch.video, batch.video_mask))
+    assert videos[0].shape != batch.video.shape  # the features as extracted have another width

@@ -112,8 +112,8 @@ def test_words_never_trained_on_are_not_seen_in_training_videos_either(
     annotations: list[Annotation], events: dict[str, list[Event]], counts: Counter[str]
 ) -> None:
     videos = {a.video for a in annotations if a.split == "train"}
-    seen = {word for video in videos for event in events[video] for word in event.words}
-    assert seen <= {seen_as(word) for word in counts}
+    words = {word for video in videos for event in events[video] for word in event.words}
+    assert words <= {seen_as(word) for word in counts}
 
 
 def test_sentences_are_tokenized_as_nltk_does(annotations: list[Annotation]) -> None:

@@ -82,10 +82,10 @@ def test_no_queries_and_values_that_do_not_apply_have_no_interval() -> None:
 def test_a_paired_difference_knows_that_the_queries_are_the_same() -> None:
     hard = np.random.default_rng(0).random(500)  # what queries share, much larger than the effect
     a, b = column(hard + 0.01), column(hard)
-    found = paired_difference(a, b, evaluation())
-    assert found.value == pytest.approx([0.01])
-    assert found.low == pytest.approx([0.01])
-    assert found.p == pytest.approx([2 / 1001])
+    difference = paired_difference(a, b, evaluation())
+    assert difference.value == pytest.approx([0.01])
+    assert difference.low == pytest.approx([0.01])
+    assert difference.p == pytest.approx([2 / 1001])
     assert np.ptp(interval(a, evaluation())) > 0.04
 
 
@@ -103,8 +103,8 @@ def test_a_difference_changes_sign_with_the_order_of_the_methods() -> None:
 
 def test_a_method_does_not_differ_from_itself() -> None:
     values = np.random.default_rng(0).random((20, 1))
-    found = paired_difference(values, values, evaluation())
-    assert [*found.value, *found.low, *found.high, *found.p] == [0, 0, 0, 1]
+    difference = paired_difference(values, values, evaluation())
+    assert [*difference.value, *difference.low, *difference.high, *difference.p] == [0, 0, 0, 1]
 
 
 def test_p_is_small_as_often_as_it_says_where_nothing_differs() -> None:
@@ -117,5 +117,5 @@ def test_p_is_small_as_often_as_it_says_where_nothing_differs() -> None:
 def test_a_difference_without_queries_or_that_does_not_apply_is_nan() -> None:
     none = paired_difference(np.empty((0, 1)), np.empty((0, 1)), evaluation(resamples=3))
     missing = paired_difference(column([np.nan, 1]), column([1, 1]), evaluation(resamples=3))
-    for found in (none, missing):
-        assert np.isnan([found.value, found.low, found.high, found.p]).all()
+    for difference in (none, missing):
+        assert np.isnan([difference.value, difference.low, difference.high, difference.p]).all()

@@ -83,10 +83,10 @@ def test_means_stay_within_0_and_1() -> None:
 
 
 def test_a_hand_made_contrast_of_two_groups() -> None:
-    found = contrast([A], EVERY["rare"], ~EVERY["rare"], PARAMS).iloc[0]
-    assert found["value"] == pytest.approx((1 + 0.5) / 2 - (0.5 + 1) / 2)
-    assert found["sd"] == pytest.approx(abs((1 - 0.5) - (0.5 - 1)) / np.sqrt(2))
-    assert found["queries"] == 2
+    gap = contrast([A], EVERY["rare"], ~EVERY["rare"], PARAMS).iloc[0]
+    assert gap["value"] == pytest.approx((1 + 0.5) / 2 - (0.5 + 1) / 2)
+    assert gap["sd"] == pytest.approx(abs((1 - 0.5) - (0.5 - 1)) / np.sqrt(2))
+    assert gap["queries"] == 2
     lead = contrast([A, B], EVERY["rare"], ~EVERY["rare"], PARAMS).iloc[0]
     assert lead["value"] == pytest.approx(0 - (0.5 - 0.25))
     assert lead["better"] == pytest.approx((0.5 + 1 + 0 + 0) / 4)
@@ -95,10 +95,10 @@ def test_a_hand_made_contrast_of_two_groups() -> None:
 def test_groups_are_drawn_apart() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.random((80, 1)), rng.random((150, 1))
-    found = unpaired_difference(a, b, PARAMS)
-    assert found.value == pytest.approx(a.mean() - b.mean())
+    difference = unpaired_difference(a, b, PARAMS)
+    assert difference.value == pytest.approx(a.mean() - b.mean())
     width = 2 * 1.96 * np.sqrt(a.var() / 80 + b.var() / 150)
-    assert found.high - found.low == pytest.approx(width, rel=0.2)
+    assert difference.high - difference.low == pytest.approx(width, rel=0.2)
 
 
 def test_a_group_without_queries_has_no_difference() -> None:

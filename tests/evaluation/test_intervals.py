@@ -41,27 +41,27 @@ def components(scores: np.ndarray) -> tuple[float, float, float]:
 def test_the_interval_of_a_mean_is_that_of_literal_sums() -> None:
     scores = np.random.default_rng(0).random((5, 40)) + np.arange(5)[:, None] / 10
     a, b, c = components(scores)
-    found = estimate([scores[..., None]], [np.ones(40, bool)]).measured(PARAMS)
+    mean = estimate([scores[..., None]], [np.ones(40, bool)]).measured(PARAMS)
     raised = b + 3 / 4 * max(b - c, 0)
     freedom = (a + raised) ** 2 / (a**2 / 39 + raised**2 / 4)
     half = stats.t.ppf(0.975, freedom) * np.sqrt(max(a, b, a + b - c))
-    assert found.value == pytest.approx([scores.mean()])
-    assert found.low == pytest.approx([scores.mean() - half])
-    assert found.high == pytest.approx([scores.mean() + half])
-    assert found.sd == pytest.approx([scores.mean(axis=1).std(ddof=1)])
-    assert found.trainings == 5
+    assert mean.value == pytest.approx([scores.mean()])
+    assert mean.low == pytest.approx([scores.mean() - half])
+    assert mean.high == pytest.approx([scores.mean() + half])
+    assert mean.sd == pytest.approx([scores.mean(axis=1).std(ddof=1)])
+    assert mean.trainings == 5
 
 
 def test_a_difference_has_one_set_of_queries_and_two_of_trainings() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.random((3, 30)), rng.random((7, 30))
-    found = estimate([x[..., None], y[..., None]], [np.ones(30, bool)])
+    difference = estimate([x[..., None], y[..., None]], [np.ones(30, bool)])
     (_, b, c), (_, d, e) = components(x), components(y)
     a = np.var(x.mean(axis=0) - y.mean(axis=0), ddof=1) / 30
     raised, other = b + 3 / 2 * max(b - c, 0), d + 3 / 6 * max(d - e, 0)
     freedom = (a + raised + other) ** 2 / (a**2 / 29 + raised**2 / 2 + other**2 / 6)
     half = stats.t.ppf(0.975, freedom) * np.sqrt(max(a, b + d, a + b + d - c - e))
-    measured = found.measured(PARAMS)
+    measured = difference.measured(PARAMS)
     assert measured.high - measured.value == pytest.approx([half])
     assert measured.trainings == 3
     assert measured.sd == pytest.approx([np.sqrt(3 * b + 7 * d)])
@@ -70,11 +70,11 @@ def test_a_difference_has_one_set_of_queries_and_two_of_trainings() -> None:
 def test_groups_are_asked_of_the_same_trainings() -> None:
     scores = np.random.default_rng(0).random((4, 50)) + np.arange(4)[:, None]
     rare = np.arange(50) < 20
-    found = estimate([scores[..., None]], [rare, ~rare])
+    difference = estimate([scores[..., None]], [rare, ~rare])
     by_training = scores[:, rare].mean(axis=1) - scores[:, ~rare].mean(axis=1)
-    assert found.value == pytest.approx([by_training.mean()])
-    assert found.sd == pytest.approx([by_training.std(ddof=1)])
-    assert found.sd < 0.2  # what a training gives both groups falls out
+    assert difference.value == pytest.approx([by_training.mean()])
+    assert difference.sd == pytest.approx([by_training.std(ddof=1)])
+    assert difference.sd < 0.2  # what a training gives both groups falls out
 
 
 def test_damage_done_to_the_same_trainings_is_the_mean_of_its_differences() -> None:
@@ -91,18 +91,18 @@ def test_damage_done_to_the_same_trainings_is_the_mean_of_its_differences() -> N
 def test_of_one_training_the_interval_is_the_bootstrap_over_queries() -> None:
     scores = np.random.default_rng(0).random((1, 60, 2))
     rare = np.arange(60) < 20
-    found = estimate([scores], [np.ones(60, bool)]).measured(PARAMS)
-    np.testing.assert_array_equal([found.low, found.high], interval(scores[0], PARAMS))
-    assert found.trainings == 1
-    assert np.isnan(found.sd).all()
+    mean = estimate([scores], [np.ones(60, bool)]).measured(PARAMS)
+    np.testing.assert_array_equal([mean.low, mean.high], interval(scores[0], PARAMS))
+    assert mean.trainings == 1
+    assert np.isnan(mean.sd).all()
     groups = estimate([scores], [rare, ~rare]).measured(PARAMS)
     expected = unpaired_difference(scores[0, rare], scores[0, ~rare], PARAMS)
     np.testing.assert_array_equal([groups.low, groups.high], [expected.low, expected.high])
 
 
 def test_where_nothing_varies_the_interval_has_no_width() -> None:
-    found = estimate([np.full((3, 20, 1), 0.5)], [np.ones(20, bool)]).measured(PARAMS)
-    assert found.low == found.high == 0.5
+    mean = estimate([np.full((3, 20, 1), 0.5)], [np.ones(20, bool)]).measured(PARAMS)
+    assert mean.low == mean.high == 0.5
 
 
 def test_what_does_not_apply_or_has_no_queries_is_nan() -> None:
@@ -141,10 +141,10 @@ def test_shares_of_the_variance_tell_queries_from_trainings() -> None:
 def test_what_can_be_seen_with_as_many_trainings_as_there_are_is_the_interval() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.random((2, 4, 300, 1)) + rng.normal(0, 0.1, (2, 4, 1, 1))
-    found = estimate([x, y], [np.ones(300, bool)])
-    measured = found.measured(PARAMS)
-    assert found.visible(4, 0.95) == pytest.approx(measured.high - measured.value)
-    widths = [found.visible(trainings, 0.95)[0] for trainings in (3, 5, 10, 40)]
+    difference = estimate([x, y], [np.ones(300, bool)])
+    measured = difference.measured(PARAMS)
+    assert difference.visible(4, 0.95) == pytest.approx(measured.high - measured.value)
+    widths = [difference.visible(trainings, 0.95)[0] for trainings in (3, 5, 10, 40)]
     assert widths == sorted(widths, reverse=True)
 
 
@@ -218,12 +218,12 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(trainings: int, sd: f
     covered: dict[str, list[np.ndarray]] = {}
     alone: dict[str, list[np.ndarray]] = {}
     for methods, truth in simulate(trainings, sd, rng):
-        for name, found in estimates(methods).items():
-            measured = found.measured(PARAMS)
+        for name, one in estimates(methods).items():
+            measured = one.measured(PARAMS)
             inside = (measured.low <= truth[name]) & (truth[name] <= measured.high)
             covered.setdefault(name, []).append(inside)
-            a = sum(part.var(axis=0, ddof=1) / len(part) for part in found.by_query)
-            alone.setdefault(name, []).append(abs(found.value - truth[name]) <= 1.96 * np.sqrt(a))
+            a = sum(part.var(axis=0, ddof=1) / len(part) for part in one.by_query)
+            alone.setdefault(name, []).append(abs(one.value - truth[name]) <= 1.96 * np.sqrt(a))
     shares = {name: float(np.mean(parts)) for name, parts in covered.items()}
     assert all(0.93 <= share <= 0.97 for share in shares.values()), shares
     assert np.mean(alone["all"]) < 0.9

@@ -123,15 +123,15 @@ def test_per_query_is_the_literal_metric(
     tenths = Fraction(1, 10)
     exact = [[(s * tenths, e * tenths) for s, e in proposals] for _, proposals in cases]
     truth = [(target[0] * tenths, target[1] * tenths) for target, _ in cases]
-    found = per_query(
+    ours = per_query(
         predict([[(s / 10, e / 10) for s, e in proposals] for _, proposals in cases]),
         np.array([target for target, _ in cases]) / 10,
         params,
     )
     expected = oracle.per_query(exact, truth, params)
-    assert list(found) == list(expected)
+    assert list(ours) == list(expected)
     for name, values in expected.items():
-        np.testing.assert_allclose(found[name], values, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(ours[name], values, atol=1e-9, err_msg=name)
 
 
 def test_groups_are_all_rare_common_and_the_bins_in_order() -> None:

@@ -33,14 +33,14 @@ def test_the_representative_is_whom_the_others_overlap_most() -> None:
 def test_five_people_and_one_query_worked_out_by_hand() -> None:
     """The truth is [0, 0.5]: the people overlap it by 1, 0.8, 0.6, 0.4 and 0."""
     spans = np.array([[0.0, 0.5], [0.0, 0.4], [0.0, 0.3], [0.0, 0.2], [0.6, 1.0]])
-    found = people.per_query([spans], np.array([[0.0, 0.5]]), RULES)
-    assert found[RANDOM]["R@1, IoU=0.3"] == [0.8]
-    assert found[RANDOM]["R@1, IoU=0.5"] == [0.6]
-    assert found[RANDOM]["R@1, IoU=0.7"] == [0.4]
-    np.testing.assert_allclose(found[RANDOM]["mIoU"], [0.56])
+    scores = people.per_query([spans], np.array([[0.0, 0.5]]), RULES)
+    assert scores[RANDOM]["R@1, IoU=0.3"] == [0.8]
+    assert scores[RANDOM]["R@1, IoU=0.5"] == [0.6]
+    assert scores[RANDOM]["R@1, IoU=0.7"] == [0.4]
+    np.testing.assert_allclose(scores[RANDOM]["mIoU"], [0.56])
     assert people.representative(spans) == 1
-    assert found[REPRESENTATIVE]["R@1, IoU=0.7"] == [1.0]
-    np.testing.assert_allclose(found[REPRESENTATIVE]["mIoU"], [0.8])
+    assert scores[REPRESENTATIVE]["R@1, IoU=0.7"] == [1.0]
+    np.testing.assert_allclose(scores[REPRESENTATIVE]["mIoU"], [0.8])
 
 
 def test_a_hit_at_the_threshold_follows_the_rule() -> None:
@@ -62,8 +62,8 @@ def test_a_hit_at_the_threshold_follows_the_rule() -> None:
 def test_who_answers_like_the_truth_always_hits(spans: list[list[int]]) -> None:
     marked = np.array(spans, np.float64) / 100
     same = np.repeat(marked[:1], len(marked), axis=0)
-    found = people.per_query([same], marked[:1], RULES)
-    for scores in found.values():
+    by_person = people.per_query([same], marked[:1], RULES)
+    for scores in by_person.values():
         assert all(value == [1.0] for value in scores.values())
 
 
@@ -115,16 +115,16 @@ def test_a_file_without_a_column_is_refused(tmp_path: Path) -> None:
 def test_people_reach_what_is_published_on_charades(mirror: Path) -> None:
     """A person drawn at random hits 42.7 % at tIoU > 0.5 (notebooks/report of the publication)."""
     folder = mirror / "mayu-ot/hidden-challenges-MR/data/raw/charades/re-annotated"
-    told = people.read_reannotations(sorted(folder.glob("*.csv")))
-    assert (len(told), {len(item.spans) for item in told}) == (1000, {5})
+    reannotations = people.read_reannotations(sorted(folder.glob("*.csv")))
+    assert (len(reannotations), {len(item.spans) for item in reannotations}) == (1000, {5})
     queries = [
         replace(OPENS, video=a.video, sentence=a.sentence, start_s=a.start_s / a.duration_s,
                 end_s=a.end_s / a.duration_s)
         for a in read_charades(mirror) if a.split == "test"
     ]  # fmt: skip
-    found = people.match(told, queries)
-    assert len(found) == 1000
-    truth = np.array([(queries[place].start_s, queries[place].end_s) for place in found])
+    matches = people.match(reannotations, queries)
+    assert len(matches) == 1000
+    truth = np.array([(queries[place].start_s, queries[place].end_s) for place in matches])
     rules = RULES.model_copy(update={"strict": True})
-    scores = people.per_query([item.spans for item in found.values()], truth, rules)
+    scores = people.per_query([item.spans for item in matches.values()], truth, rules)
     assert scores[RANDOM]["R@1, IoU=0.5"].mean() == pytest.approx(0.427, abs=0.005)

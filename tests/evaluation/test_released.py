@@ -37,20 +37,24 @@ def merged(raw: Path) -> dict[str, str]:
     first, second = (json.loads((raw / CAPTIONS / f"val_{n}.json").read_text()) for n in (1, 2))
     sentences: dict[str, str] = {}
     for video in {**first, **second}:
-        told = first.get(video, {"sentences": []})["sentences"]
-        told = told + second.get(video, {"sentences": []})["sentences"]
-        for i, sentence in enumerate(told):
+        captions = first.get(video, {"sentences": []})["sentences"]
+        captions = captions + second.get(video, {"sentences": []})["sentences"]
+        for i, sentence in enumerate(captions):
             sentences[f"{video[2:]}-{i}"] = sentence.strip()
     return sentences
 
 
 def segments(raw: Path) -> dict[str, str]:
     """Sentences by id, as JaywongWang/CBP makes them of the test split of TACoS."""
-    told: dict[str, list[str]] = {}
+    sentences_of: dict[str, list[str]] = {}
     for line in (raw / TALL / "tacos_test_75_99.txt").read_text().splitlines():
         name, sentences = line.split(":", 1)
-        told.setdefault(name.split(".")[0], []).extend(sentences.split("#")[:-1])
-    return {f"{video}-{i}": s.strip() for video, said in told.items() for i, s in enumerate(said)}
+        sentences_of.setdefault(name.split(".")[0], []).extend(sentences.split("#")[:-1])
+    return {
+        f"{video}-{i}": s.strip()
+        for video, said in sentences_of.items()
+        for i, s in enumerate(said)
+    }
 
 
 def check(queries: list[Query], benchmark: str, sentences: dict[str, str]) -> None:
@@ -114,9 +118,9 @@ def test_a_released_file_is_scored_without_its_answers_to_validation(tmp_path: P
     folder = prepared(tmp_path, queries, benchmark="activitynet")
     table, about = score_file(folder, path, evaluation(resamples=20))
     assert about["benchmark"] == "activitynet"
-    found = table[(table["group"] == "all") & (table["metric"] == "mIoU")]
-    assert found["value"].tolist() == [1.0]
-    assert found["queries"].tolist() == [1]
+    row = table[(table["group"] == "all") & (table["metric"] == "mIoU")]
+    assert row["value"].tolist() == [1.0]
+    assert row["queries"].tolist() == [1]
     path.write_text(document({"v_b-0": (1, 3)}))
     again, _ = score_file(folder, path, evaluation(resamples=20))
     assert again.equals(table)

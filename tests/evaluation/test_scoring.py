@@ -139,8 +139,8 @@ def test_the_headline_holds_few_numbers_in_percent(prepared: Path, tmp_path: Pat
     assert list(numbers) == ["a"]
     assert list(numbers["a"]) == ["all", "rare", "common"]
     assert list(numbers["a"]["rare"]) == ["R@1, IoU=0.5", "R@1, IoU=0.7"]
-    chosen = (metrics["group"] == "all") & (metrics["metric"] == "R@1, IoU=0.7")
-    value = metrics[chosen]["value"].iloc[0]
+    mask = (metrics["group"] == "all") & (metrics["metric"] == "R@1, IoU=0.7")
+    value = metrics[mask]["value"].iloc[0]
     assert numbers["a"]["all"]["R@1, IoU=0.7"] == round(100 * value, 2)
     assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
 
@@ -264,18 +264,18 @@ def test_a_method_with_a_rule_of_its_own_is_scored_by_it(prepared: Path, tmp_pat
     np.testing.assert_array_equal(a["value"], common["value"].round(6))
     np.testing.assert_array_equal(b["value"], alone["value"].round(6))
     assert not a["value"].equals(b["value"])
-    told = rule(own.evaluation, {"B": own.scoring_of("b")})
-    assert "after NMS at m - 0.05 (B after NMS at 0.1); [low, high]" in told
+    text = rule(own.evaluation, {"B": own.scoring_of("b")})
+    assert "after NMS at m - 0.05 (B after NMS at 0.1); [low, high]" in text
 
 
 def test_on_a_grid_clips_are_counted_with_both_ends(tmp_path: Path) -> None:
     path, clips = predict(tmp_path / "a.jsonl", 0, proposals=1), 8
-    found = query_scores(QUERIES, path, evaluation(grid=clips))["mIoU"]
+    overlaps = query_scores(QUERIES, path, evaluation(grid=clips))["mIoU"]
     spans = [json.loads(line)["pred_relevant_windows"][0] for line in path.read_text().splitlines()]
-    for query, (start_s, end_s, _), overlap in zip(QUERIES, spans, found, strict=True):
+    for query, (start_s, end_s, _), overlap in zip(QUERIES, spans, overlaps, strict=True):
         place = clips / query.duration_s
         first, last = (min(clips - 1, round(at * place)) for at in (start_s, end_s))
         begin, end = (min(clips - 1, math.floor(at * place)) for at in (query.start_s, query.end_s))
         proposed, meant = set(range(first, last + 1)), set(range(begin, end + 1))
         assert overlap == pytest.approx(len(proposed & meant) / len(proposed | meant), abs=1e-8)
-    assert not np.allclose(found, query_scores(QUERIES, path, PARAMS)["mIoU"])
+    assert not np.allclose(overlaps, query_scores(QUERIES, path, PARAMS)["mIoU"])

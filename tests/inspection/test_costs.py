@@ -71,8 +71,8 @@ def test_multiply_adds_are_those_of_the_textbook(name: str) -> None:
 
 
 def test_what_is_counted_is_counted_without_numbers() -> None:
-    chosen = tiny.parameters().model_copy(update={"methods": ("prior", "mgsl_net", "tan_2d")})
-    table = costs.count(chosen).set_index(["setting", "name"])
+    params = tiny.parameters().model_copy(update={"methods": ("prior", "mgsl_net", "tan_2d")})
+    table = costs.count(params).set_index(["setting", "name"])
     assert list(table.index) == [
         (setting, name) for setting in ("embedded", "paper") for name in ("mgsl_net", "tan_2d")
     ]
@@ -80,14 +80,14 @@ def test_what_is_counted_is_counted_without_numbers() -> None:
     assert tan["parameters"] == 60_925_953
     assert tan["mib"] == pytest.approx(232.414, abs=1e-3)
     assert table.loc[("paper", "mgsl_net"), "multiply_adds"] < tan["multiply_adds"] < 1.1e12
-    assert costs.count(chosen).equals(costs.count(chosen))
+    assert costs.count(params).equals(costs.count(params))
 
 
 def test_every_part_of_an_answer_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs, "SETTINGS", {"embedded": "embedded"})
-    chosen = tiny.parameters().model_copy(update={"methods": ("mgsl_net", "drn")})
+    params = tiny.parameters().model_copy(update={"methods": ("mgsl_net", "drn")})
     said: list[str] = []
-    table = costs.measure(chosen, rounds=4, seconds=60.0, say=said.append)
+    table = costs.measure(params, rounds=4, seconds=60.0, say=said.append)
     assert len(table) == 2 * len(costs.BATCHES) * len(costs.PARTS)
     assert set(table["calls"]) == {4}
     assert (table["low_ms"] <= table["median_ms"]).all()
@@ -101,8 +101,8 @@ def test_every_part_of_an_answer_is_timed(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_slow_method_is_called_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs, "SETTINGS", {"embedded": "embedded"})
     monkeypatch.setattr(costs, "_answer", lambda *_: [0.0, 9.0, 0.5])
-    chosen = tiny.parameters().model_copy(update={"methods": ("drn",)})
-    table = costs.measure(chosen, rounds=10, seconds=5.0, say=lambda _: None)
+    params = tiny.parameters().model_copy(update={"methods": ("drn",)})
+    table = costs.measure(params, rounds=10, seconds=5.0, say=lambda _: None)
     assert set(table["batch"]) == {1}
     assert set(table["calls"]) == {3}
     answers = table.set_index("part")["median_ms"]

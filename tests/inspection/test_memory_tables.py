@@ -27,11 +27,11 @@ WORDS = ("a", "man", "lifts", "red", "box", "gargoyle")
 TAGS = ("DT", "NN", "VBZ", "JJ", "NN", "NN")
 
 
-def told() -> InspectConfig:
-    chosen = tiny.parameters()
-    evaluation = chosen.evaluation.model_copy(update={"resamples": 50})
+def inspect_config() -> InspectConfig:
+    params = tiny.parameters()
+    evaluation = params.evaluation.model_copy(update={"resamples": 50})
     return InspectConfig(
-        names=("mgsl_net",), seeds=(0,), evaluation=evaluation, rare=chosen.preparation.rare
+        names=("mgsl_net",), seeds=(0,), evaluation=evaluation, rare=params.preparation.rare
     )
 
 
@@ -53,10 +53,10 @@ def split(size: int) -> Split:
     queries = []
     for row, query in enumerate(made.queries):
         count = int((made.words[row] > 0).sum())
-        chosen = [int(word) % len(WORDS) for word in made.words[row, :count]]
+        indices = [int(word) % len(WORDS) for word in made.words[row, :count]]
         fields = vars(query) | {
-            "tokens": tuple(WORDS[i] for i in chosen),
-            "tags": tuple(TAGS[i] for i in chosen),
+            "tokens": tuple(WORDS[i] for i in indices),
+            "tags": tuple(TAGS[i] for i in indices),
         }
         queries.append(Query(**fields))
     return Split(**{**vars(made), "queries": queries})
@@ -80,20 +80,20 @@ def test_use_is_what_loops_over_the_streams_find() -> None:
     assert used.keys() == {"video", "query"} == memories(model).keys()
     batch = asked.batch(np.arange(len(asked)))
     words, ids = content_words(asked.queries, asked.words.shape[1], ("NN", "VB", "JJ"))
-    seen: dict[str, torch.Tensor] = {}
+    weights_of: dict[str, torch.Tensor] = {}
     for name, memory in memories(model).items():
         memory.register_forward_hook(
-            lambda m, i, _, name=name: seen.update({name: sum(reading_weights(m, *i)) / 2})
+            lambda m, i, _, name=name: weights_of.update({name: sum(reading_weights(m, *i)) / 2})
         )
     model(batch)
-    chosen = inside(batch.target, batch.video_mask)
+    steps_of = inside(batch.target, batch.video_mask)
     for name in used:
-        use, weights = used[name], seen[name]
+        use, weights = used[name], weights_of[name]
         given: dict[str, list[torch.Tensor]] = {word: [] for word in words}
         for row in range(len(asked)):
             places = [p for p in range(ids.shape[1]) if ids[row, p] >= 0]
             if name == "video":
-                steps = [weights[row, t] for t in range(tiny.CLIPS) if chosen[row, t]]
+                steps = [weights[row, t] for t in range(tiny.CLIPS) if steps_of[row, t]]
                 for p in places:
                     given[words[ids[row, p]]].append(sum(steps) / len(steps))
             else:
@@ -116,11 +116,11 @@ def use(by_word: list[list[float]]) -> Use:
 
 
 def test_frequency_and_selectivity_of_slots_have_known_answers() -> None:
-    found = use([[0.9, 0.5], [0.0, 0.5]])  # w0 alone addresses slot 0; both share slot 1
+    uses = use([[0.9, 0.5], [0.0, 0.5]])  # w0 alone addresses slot 0; both share slot 1
     counts = {"w0": 3, "w1": 99}
-    shares = slot_contents.addressed_by(found)
+    shares = slot_contents.addressed_by(uses)
     np.testing.assert_allclose(shares, [[1, 0], [0.5, 0.5]])
-    np.testing.assert_allclose(slot_contents.frequency(found, counts), [3, math.sqrt(4 * 100) - 1])
+    np.testing.assert_allclose(slot_contents.frequency(uses, counts), [3, math.sqrt(4 * 100) - 1])
     np.testing.assert_allclose(slot_contents.selectivity(shares), [1, 0], atol=1e-12)
 
 
@@ -145,11 +145,11 @@ def test_rank_correlation_is_spearmans_and_its_test_finds_order() -> None:
     rng = np.random.default_rng(1)
     x = np.round(rng.normal(size=60), 1)  # with ties
     y = x + rng.normal(size=60)
-    params = told().evaluation
-    found = slot_contents.correlate(x, y, params)
-    assert found["correlation"] == pytest.approx(spearmanr(x, y).statistic)
-    assert found["low"] < found["correlation"] < found["high"]
-    assert found["p"] == pytest.approx(1 / 51)
+    params = inspect_config().evaluation
+    row = slot_contents.correlate(x, y, params)
+    assert row["correlation"] == pytest.approx(spearmanr(x, y).statistic)
+    assert row["low"] < row["correlation"] < row["high"]
+    assert row["p"] == pytest.approx(1 / 51)
     assert slot_contents.correlate(x, rng.permutation(y), params)["p"] > 0.05
     assert all(
         math.isnan(value) for value in slot_contents.correlate(x, np.ones(60), params).values()
@@ -158,10 +158,10 @@ def test_rank_correlation_is_spearmans_and_its_test_finds_order() -> None:
 
 def test_slots_that_hold_the_same_have_no_representative_and_no_correlation() -> None:
     content = np.ones((8, 3)) + 1e-7 * np.random.default_rng(0).normal(size=(8, 3))
-    found = use(np.random.default_rng(0).dirichlet(np.ones(8), size=5).tolist())
+    uses = use(np.random.default_rng(0).dirichlet(np.ones(8), size=5).tolist())
     counts = {"w0": 1, "w3": 40}
-    assert set(slot_contents.describe(content, found, found, counts)["representative"]) == {""}
-    scattered = slot_contents.scatter(content, found, counts, told().evaluation)
+    assert set(slot_contents.describe(content, uses, uses, counts)["representative"]) == {""}
+    scattered = slot_contents.scatter(content, uses, counts, inspect_config().evaluation)
     assert scattered["correlation"].isna().all()
 
 
@@ -183,8 +183,8 @@ def test_probes_start_from_the_predictions_and_leave_the_model_as_it_was() -> No
     model, asked, config = network(), split(30), tiny.run_config()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     spans, _ = predict(model, asked, config, CPU)
-    scores = probes.answers(model, asked, config, told().evaluation, CPU)
-    table = probes.compare(scores, asked.queries, told().evaluation)
+    scores = probes.answers(model, asked, config, inspect_config().evaluation, CPU)
+    table = probes.compare(scores, asked.queries, inspect_config().evaluation)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]), name
     assert not any(module.training for module in model.modules())
@@ -235,13 +235,13 @@ def test_inspection_writes_tables_for_every_memory() -> None:
     model, config = network(), tiny.run_config()
     splits = {"train": split(40), "val": split(8), "test": split(20)}
     tables, summary = memory_tables.inspect(
-        model, splits, config, told(), held_out=True, device=CPU
+        model, splits, config, inspect_config(), held_out=True, device=CPU
     )
     assert tables.keys() == {"slots", "pairs", "scatter", "probes", "answers"}
     assert len(tables["slots"]) == 2 * 40
     assert summary["memories"].keys() == {"video", "query"}
-    chosen = (tables["slots"]["representative"] != "").sum()
-    assert len(tables["pairs"]) == chosen * 2 * memory_tables.PAIRS
+    number = (tables["slots"]["representative"] != "").sum()
+    assert len(tables["pairs"]) == number * 2 * memory_tables.PAIRS
     ranked = tables["pairs"].groupby(["memory", "slot", "split"])["score"]
     assert ranked.apply(lambda scores: scores.is_monotonic_decreasing).all()
 
@@ -251,7 +251,9 @@ def test_a_memory_of_one_vector_retrieves_nothing_and_says_so() -> None:
     for memory in memories(model).values():
         memory.slots.copy_(memory.slots[:1].clone().expand_as(memory.slots))
     splits = {"train": split(12), "val": split(8), "test": split(8)}
-    tables, _ = memory_tables.inspect(model, splits, config, told(), held_out=True, device=CPU)
+    tables, _ = memory_tables.inspect(
+        model, splits, config, inspect_config(), held_out=True, device=CPU
+    )
     assert tables["pairs"].empty
     assert {"slot", "sentence", "memory"} <= set(tables["pairs"])
     assert tables["scatter"]["correlation"].isna().all()
@@ -259,7 +261,7 @@ def test_a_memory_of_one_vector_retrieves_nothing_and_says_so() -> None:
 
 def test_words_are_counted_where_rarity_was_counted() -> None:
     splits = {"train": split(4), "val": split(4), "test": split(4)}
-    rare = told().rare
+    rare = inspect_config().rare
     once = memory_tables.word_counts(splits, rare, held_out=False)
     assert "a" not in once
     assert memory_tables.word_counts(splits, rare, held_out=True) == {
@@ -270,4 +272,6 @@ def test_words_are_counted_where_rarity_was_counted() -> None:
 def test_a_method_without_memory_is_refused_by_name() -> None:
     config = tiny.run_config("prior")
     with pytest.raises(UserError, match="prior has no memory to look into"):
-        memory_tables.inspect(build(config), {}, config, told(), held_out=False, device=CPU)
+        memory_tables.inspect(
+            build(config), {}, config, inspect_config(), held_out=False, device=CPU
+        )

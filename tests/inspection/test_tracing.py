@@ -61,30 +61,30 @@ def test_a_trace_has_the_shapes_and_counts_of_a_real_call(name: str) -> None:
     model = build(config)
     assert isinstance(model, GroundingModel)
     assert traced["parameters"] == count(model)
-    seen = {}
+    outputs = {}
     for place, module in model.named_modules():
         module.register_forward_hook(
-            lambda m, i, o, place=place: seen.update({place: o}) if torch.is_tensor(o) else None
+            lambda m, i, o, place=place: outputs.update({place: o}) if torch.is_tensor(o) else None
         )
     batch = tiny.batch(7)
     model.eval()(batch)
-    told = {module["name"]: module["outputs"] for module in traced["modules"]}
+    axes_of = {module["name"]: module["outputs"] for module in traced["modules"]}
     here = {"b": 7, "t": tiny.CLIPS, "w": tiny.WORDS}
-    assert seen.keys() <= told.keys()
-    for place, tensor in seen.items():
-        (axes,) = told[place]
+    assert outputs.keys() <= axes_of.keys()
+    for place, tensor in outputs.items():
+        (axes,) = axes_of[place]
         assert [here.get(axis, axis) for axis in axes] == list(tensor.shape), place
 
 
 def test_axes_are_named_by_what_they_follow() -> None:
     traced = trace(tiny.run_config(), SIZES)
     assert traced is not None
-    told = {module["name"]: module for module in traced["modules"]}
-    assert told["video_encoder"]["inputs"] == [["b", "t", tiny.VIDEO_DIM]]
-    assert told["query_encoder"]["outputs"] == [["b", "w", 16]]
-    assert told["alignment"]["outputs"][2:] == [["b", "t", "w"], ["b", "w", "t"]]
-    assert told["attention"]["outputs"] == [["b", "t", 48]]
-    assert told["video_memory.memories.0"]["keeps"]["slots"] == [40, 16]
+    modules = {module["name"]: module for module in traced["modules"]}
+    assert modules["video_encoder"]["inputs"] == [["b", "t", tiny.VIDEO_DIM]]
+    assert modules["query_encoder"]["outputs"] == [["b", "w", 16]]
+    assert modules["alignment"]["outputs"][2:] == [["b", "t", "w"], ["b", "w", "t"]]
+    assert modules["attention"]["outputs"] == [["b", "t", 48]]
+    assert modules["video_memory.memories.0"]["keeps"]["slots"] == [40, 16]
 
 
 def test_a_method_without_video_has_no_trace() -> None:

@@ -26,7 +26,7 @@ def model(**changes: object) -> ACRN:
 def test_attention_weighs_the_contexts_by_their_running_sum() -> None:
     torch.manual_seed(0)
     contexts, query = torch.randn(2, 3, 3, 5), torch.randn(2, 5)
-    found = attend(contexts, query)
+    attended = attend(contexts, query)
     for b in range(2):
         for n in range(3):
             relevance = []
@@ -37,7 +37,7 @@ def test_attention_weighs_the_contexts_by_their_running_sum() -> None:
             total = sum(map(math.exp, relevance))
             weights = [math.exp(value) / total for value in relevance]
             expected = sum(w * x for w, x in zip(weights, contexts[b, n], strict=True))
-            torch.testing.assert_close(found[b, n], expected)
+            torch.testing.assert_close(attended[b, n], expected)
 
 
 def test_contexts_of_nothing_are_attended_to_as_nothing() -> None:
@@ -86,18 +86,18 @@ def test_a_window_attends_with_its_own_sentence_or_with_each(pairing: str) -> No
     torch.nn.init.normal_(net.head.first.weight)
     batch.target[:] = torch.tensor([2 / 12, 3.9 / 12])
     batch.video_mask[:] = True
-    found = net.losses(batch)["alignment"]  # every query has one answer: clips 2 and 3
+    loss = net.losses(batch)["alignment"]  # every query has one answer: clips 2 and 3
     spans = torch.tensor([[[2, 4]]]).expand(4, 1, 2)
     before, after = neighbours(spans, batch.video_mask, net.config.context)
-    seen = [pool(batch.video, batch.video_mask, part) for part in (before, spans, after)]
-    contexts, query = net.from_video(torch.stack(seen, dim=2)), net._query(batch)
+    views = [pool(batch.video, batch.video_mask, part) for part in (before, spans, after)]
+    contexts, query = net.from_video(torch.stack(views, dim=2)), net._query(batch)
     scores = torch.zeros(4, 4)
     for i in range(4):
         for j in range(4):
             asks = query[j] if pairing == "own_sentence" else query[i]
             attended = attend(contexts[j][None], asks[None])
             scores[i, j] = net.head(attended, query[i][None])[0, 0, 0]
-    torch.testing.assert_close(found, alignment(scores))
+    torch.testing.assert_close(loss, alignment(scores))
 
 
 @torch.no_grad()

@@ -34,23 +34,23 @@ def original(dataset: str, **changes: Any) -> CBP:
         return CBP(parse(CBPConfig, document, where="the test"))
 
 
-def close(found: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+def close(ours: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
 
 
 def literal_context(layer: Context, states: Tensor, length: int) -> Tensor:
     rows = []
     for t in range(length):
         half = layer.neighbours // 2
-        seen = range(max(0, t - half), min(length, t + half)) if half else range(length)
+        near = range(max(0, t - half), min(length, t + half)) if half else range(length)
         query = layer.query.weight @ states[t]
         maps = layer.query if layer.key is None else layer.key
         scores = [
-            float(query @ (maps.weight @ states[s])) / math.sqrt(len(states[t])) for s in seen
+            float(query @ (maps.weight @ states[s])) / math.sqrt(len(states[t])) for s in near
         ]
         shares = [math.exp(score) / sum(map(math.exp, scores)) for score in scores]
         assert sum(shares) == pytest.approx(1)
-        around = sum(share * states[s] for share, s in zip(shares, seen, strict=True))
+        around = sum(share * states[s] for share, s in zip(shares, near, strict=True))
         rows.append(torch.cat([around, states[t]]))
     return torch.stack(rows)
 
@@ -69,9 +69,9 @@ def test_the_context_is_the_literal_sum(neighbours: int) -> None:
 
 
 def test_ten_neighbours_are_five_before_and_four_after() -> None:
-    seen = Context(6, map_dim=8, neighbours=10).seen(torch.ones(1, 30, dtype=torch.bool))[0]
-    assert seen[12].nonzero()[:, 0].tolist() == list(range(7, 17))
-    assert seen[0].sum() == 5
+    visible = Context(6, map_dim=8, neighbours=10).seen(torch.ones(1, 30, dtype=torch.bool))[0]
+    assert visible[12].nonzero()[:, 0].tolist() == list(range(7, 17))
+    assert visible[0].sum() == 5
     assert Context(6, map_dim=8, neighbours=60).seen(torch.ones(1, 30, dtype=torch.bool)).all()
 
 

@@ -34,8 +34,8 @@ def model(**changes: object) -> CMIN:
     return built
 
 
-def close(found: Tensor, expected: Tensor, rtol: float = 1e-5) -> None:
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=rtol)
+def close(ours: Tensor, expected: Tensor, rtol: float = 1e-5) -> None:
+    torch.testing.assert_close(ours, expected, atol=1e-5, rtol=rtol)
 
 
 def test_a_graph_layer_is_the_literal_sum() -> None:

@@ -36,8 +36,10 @@ def test_the_head_sees_product_sum_and_both_sides() -> None:
 def test_windows_are_projected_clip_by_clip_to_the_same_end() -> None:
     net, batch = model().eval(), tiny.batch()
     windows = net.windows(batch.video_mask)
-    seen = [pool(batch.video, batch.video_mask, spans) for spans in net._seen(batch, windows.spans)]
-    video = F.normalize(net.from_video(torch.cat(seen, dim=-1)), dim=-1)
+    views = [
+        pool(batch.video, batch.video_mask, spans) for spans in net._seen(batch, windows.spans)
+    ]
+    video = F.normalize(net.from_video(torch.cat(views, dim=-1)), dim=-1)
     outputs = net.head(video, net._query(batch))
     scores = outputs[..., 0].sigmoid() * windows.real
     expected = scores.sort(dim=1, descending=True).values
@@ -51,8 +53,8 @@ def test_losses_put_every_query_beside_every_window() -> None:
     batch.video_mask[:] = True
     losses = net.losses(batch)  # every query has one answer: the window of clips 2 and 3
     spans = torch.tensor([[[2, 4]]]).expand(4, 1, 2)
-    seen = [pool(batch.video, batch.video_mask, part) for part in net._seen(batch, spans)]
-    video = F.normalize(net.from_video(torch.cat(seen, dim=-1)), dim=-1).transpose(0, 1)
+    views = [pool(batch.video, batch.video_mask, part) for part in net._seen(batch, spans)]
+    video = F.normalize(net.from_video(torch.cat(views, dim=-1)), dim=-1).transpose(0, 1)
     scores = net.head(video, net._query(batch))[..., 0]
     torch.testing.assert_close(losses["alignment"], alignment(scores))
     torch.testing.assert_close(net.losses(batch.rows(torch.tensor([2, 0, 3, 1]))), losses)

@@ -35,8 +35,8 @@ def predict(model: DRN, batch: Batch, distances: Tensor) -> None:
     [("tacos_c3d", 38_823_688), ("charades_i3d", 17_583_880), ("activitynet_c3d", 15_845_248)],
 )
 def test_the_published_sizes_have_the_published_parameters(dataset: str, parameters: int) -> None:
-    chosen = tiny.parameters().model_copy(update={"scale": "paper", "methods": ("drn",)})
-    parts = resolve(chosen, dataset, {name: kind.Config for name, kind in MODELS.items()})
+    params = tiny.parameters().model_copy(update={"scale": "paper", "methods": ("drn",)})
+    parts = resolve(params, dataset, {name: kind.Config for name, kind in MODELS.items()})
     config = parts.runs["drn"]
     model = build(config)
     assert isinstance(model, DRN)

@@ -327,10 +327,10 @@ def test_centred_keys_have_no_mean_and_in_evaluation_depend_on_no_other_query() 
     features, (mask, _) = streams()
     key = m.streams[0].write_key
     for _ in range(100):
-        found = key(features[0], mask)
-    torch.testing.assert_close(batch_mean(found, mask), torch.zeros(DIM), atol=1e-6, rtol=0)
+        keys = key(features[0], mask)
+    torch.testing.assert_close(batch_mean(keys, mask), torch.zeros(DIM), atol=1e-6, rtol=0)
     m.eval()
-    torch.testing.assert_close(key(features[0], mask), found, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(key(features[0], mask), keys, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(key(features[0][:1], mask[:1]), key(features[0], mask)[:1])
     assert "mean" in key.state_dict()
 

@@ -230,11 +230,11 @@ def test_the_heads_are_the_convolutions_that_they_hold(kernel: int) -> None:
             x = layer(x).relu() * mask[:, None]
         return layers[-1](x).mT
 
-    found = heads(fused, mask)
+    outputs = heads(fused, mask)
     distances = 0.2 * (heads.scale * literal(heads.boundary)).exp()
-    torch.testing.assert_close(found.distances, distances)
-    torch.testing.assert_close(found.confidence, literal(heads.confidence).squeeze(-1))
-    torch.testing.assert_close(found.iou, literal(heads.iou).squeeze(-1).sigmoid())
+    torch.testing.assert_close(outputs.distances, distances)
+    torch.testing.assert_close(outputs.confidence, literal(heads.confidence).squeeze(-1))
+    torch.testing.assert_close(outputs.iou, literal(heads.iou).squeeze(-1).sigmoid())
 
 
 @torch.no_grad()
@@ -246,10 +246,10 @@ def test_batch_normalisation_counts_the_real_clips_alone() -> None:
     clips = [x[0, t] for t in range(5)] + [x[1, t] for t in range(2)]
     mean = sum(clips) / 7
     variance = sum((clip - mean) ** 2 for clip in clips) / 7
-    found = norm(x, real)
+    y = norm(x, real)
     for t in range(2):
-        torch.testing.assert_close(found[1, t], (x[1, t] - mean) / (variance + norm.eps).sqrt())
-    torch.testing.assert_close(found[1, 2:], x[1, 2:])
+        torch.testing.assert_close(y[1, t], (x[1, t] - mean) / (variance + norm.eps).sqrt())
+    torch.testing.assert_close(y[1, 2:], x[1, 2:])
     torch.testing.assert_close(norm.running_mean, 0.1 * mean)
     alone, together = norm.eval()(x[1:], real[1:]), norm(x, real)
     torch.testing.assert_close(alone[0], together[1])
@@ -262,13 +262,13 @@ def test_self_attention_looks_within_its_window_and_never_at_padding(window: int
     layer = SelfAttention(dim=4, attention_heads=1, dropout=0.0, window=window, normalized=False)
     x, mask = torch.randn(1, 6, 4), torch.tensor([[True] * 5 + [False]])
     query, key, value = (layer.qkv(x)[0, :, 4 * i : 4 * i + 4] for i in range(3))
-    found = layer(x, mask)
+    y = layer(x, mask)
     for i in range(5):
         near = [j for j in range(5) if not window or abs(i - j) <= window]
         weights = softmax([float(query[i] @ key[j]) / 2 for j in near])
         attended = sum(w * value[j] for w, j in zip(weights, near, strict=True))
-        torch.testing.assert_close(found[0, i], x[0, i] + layer.out(attended))
-    assert found.isfinite().all()
+        torch.testing.assert_close(y[0, i], x[0, i] + layer.out(attended))
+    assert y.isfinite().all()
 
 
 @torch.no_grad()
@@ -276,5 +276,5 @@ def test_distances_start_where_they_are_told() -> None:
     for distance in (0.2, 1.0):
         heads = Heads(6, channels=4, kernel=3, normalized=False, initial_distance=distance)
         heads.scale.zero_()
-        found = heads(torch.randn(1, 5, 6), torch.ones(1, 5, dtype=torch.bool))
-        torch.testing.assert_close(found.distances, torch.full((1, 5, 2), distance))
+        outputs = heads(torch.randn(1, 5, 6), torch.ones(1, 5, dtype=torch.bool))
+        torch.testing.assert_close(outputs.distances, torch.full((1, 5, 2), distance))

@@ -22,7 +22,7 @@ BLIND = [name for name, kind in MODELS.items() if issubclass(kind, BlindMethod)]
 PUBLISHED_VERBS = "mayu-ot/hidden-challenges-MR/data/processed/charades/top50_actions"
 
 
-def told(number: int, verb: str, start: float, end: float, *, tag: str = "VBZ") -> Query:
+def query_with(number: int, verb: str, start: float, end: float, *, tag: str = "VBZ") -> Query:
     """A query of a video of 20 seconds; `start` and `end` are fractions of it."""
     return Query(
         qid=f"v{number}-0", video=f"v{number}", sentence=f"a man {verb}", split="train",
@@ -42,7 +42,7 @@ def queries() -> list[Query]:
         ("closed", *(np.array([0.7, 0.9]) + rng.normal(0, 0.02, 2)), "VBD") for _ in range(30)
     ]
     moments += [("jumps", 0.4, 0.6, "VBZ")] * 3
-    return [told(i, v, float(a), float(b), tag=t) for i, (v, a, b, t) in enumerate(moments)]
+    return [query_with(i, v, float(a), float(b), tag=t) for i, (v, a, b, t) in enumerate(moments)]
 
 
 def fitted(name: str, queries: list[Query], seed: int = 0) -> BlindMethod:
@@ -53,13 +53,13 @@ def fitted(name: str, queries: list[Query], seed: int = 0) -> BlindMethod:
 
 
 def test_the_prior_answers_where_most_moments_are(queries: list[Query]) -> None:
-    spans, _ = fitted("prior", queries).answer([told(100, "closes", 0.0, 1.0)])
+    spans, _ = fitted("prior", queries).answer([query_with(100, "closes", 0.0, 1.0)])
     np.testing.assert_allclose(spans[0, 0], [0.1, 0.3], atol=0.1)
 
 
 def test_a_verb_moves_the_answer_to_where_its_moments_are(queries: list[Query]) -> None:
     method = fitted("action_prior", queries)
-    asked = [told(100, "opens", 0.0, 1.0), told(101, "closed", 0.0, 1.0, tag="VBD")]
+    asked = [query_with(100, "opens", 0.0, 1.0), query_with(101, "closed", 0.0, 1.0, tag="VBD")]
     spans, _ = method.answer(asked)
     np.testing.assert_allclose(spans[:, 0], [[0.1, 0.3], [0.7, 0.9]], atol=0.06)
 
@@ -68,7 +68,7 @@ def test_a_verb_moves_the_answer_to_where_its_moments_are(queries: list[Query]) 
 def test_a_verb_without_a_density_is_answered_as_by_the_prior(
     verb: str, queries: list[Query]
 ) -> None:
-    asked = [told(100, verb, 0.0, 1.0)]
+    asked = [query_with(100, verb, 0.0, 1.0)]
     expected, _ = fitted("prior", queries).answer(asked)
     np.testing.assert_array_equal(fitted("action_prior", queries).answer(asked)[0], expected)
 
@@ -76,7 +76,7 @@ def test_a_verb_without_a_density_is_answered_as_by_the_prior(
 def test_a_noun_is_no_verb(queries: list[Query]) -> None:
     method = fitted("action_prior", queries)
     noun, unknown = (
-        told(100, verb, 0.0, 1.0, tag=t) for verb, t in (("opens", "NNS"), ("x", "NN"))
+        query_with(100, verb, 0.0, 1.0, tag=t) for verb, t in (("opens", "NNS"), ("x", "NN"))
     )
     np.testing.assert_array_equal(method.answer([noun])[0], method.answer([unknown])[0])
 

@@ -26,8 +26,8 @@ def model(**changes: object) -> SCDM:
     return built
 
 
-def close(found: Tensor, expected: Tensor, atol: float = 1e-5, rtol: float = 1e-5) -> None:
-    torch.testing.assert_close(found, expected, atol=atol, rtol=rtol)
+def close(ours: Tensor, expected: Tensor, atol: float = 1e-5, rtol: float = 1e-5) -> None:
+    torch.testing.assert_close(ours, expected, atol=atol, rtol=rtol)
 
 
 def test_the_recurrence_is_the_literal_one() -> None:

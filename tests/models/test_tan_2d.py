@@ -18,8 +18,8 @@ LATTICES = {16: [16], 64: [16, 8, 8], 128: [16, 8, 8, 8]}
 
 
 def paper_config(dataset: str) -> RunConfig:
-    chosen = tiny.parameters().model_copy(update={"scale": "paper", "methods": ("tan_2d",)})
-    parts = resolve(chosen, dataset, {name: kind.Config for name, kind in MODELS.items()})
+    params = tiny.parameters().model_copy(update={"scale": "paper", "methods": ("tan_2d",)})
+    parts = resolve(params, dataset, {name: kind.Config for name, kind in MODELS.items()})
     config = parts.runs["tan_2d"]
     return config
 
@@ -82,17 +82,17 @@ def test_counts_of_cells_under_the_kernel_are_the_published_ones(
     side: int, kernel: int, largest: list[int], first: int, last: int, mean: float
 ) -> None:
     """As the reference computes them: 16 cells of padding, then none."""
-    on, found, spread = np.pad(on_map(side), 16), [], []
+    on, layers, spread = np.pad(on_map(side), 16), [], []
     for _ in largest:
         edge = kernel // 2
         counts = neighbours(on, kernel)[edge:-edge, edge:-edge]
         on = counts > 0
-        found.append(counts)
+        layers.append(counts)
         spread.append(int(on.sum()))
-    assert [counts.max() for counts in found] == largest
+    assert [counts.max() for counts in layers] == largest
     assert (spread[0], spread[-1]) == (first, last)
-    assert found[-1].shape == (side, side)
-    assert found[-1][on].mean() == pytest.approx(mean, abs=0.005)
+    assert layers[-1].shape == (side, side)
+    assert layers[-1][on].mean() == pytest.approx(mean, abs=0.005)
 
 
 def dense(convolutions: list, x: Tensor, on: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ def test_the_interactor_is_the_literal_recurrence() -> None:
         torch.nn.init.normal_(bias)
     words, clips = torch.randn(2, 4, 6), torch.randn(2, 7, 4)
     mask = torch.tensor([[True] * 4, [True, True, False, False]])
-    found = layer(words, mask, clips)
+    states = layer(words, mask, clips)
     w, b = layer.score.weight[0], layer.from_words.bias
     concatenated = torch.cat(
         [layer.from_words.weight, layer.from_clips.weight, layer.from_state.weight], dim=1
@@ -69,7 +69,7 @@ def test_the_interactor_is_the_literal_recurrence() -> None:
             attended = sum(a * word for a, word in zip(alpha, words[row], strict=False))
             inputs = torch.cat([clips[row, t], attended])[None]
             state, memory = (x[0] for x in layer.cell(inputs, (state[None], memory[None])))
-            torch.testing.assert_close(found[row, t], state)
+            torch.testing.assert_close(states[row, t], state)
 
 
 @torch.no_grad()
@@ -220,8 +220,8 @@ def test_weights_of_positives_are_counted_at_thresholds_of_their_own_and_may_hav
 
 
 def test_the_weights_are_those_of_the_code_on_each_dataset() -> None:
-    told = {name: original(name).config for name in PAPER}
-    for name, config in told.items():
+    configs = {name: original(name).config for name in PAPER}
+    for name, config in configs.items():
         own = (0.5, 0.5) if name == "tacos" else (0.7, 0.3)
         assert config.weighed_iou == own
         assert config.most_weight == (None if name == "tacos" else 100.0)

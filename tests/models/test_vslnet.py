@@ -42,14 +42,14 @@ def test_the_best_cell_is_the_best_of_all() -> None:
     for n in (1, 2, 7, 16):
         for _ in range(40):
             start, end = torch.rand(2).sort().values.tolist()
-            best, found = -1.0, (0, 0)
+            best, place = -1.0, (0, 0)
             for i, j in itertools.combinations_with_replacement(range(n), 2):
                 common = min(end, (j + 1) / n) - max(start, i / n)
                 tiou = max(0.0, common) / (max(end, (j + 1) / n) - min(start, i / n))
                 if tiou > best + 1e-12:
-                    best, found = tiou, (i, j)
+                    best, place = tiou, (i, j)
             cell = best_cell(torch.tensor([[start, end]]), torch.tensor([n]))
-            assert cell.tolist() == [list(found)]
+            assert cell.tolist() == [list(place)]
 
 
 def test_the_highlight_is_wider_than_the_moment_on_both_sides() -> None:

@@ -52,12 +52,12 @@ def mask(*lengths: int) -> Tensor:
 def test_there_are_as_many_windows_as_counted(
     num_clips: int, sizes: tuple[int, ...], number: int
 ) -> None:
-    found = SlidingWindows(sizes, num_clips=num_clips, overlap=0.8)(mask(num_clips))
-    assert found.real.all()
-    assert found.spans.shape == (1, number, 2)
-    assert len(set(map(tuple, found.spans[0].tolist()))) == number
-    assert set((found.spans[0, :, 1] - found.spans[0, :, 0]).tolist()) == set(sizes)
-    assert (found.spans[0, :, 1] == num_clips).sum() == len(sizes)
+    windows = SlidingWindows(sizes, num_clips=num_clips, overlap=0.8)(mask(num_clips))
+    assert windows.real.all()
+    assert windows.spans.shape == (1, number, 2)
+    assert len(set(map(tuple, windows.spans[0].tolist()))) == number
+    assert set((windows.spans[0, :, 1] - windows.spans[0, :, 0]).tolist()) == set(sizes)
+    assert (windows.spans[0, :, 1] == num_clips).sum() == len(sizes)
 
 
 @pytest.mark.parametrize("length", range(1, 13))
@@ -65,8 +65,8 @@ def test_a_shorter_video_has_the_windows_that_it_would_have_alone(length: int) -
     together = WINDOWS(mask(tiny.CLIPS, length))
     sizes = [size for size in CONFIG.windows if size <= length] or [length]
     alone = SlidingWindows(sizes, num_clips=length, overlap=CONFIG.overlap)(mask(length))
-    found = together.spans[1][together.real[1]]
-    assert found.tolist() == alone.spans[0].tolist()
+    spans = together.spans[1][together.real[1]]
+    assert spans.tolist() == alone.spans[0].tolist()
     assert (together.spans[1] >= 0).all()
     assert (together.spans[1] <= length).all()
 
@@ -93,8 +93,8 @@ def test_where_the_context_is_cut_off_the_window_stands_in_for_it() -> None:
 def test_the_rule_for_an_answer_is_the_published_one() -> None:
     window = torch.tensor([0.0, 10.0])
     for truth, iou, outside in [((0, 10), 1, 0), ((0, 9), 0.9, 0.1), ((0, 8), 0.8, 0.2)]:
-        found = shared(window, torch.tensor(truth).float())
-        assert [x.item() for x in found] == pytest.approx([iou, outside])
+        shares = shared(window, torch.tensor(truth).float())
+        assert [x.item() for x in shares] == pytest.approx([iou, outside])
     assert 0.1 < CONFIG.most_outside < 0.2
 
 
@@ -185,9 +185,9 @@ def test_moved_windows_stay_in_the_video_and_last_a_clip() -> None:
     spans = torch.tensor([[[0, 2], [4, 6], [8, 10]]])
     windows = Windows(spans, torch.tensor([[True, True, False]]))
     outputs = torch.tensor([[[0.0, -5, 5], [1, 20, -20], [9, 0, 0]]])
-    found = moments(outputs, windows, mask(10), 5)
-    torch.testing.assert_close(found.spans[0], torch.tensor([[0.8, 0.9], [0, 0.3], [0.8, 1]]))
-    torch.testing.assert_close(found.scores[0], torch.tensor([1.0, 0.0, -torch.inf]).sigmoid())
+    answer = moments(outputs, windows, mask(10), 5)
+    torch.testing.assert_close(answer.spans[0], torch.tensor([[0.8, 0.9], [0, 0.3], [0.8, 1]]))
+    torch.testing.assert_close(answer.scores[0], torch.tensor([1.0, 0.0, -torch.inf]).sigmoid())
 
 
 def test_answers_are_drawn_from_the_seed() -> None:

@@ -103,7 +103,7 @@ def _configure(dataset: str, seeds: tuple[int, ...], names: tuple[str, ...]) -> 
 
 def _prepare(dataset: str) -> None:
     simulated = dataset == "embedded"
-    told = [
+    pairs = [
         ("train", "a man lifts the red box", "v0", 1.0, 5.0, 40, False),
         ("train", "a woman lifts the box", "v0", 6.0, 9.5, 40, False),
         ("val", "a man lifts the red box", "v1", 2.0, 6.0, 40, False),
@@ -119,7 +119,7 @@ def _prepare(dataset: str) -> None:
             tags=tuple(tags[word] for word in sentence.split()), frequency=frequency,
             bin=0 if rare else 1, rare=rare,
         )
-        for row, (split, sentence, video, start, end, frequency, rare) in enumerate(told)
+        for row, (split, sentence, video, start, end, frequency, rare) in enumerate(pairs)
     ]  # fmt: skip
     folder = paths.prepared(dataset)
     write_queries(folder / "queries.jsonl", queries)

@@ -39,7 +39,7 @@ TOLD = [
 
 
 @pytest.fixture(scope="module")
-def told() -> list[Annotation]:
+def annotations() -> list[Annotation]:
     return [
         Annotation(
             qid=f"v{i}-0", video=f"v{i}", sentence=text, split=split, start_s=0.0, end_s=1.0,
@@ -62,30 +62,32 @@ def told() -> list[Annotation]:
     ],
 )
 def test_the_rarest_word_of_each_sentence_is_counted(
-    told: list[Annotation], form: str, where: str, counted: str, expected: list[float]
+    annotations: list[Annotation], form: str, where: str, counted: str, expected: list[float]
 ) -> None:
-    corpus = readings.read(told, form)
-    found = readings.lowest_counts(corpus, TAGS, where=where, counted=counted)
-    np.testing.assert_array_equal(found, expected)
+    corpus = readings.read(annotations, form)
+    counts = readings.lowest_counts(corpus, TAGS, where=where, counted=counted)
+    np.testing.assert_array_equal(counts, expected)
 
 
 @pytest.mark.parametrize("where", ["train", "all"])
 @pytest.mark.parametrize("form", FORMS)
 def test_pairs_are_prepared_as_the_multiverse_counts_them(
-    told: list[Annotation], form: Form, where: Literal["train", "all"]
+    annotations: list[Annotation], form: Form, where: Literal["train", "all"]
 ) -> None:
     rare = rare_params(form=form, corpus=where)
     preparation = prepare_config().preparation.model_copy(update={"rare": rare})
-    queries = make_queries(told, told, preparation)
-    found = readings.lowest_counts(readings.read(told, form), TAGS, where=where, counted="tokens")
-    assert [q.frequency for q in queries] == [None if np.isinf(n) else int(n) for n in found]
+    queries = make_queries(annotations, annotations, preparation)
+    counts = readings.lowest_counts(
+        readings.read(annotations, form), TAGS, where=where, counted="tokens"
+    )
+    assert [q.frequency for q in queries] == [None if np.isinf(n) else int(n) for n in counts]
     assert queries[0].tokens == ("dogs", "run", "and", "dogs", "jump")  # as they were
 
 
 def test_a_word_twice_in_a_sentence_counts_once_where_sentences_count(
-    told: list[Annotation],
+    annotations: list[Annotation],
 ) -> None:
-    corpus = readings.read(told, "surface")
+    corpus = readings.read(annotations, "surface")
     nouns = [
         readings.lowest_counts(corpus, ("NN",), where="train", counted=counted)[2]
         for counted in readings.COUNTED
@@ -106,8 +108,8 @@ def test_the_distance_is_the_share_that_changes_its_bin() -> None:
     assert readings.distance(np.array([1.0, 0.0]), np.array([0.25, 0.75])) == 0.75
 
 
-def test_every_reading_is_tried_once_the_nearest_first(told: list[Annotation]) -> None:
-    corpora = {form: readings.read(told, form) for form in FORMS}
+def test_every_reading_is_tried_once_the_nearest_first(annotations: list[Annotation]) -> None:
+    corpora = {form: readings.read(annotations, form) for form in FORMS}
     table = readings.readings(corpora, np.array([0.5, 0.0, 0.0, 0.5]))
     assert len(table) == 1728
     assert not table.duplicated(list(multiverse.CHOICES)).any()
@@ -131,9 +133,9 @@ def test_people_and_blind_methods_are_scored_on_the_same_queries(tmp_path: Path)
     rows = [f"{q.qid},{q.video},he runs,{10 * q.start_s},{10 * q.end_s}" for q in queries[50:] * 5]
     path = tmp_path / "people.csv"
     path.write_text("\n".join(["HITId,video_id,description,start,end", *rows, "x,nobody,he,0,9"]))
-    chosen = params.load(paths.PARAMS)
+    parameters = params.load(paths.PARAMS)
     benchmark = Benchmark("charades", [], queries, {})
-    table = measuring.measure(benchmark, [path], chosen)
+    table = measuring.measure(benchmark, [path], parameters)
     assert measuring.coverage(benchmark, [path]) == {"told": 11, "matched": 10}
     asked = table[table["group"] == measuring.REANNOTATED]
     assert set(asked["name"]) == {"prior", "action_prior", *no_video.PEOPLE}
@@ -196,15 +198,15 @@ class TestKept:
         self, benchmark: str, name: str, percent: float
     ) -> None:
         table = kept_no_video.means(kept.Studies(STUDIES))
-        found = kept_no_video.value(table, benchmark, name, "all", "R@1, IoU=0.5")
-        assert found["value"] == pytest.approx(percent, abs=1.0)
+        row = kept_no_video.value(table, benchmark, name, "all", "R@1, IoU=0.5")
+        assert row["value"] == pytest.approx(percent, abs=1.0)
 
     def test_they_were_counted_with_the_parameters_of_the_repository(self) -> None:
-        about, chosen = kept.Studies(STUDIES).about, params.load(paths.PARAMS)
-        assert about["evaluation"] == chosen.evaluation.model_dump(mode="json")
-        assert about["preparation"]["rare"] == chosen.preparation.rare.model_dump(mode="json")
+        about, parameters = kept.Studies(STUDIES).about, params.load(paths.PARAMS)
+        assert about["evaluation"] == parameters.evaluation.model_dump(mode="json")
+        assert about["preparation"]["rare"] == parameters.preparation.rare.model_dump(mode="json")
         for name, choices in about["models"].items():
-            assert choices == chosen.models[name].choices
+            assert choices == parameters.models[name].choices
 
     def test_the_verdict_is_plain(self) -> None:
         verdict = multiverse.verdict(STUDIES)

@@ -68,11 +68,11 @@ def test_a_study_against_another_recommended_reading_says_so() -> None:
         "of before (memory.residual: false)": now | {"memory.residual": False},
         "of before (head_norm: false, residual: false)": {"residual": False, "head_norm": False},
     }
-    for told, base in cases.items():
+    for text, base in cases.items():
         about = {"embedded": {"changes": {}, "base": {"dim": 64, **base}}}
         write_json(paths.STUDIES / "readings.json", about)
         caption = of_readings().caption("embedded")
-        assert caption.endswith("queries alone." if not told else f"reading {told}.")
+        assert caption.endswith("queries alone." if not text else f"reading {text}.")
 
 
 @pytest.mark.usefixtures("_studied")
@@ -153,12 +153,12 @@ def test_a_memory_has_content_where_zeroing_and_shuffling_both_cost(
     pd.DataFrame(rows).to_csv(paths.STUDIES / "memories_validation.csv", index=False)
     runs = dict.fromkeys(damages, (128, 0.0, 0.0, 0.0))
     report_workspace.study(runs).to_csv(paths.STUDIES / "memories.csv", index=False)
-    found = memories.summary().set_index("name")
-    assert found["content"].to_dict() == {
+    table = memories.summary().set_index("name")
+    assert table["content"].to_dict() == {
         "mgsl_net": True, "keys_written": False, "attention_only": False,
     }  # fmt: skip
-    assert found.loc["mgsl_net", "intact, R@1, IoU=0.7"] == pytest.approx(51)
-    assert found.loc["mgsl_net", "high, R@1, IoU=0.5"] == pytest.approx(52)
+    assert table.loc["mgsl_net", "intact, R@1, IoU=0.7"] == pytest.approx(51)
+    assert table.loc["mgsl_net", "high, R@1, IoU=0.5"] == pytest.approx(52)
     assert memories.choice(memories.summary()) == "mgsl_net"
     drawn = memories.draw(["embedded"])
     assert "SIMULATED" in drawn.caption

@@ -36,8 +36,8 @@ def test_a_dataset_that_is_not_prepared_says_what_to_run(tmp_path: Path) -> None
 
 def test_a_dataset_that_an_earlier_version_prepared_says_what_to_run(tmp_path: Path) -> None:
     prepare(prepare_config(), write_charades(tmp_path / "raw"), tmp_path / "prepared")
-    told = read_summary(tmp_path / "prepared")
-    del told["rare"]
-    write_summary(tmp_path / "prepared", told)
+    summary = read_summary(tmp_path / "prepared")
+    del summary["rare"]
+    write_summary(tmp_path / "prepared", summary)
     with pytest.raises(UserError, match=r"earlier version, its summary lacks rare: prepare it"):
         describe(tmp_path / "prepared")

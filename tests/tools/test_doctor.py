@@ -279,9 +279,9 @@ def test_every_source_is_listed_with_where_it_is_to_be_had(
     monkeypatch.setattr(sources, "reachable", lambda _: answer)
     monkeypatch.setattr(sources, "catalogue", lambda: [SOURCE, mirrored])
     assert doctor.list_sources() is fine
-    told = capsys.readouterr().out
-    assert f"{state:<9}           9  owner/name/file.txt  (charades_actions)" in told
-    assert "mirrored            9  owner/name/mirrored.txt" in told
+    output = capsys.readouterr().out
+    assert f"{state:<9}           9  owner/name/file.txt  (charades_actions)" in output
+    assert "mirrored            9  owner/name/mirrored.txt" in output
     monkeypatch.setattr(sources, "catalogue", lambda: [damaged])
     assert not doctor.list_sources()
     assert "has git blob id" in capsys.readouterr().out

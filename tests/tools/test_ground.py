@@ -145,10 +145,10 @@ def test_the_command_prints_tells_and_draws() -> None:
         "ground", "--checkpoint", str(checkpoint("mgsl_net")), "--features", "clips.npy",
         "--duration", "83.2", "--query", QUERY, "--device", "cpu",
     ]  # fmt: skip
-    told = CliRunner().invoke(app, command)
-    assert told.exit_code == 0
-    assert "SIMULATED" in told.output
-    assert "not a word of that dataset: closes, the" in told.output
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0
+    assert "SIMULATED" in result.output
+    assert "not a word of that dataset: closes, the" in result.output
     drawn = CliRunner().invoke(app, [*command, "--json", "--plot", "moments.svg"])
     answer = json.loads(drawn.output)
     assert len(answer["moments"]) == len(ask().moments)

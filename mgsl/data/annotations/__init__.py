@@ -83,7 +83,7 @@ def number_sentences(split: str, rows: Iterable[Row]) -> list[Annotation]:
         UserError: a sentence has no word or is no Unicode, or a video's name has other characters
             than letters, digits, dots, dashes and underscores.
     """
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     annotations = []
     for row in rows:
         if not any(map(str.isalnum, row.sentence)) or _SURROGATE.search(row.sentence):
@@ -92,7 +92,7 @@ def number_sentences(split: str, rows: Iterable[Row]) -> list[Annotation]:
             raise UserError(f"{row.where}: expected the name of a video, got {row.video!r}")
         annotations.append(
             Annotation(
-                qid=f"{row.video}-{seen[row.video]}",
+                qid=f"{row.video}-{counts[row.video]}",
                 video=row.video,
                 sentence=row.sentence.strip(),
                 split=split,
@@ -102,7 +102,7 @@ def number_sentences(split: str, rows: Iterable[Row]) -> list[Annotation]:
                 tagged=None,
             )
         )
-        seen[row.video] += 1
+        counts[row.video] += 1
     return annotations
 
 

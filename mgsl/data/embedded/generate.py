@@ -107,26 +107,26 @@ class _Generator:
         for split in SPLITS:
             plans = self.plans[split]
             draw = partial(self.vocabulary.draw, unseen=True)
-            told = self.vocabulary.deal(plans) if split == "train" else list(map(draw, plans))
+            sentences = self.vocabulary.deal(plans) if split == "train" else list(map(draw, plans))
             start = 0
             while start < len(plans):
                 end = start + self.rng.choices(sizes, weights)[0]
-                yield self._video(f"v{number:04}", split, plans[start:end], told[start:end])
+                yield self._video(f"v{number:04}", split, plans[start:end], sentences[start:end])
                 start, number = end, number + 1
 
     def _video(
-        self, video: str, split: str, plans: Sequence[Plan], told: Sequence[Words]
+        self, video: str, split: str, plans: Sequence[Plan], sentences: Sequence[Words]
     ) -> dict[str, Any]:
         duration_s = self.rng.randint(*self.recipe.duration_s)
         scenes: list[tuple[Span, Words, bool]] = []
-        for i, group in enumerate(self._groups(split, plans, told)):
+        for i, group in enumerate(self._groups(split, plans, sentences)):
             spans = self._spans(len(group), duration_s)
             for j, (span, words) in enumerate(zip(spans, group, strict=True)):
-                scenes.append((span, words, j == 0 and i < len(told)))
+                scenes.append((span, words, j == 0 and i < len(sentences)))
         scenes.sort(key=lambda scene: scene[0])
         queries: list[dict[str, Any]] = []
-        for event, (_, words, is_told) in enumerate(scenes):
-            if is_told:
+        for event, (_, words, has_query) in enumerate(scenes):
+            if has_query:
                 queries.append(self._query(f"{video}-{len(queries)}", words, event))
         return {
             "id": video,
@@ -137,25 +137,25 @@ class _Generator:
         }
 
     def _groups(
-        self, split: str, plans: Sequence[Plan], told: Sequence[Words]
+        self, split: str, plans: Sequence[Plan], sentences: Sequence[Words]
     ) -> list[list[Words]]:
         """Each event told of, with its distractors; then other events, each alone."""
         unseen, (fewest, most) = split != "train", self.recipe.num_events
-        shown, groups = list(told), []
-        for i, (plan, words) in enumerate(zip(plans, told, strict=True)):
+        events, groups = list(sentences), []
+        for i, (plan, words) in enumerate(zip(plans, sentences, strict=True)):
             kinds = [plan.deciding]
-            has_room = len(shown) + len(plans) - i < most
+            has_room = len(events) + len(plans) - i < most
             if has_room and self.rng.random() < self.recipe.second_share:
                 kinds.append(self.rng.choice([kind for kind in plan.bins if kind not in kinds]))
             for kind in kinds:
                 index = plan.bins[kind]
                 replace = partial(self.vocabulary.replace, words, kind, index, unseen=unseen)
-                shown.append(_draw_apart(replace, shown))
-            groups.append([words, *shown[-len(kinds) :]])
-        for _ in range(self.rng.randint(max(fewest, len(shown)), most) - len(shown)):
+                events.append(_draw_apart(replace, events))
+            groups.append([words, *events[-len(kinds) :]])
+        for _ in range(self.rng.randint(max(fewest, len(events)), most) - len(events)):
             draw = partial(self.vocabulary.draw, self.rng.choice(self.plans[split]), unseen=unseen)
-            shown.append(_draw_apart(draw, shown))
-            groups.append([shown[-1]])
+            events.append(_draw_apart(draw, events))
+            groups.append([events[-1]])
         return groups
 
     def _spans(self, number: int, duration_s: int) -> list[Span]:
@@ -186,9 +186,9 @@ def _names(words: Words) -> list[str]:
     return [seen_as(words[kind]) for kind in KINDS if kind in words]
 
 
-def _draw_apart(draw: Callable[[], Words], shown: Sequence[Words]) -> Words:
+def _draw_apart(draw: Callable[[], Words], events: Sequence[Words]) -> Words:
     """Draw until no event shown is true of what the other one says."""
-    others = [set(_names(words)) for words in shown]
+    others = [set(_names(words)) for words in events]
     while True:
         words = draw()
         names = set(_names(words))
@@ -279,7 +279,7 @@ def _read(path: Path) -> list[_VideoLine]:
     except FileNotFoundError:
         raise missing(path, "run `dvc repro data.dvc`") from None
     videos: list[_VideoLine] = []
-    known: set[str] = set()
+    names: set[str] = set()
     for number, line in enumerate(lines, start=1):
         where = f"{path}, line {number}"
         try:
@@ -287,9 +287,9 @@ def _read(path: Path) -> list[_VideoLine]:
         except json.JSONDecodeError as error:
             raise UserError(f"{where} is no JSON ({error}): {line[:80]!r}") from None
         for name in (video.id, *(query.qid for query in video.queries)):
-            if name in known:
+            if name in names:
                 raise UserError(f"{where} repeats the id {name!r}")
-            known.add(name)
+            names.add(name)
         videos.append(video)
     return videos
 

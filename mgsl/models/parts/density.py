@@ -91,7 +91,7 @@ def draw_pool(
 def answer(
     queries: Sequence[Query],
     pools: Sequence[Pool],
-    chosen: Int[np.ndarray, " queries"],
+    pool_of: Int[np.ndarray, " queries"],
     config: DensityConfig,
     *,
     seed: int,
@@ -104,7 +104,7 @@ def answer(
     Args:
         queries: what is asked. The id of a query decides its draws.
         pools: of all densities.
-        chosen: which pool each query draws from.
+        pool_of: which pool each query draws from.
         config: how many are drawn and kept.
         seed: of the draws.
 
@@ -121,14 +121,14 @@ def answer(
         while len(rows):
             qids = [queries[row].qid for row in rows.tolist()]
             draws = np.stack([_draw(qid, num, config.pool, seed) for qid in qids])
-            candidates = spans_of[chosen[rows, None], draws]
+            candidates = spans_of[pool_of[rows, None], draws]
             kept = nms(
                 candidates, np.ones(draws.shape, bool),
                 threshold=config.nms_threshold, keep=config.keep,
             )  # fmt: skip
-            found = np.take_along_axis(draws, np.maximum.accumulate(kept, axis=1), axis=1)
-            answered[rows] = spans_of[chosen[rows, None], found]
-            heights[rows] = heights_of[chosen[rows, None], found]
+            picks = np.take_along_axis(draws, np.maximum.accumulate(kept, axis=1), axis=1)
+            answered[rows] = spans_of[pool_of[rows, None], picks]
+            heights[rows] = heights_of[pool_of[rows, None], picks]
             num *= 2
             rows = rows[(kept[:, -1] < 0) & (num <= config.pool)]
     return answered, heights

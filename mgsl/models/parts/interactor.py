@@ -68,13 +68,15 @@ class Interactor(nn.Module):
         cell, keys = self.cell, self.from_words(words)
         of_clips, of_words = cell.weight_ih.split([clips.shape[-1], words.shape[-1]], dim=1)
         gates = self.dropout(clips) @ of_clips.T + (cell.bias_ih + cell.bias_hh)
-        seen = self.from_clips(clips)
+        projections = self.from_clips(clips)
         of_state = torch.cat([self.from_state.weight, cell.weight_hh]).T
         kept = self.dropout(words.new_ones(clips.shape[1], len(words), words.shape[-1]))
         absent = torch.zeros_like(mask, dtype=words.dtype).masked_fill(~mask, -torch.inf)
         state = memory = clips.new_zeros(len(clips), cell.hidden_size)
         states = []
-        for gate, clip, keep in zip(gates.unbind(1), seen.unbind(1), kept.unbind(0), strict=True):
+        for gate, clip, keep in zip(
+            gates.unbind(1), projections.unbind(1), kept.unbind(0), strict=True
+        ):
             asked, recurred = (state @ of_state).split([keys.shape[-1], gate.shape[-1]], dim=1)
             beta = self.score((keys + (clip + asked)[:, None]).tanh()).squeeze(-1)
             alpha = (beta + absent).softmax(dim=1)

@@ -92,13 +92,13 @@ def damages(
 def _reading(
     memories: Sequence[PersistentMemory], replace: Callable[[PersistentMemory], Tensor]
 ) -> Iterator[None]:
-    kept = [memory.slots.detach().clone() for memory in memories]
+    copies = [memory.slots.detach().clone() for memory in memories]
     try:
         for memory in memories:
             memory.slots.data.copy_(replace(memory))
         yield
     finally:
-        for memory, slots in zip(memories, kept, strict=True):
+        for memory, slots in zip(memories, copies, strict=True):
             memory.slots.data.copy_(slots)
 
 

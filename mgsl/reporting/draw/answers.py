@@ -34,10 +34,10 @@ def draw(answer: Answer, moment_s: tuple[float, float] | None = None) -> Drawing
         axes = figure.subplots()
         marks.spans(axes, bars, moment_s, (0.0, answer.duration_s))
         axes.set_title(f"“{answer.query}”")
-    seen = "SIMULATED features" if answer.simulated else "real features"
+    kind = "SIMULATED features" if answer.simulated else "real features"
     caption = (
         f"The {len(answer.moments)} best moments after non-maximum suppression, by "
-        f"{published.title(answer.method)} trained on {answer.dataset} ({seen}); the paler, the "
+        f"{published.title(answer.method)} trained on {answer.dataset} ({kind}); the paler, the "
         "lower the score."
     )
     if moment_s:

@@ -67,14 +67,14 @@ class Canvas:
 
     def text(self, x: Units, y: Units, words: str, **look: Any) -> None:
         """Words around (x, y); mathematics between dollar signs."""
-        given: dict[str, Any] = {
+        options: dict[str, Any] = {
             "ha": "center",
             "va": "center",
             "size": 6,
             "zorder": 4,
             "linespacing": 1.1,
         } | look
-        self.axes.text(x, y, words, parse_math="$" in words, **given)
+        self.axes.text(x, y, words, parse_math="$" in words, **options)
 
     def path(self, *points: Point, head: bool = True) -> None:
         """A line through points, with an arrow's head at its end."""
@@ -114,9 +114,9 @@ class Canvas:
     def grid(self, x: Units, y: Units, columns: int, rows: int) -> None:
         """The slots of a memory."""
         tints = ("#f3c266", "#e8a93b", "#f8dca4", "#d9952a", "#fbe9c6")
-        chosen = np.random.default_rng(0).integers(len(tints), size=(columns, rows))
+        indices = np.random.default_rng(0).integers(len(tints), size=(columns, rows))
         for column in range(columns):
             for row in range(rows):
                 corner = x + 1.5 * (column - columns / 2), y + 1.5 * (row - rows / 2)
-                tint = tints[chosen[column, row]]
+                tint = tints[indices[column, row]]
                 self.axes.add_patch(Rectangle(corner, 1.3, 1.3, fc=tint, lw=0, zorder=3))

@@ -86,8 +86,8 @@ def _number_ids(svg: bytes) -> bytes:
     The last of those digits differ from one processor to another, and nobody sees them.
     """
     numbers: dict[bytes, bytes] = {}
-    for found in re.findall(rb'\bid="([a-zA-Z][0-9a-f]{10})"', svg):
-        numbers.setdefault(found, b"i%d" % len(numbers))
+    for identifier in re.findall(rb'\bid="([a-zA-Z][0-9a-f]{10})"', svg):
+        numbers.setdefault(identifier, b"i%d" % len(numbers))
     return re.sub(rb"\b[a-zA-Z][0-9a-f]{10}\b", lambda name: numbers.get(name[0], name[0]), svg)
 
 

@@ -30,9 +30,9 @@ def rarest_word(results: Results, query: Query) -> str:
         return "no noun, verb or adjective"
     word = min(words, key=lambda word: counts.get(word, 0))
     times = int(counts.get(word, 0))
-    seen = {0: "never seen", 1: "seen once", 2: "seen twice"}.get(times, f"seen {times:,} times")
+    often = {0: "never seen", 1: "seen once", 2: "seen twice"}.get(times, f"seen {times:,} times")
     where = "all splits" if results.preparation.preparation.rare.corpus == "all" else "training"
-    return f"rarest word: “{word}”, {seen} in {where}"
+    return f"rarest word: “{word}”, {often} in {where}"
 
 
 def truth(results: Results, query: Query) -> list[Bar]:

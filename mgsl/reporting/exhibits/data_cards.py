@@ -38,12 +38,12 @@ def build(datasets: Sequence[str], studies: str) -> TextTable:
     Raises:
         UserError: docs/data.md is missing, or tells nothing of a dataset.
     """
-    studied, told = Studies(studies), prose(PROSE)
+    studied, sections = Studies(studies), prose(PROSE)
     names = [*datasets, *(name for name in DATASETS if name not in datasets)]
     rows = [
         (f"{DATASETS[name].title} ({name})", point, text)
         for name in names
-        for point, text in _card(name, name in datasets, studied, told)
+        for point, text in _card(name, name in datasets, studied, sections)
     ]
     caption = (
         "Data cards. Pairs are counted here, beside the paper’s counts where it gives some. "
@@ -67,18 +67,18 @@ def prose(path: Path) -> dict[str, list[tuple[str, str]]]:
     except FileNotFoundError:
         raise UserError(f"{path} is missing: restore it by git") from None
     _, *parts = _SECTION.split(text)
-    found: dict[str, list[tuple[str, str]]] = {}
+    sections: dict[str, list[tuple[str, str]]] = {}
     for heading, body in zip(parts[::2], parts[1::2], strict=True):
         for name in re.findall(r"`(\w+)`", heading):
-            found.setdefault(name, []).extend(_points(body))
-    return found
+            sections.setdefault(name, []).extend(_points(body))
+    return sections
 
 
 def _card(
-    name: str, shown: bool, studied: Studies, told: dict[str, list[tuple[str, str]]]
+    name: str, shown: bool, studied: Studies, sections: dict[str, list[tuple[str, str]]]
 ) -> Iterator[tuple[str, str]]:
     dataset = DATASETS[name]
-    points = told.get(name, [])
+    points = sections.get(name, [])
     if not points:
         raise UserError(f"{PROSE} tells nothing of the dataset {name!r}")
     yield "In this report", "shown" if shown else "not run"

@@ -68,9 +68,9 @@ def _platform() -> Iterator[tuple[str, str]]:
     yield "System", f"{platform.system()}, {platform.machine()}"
 
 
-def _numerics(sources: Sequence[Results]) -> Iterator[tuple[str, str]]:
-    for source in sources:
-        yield f"Runs of {source.dataset}", stamps.numerics_of(source)
+def _numerics(all_results: Sequence[Results]) -> Iterator[tuple[str, str]]:
+    for results in all_results:
+        yield f"Runs of {results.dataset}", stamps.numerics_of(results)
     yield "This report", numerics.current().label
     if not numerics.native():
         for name in numerics.ENVIRONMENT:
@@ -88,13 +88,13 @@ def _version(name: str, locked: dict[str, str]) -> str:
     return version if version == wanted else f"{version} (locked: {wanted})"
 
 
-def _parameters(source: Results) -> Iterator[tuple[str, str, str]]:
-    config, prepared = source.config, source.preparation
+def _parameters(results: Results) -> Iterator[tuple[str, str, str]]:
+    config, prepared = results.config, results.preparation
     for part, document in (("evaluation", config.evaluation), ("preparation", prepared)):
         values = flatten(document.model_dump(mode="json"))
-        told = "; ".join(f"{name} {value}" for name, value in values)
-        yield f"Parameters of {source.dataset}", part, told
+        text = "; ".join(f"{name} {value}" for name, value in values)
+        yield f"Parameters of {results.dataset}", part, text
     for name in config.names:
-        values = flatten(source.run(name).model_dump(mode="json", exclude={"dataset", "name"}))
-        told = "; ".join(f"{key} {value}" for key, value in values)
-        yield f"Parameters of {source.dataset}", name, told
+        values = flatten(results.run(name).model_dump(mode="json", exclude={"dataset", "name"}))
+        text = "; ".join(f"{key} {value}" for key, value in values)
+        yield f"Parameters of {results.dataset}", name, text

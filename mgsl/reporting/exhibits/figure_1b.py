@@ -76,10 +76,10 @@ def _draw_recall(results: Results, axes: Axes) -> None:
         height = top - row
         rows.append((height, published.title(name)))
         for group, offset in (("rare", 0.13), ("common", -0.13)):
-            found = results.result(name, group, METRIC)
-            if found is None:
+            score = results.result(name, group, METRIC)
+            if score is None:
                 continue
-            number = Measured.of(found, scale=100.0)
+            number = Measured.of(score, scale=100.0)
             marks.interval(
                 axes, number, height + offset, style.color(name), width=1, size=5,
                 edge=1, filled=group == "rare",

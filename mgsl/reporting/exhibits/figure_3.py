@@ -36,9 +36,9 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
     Raises:
         UserError: none of them was run.
     """
-    found = read_all(datasets, names)
-    heights = [_height(trace) * diagram.UNIT for _, trace in found]
-    parts = [partial(_part, *which) for which in found]
+    traces = read_all(datasets, names)
+    heights = [_height(trace) * diagram.UNIT for _, trace in traces]
+    parts = [partial(_part, *which) for which in traces]
     figure = figures.compose(heights, parts, width=style.WIDTH)
     caption = (
         "Figure 3. The heterogeneous attention as it was called, with the shapes of what passes "

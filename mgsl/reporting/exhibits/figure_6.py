@@ -61,14 +61,14 @@ def examples(results: Results) -> list[Query]:
 
 def bars(results: Results, query: Query) -> list[Bar]:
     """The truth and each method's answer; a method that was not run has words in its place."""
-    found = [Bar(query.start_s, query.end_s, _TRUTH, "", style.MOMENT)]
+    answers = [Bar(query.start_s, query.end_s, _TRUTH, "", style.MOMENT)]
     for name, title in METHODS.items():
         if name in results.config.names:
             answer = timeline.answer(results, query, name)
-            found.append(Bar(answer.start_s, answer.end_s, title, answer.text, answer.color))
+            answers.append(Bar(answer.start_s, answer.end_s, title, answer.text, answer.color))
         else:
-            found.append(Bar(0.0, 0.0, title, NOT_RUN, style.MUTED))
-    return found
+            answers.append(Bar(0.0, 0.0, title, NOT_RUN, style.MUTED))
+    return answers
 
 
 def _ours(results: Results, part: SubFigure) -> None:
@@ -79,8 +79,10 @@ def _ours(results: Results, part: SubFigure) -> None:
         kind = "rare" if query.rare else "common"
         note = f"{kind} · {timeline.rarest_word(results, query)}"
         moment = query.start_s, query.end_s
-        found = bars(results, query)
-        _panel(axes, query.sentence, note, found, moment, (0.0, query.duration_s), first=not place)
+        answers = bars(results, query)
+        _panel(
+            axes, query.sentence, note, answers, moment, (0.0, query.duration_s), first=not place
+        )
 
 
 def _printed(part: SubFigure) -> None:
@@ -93,22 +95,22 @@ def _printed(part: SubFigure) -> None:
     panels = part.subplots(1, len(examples), squeeze=False)[0]
     for place, (axes, (sentence, spans)) in enumerate(zip(panels, examples.items(), strict=True)):
         truth = spans["ground truth"]
-        found = [Bar(*truth, _TRUTH, "", style.MOMENT)]
+        answers = [Bar(*truth, _TRUTH, "", style.MOMENT)]
         for method, span in spans.items():
             if method in names:
                 name = names[method]
                 text = timeline.overlap_text(span, truth)
-                found.append(Bar(*span, METHODS[name], text, style.color(name)))
+                answers.append(Bar(*span, METHODS[name], text, style.color(name)))
         ends = [end for span in spans.values() for end in span]
         window = max(0.0, min(ends) - _MARGIN_S), max(ends) + _MARGIN_S
-        _panel(axes, sentence, "printed", found, truth, window, first=not place)
+        _panel(axes, sentence, "printed", answers, truth, window, first=not place)
 
 
 def _panel(
-    axes: Axes, sentence: str, note: str, found: list[Bar], moment: tuple[float, float],
+    axes: Axes, sentence: str, note: str, answers: list[Bar], moment: tuple[float, float],
     window: tuple[float, float], *, first: bool,
 ) -> None:  # fmt: skip
-    marks.spans(axes, found, moment, window)
+    marks.spans(axes, answers, moment, window)
     if not first:
         axes.tick_params(labelleft=False)
     axes.set_title(textwrap.fill(f"“{sentence}”", _LETTERS), size=7.5, pad=14)

@@ -33,12 +33,12 @@ def draw(datasets: Sequence[str]) -> Drawing:
     Raises:
         UserError: nothing was looked into.
     """
-    found = [one for dataset in datasets for one in inspections.read(Results(dataset))]
-    if not found:
+    runs = [one for dataset in datasets for one in inspections.read(Results(dataset))]
+    if not runs:
         raise UserError("no memory was looked into: list a run under `inspected` in params.yaml")
-    heights = [_HEAD + _plane(one) + _LINE * _lines(one) for one in found]
-    figure = figures.compose(heights, [partial(_part, one) for one in found], width=style.WIDTH)
-    rule = found[0].summary(found[0].seeds[0])["rule"]
+    heights = [_HEAD + _plane(one) + _LINE * _lines(one) for one in runs]
+    figure = figures.compose(heights, [partial(_part, one) for one in runs], width=style.WIDTH)
+    rule = runs[0].summary(runs[0].seeds[0])["rule"]
     caption = (
         "Figure 7. The slots of each memory on their first two principal components (share of the "
         "variance on the axes), coloured by the training frequency of the words that address them "
@@ -49,48 +49,48 @@ def draw(datasets: Sequence[str]) -> Drawing:
         "rare content lies in scattered slots: Spearman’s correlation, over words, of their "
         "frequency with how far the slots that they address lie from their five nearest "
         "neighbours, with its bootstrap interval. Slots and pairs are of seed "
-        f"{found[0].seeds[0]}, the verdict of all seeds. "
-        + " ".join(dict.fromkeys(one.results.caption for one in found))
+        f"{runs[0].seeds[0]}, the verdict of all seeds. "
+        + " ".join(dict.fromkeys(one.results.caption for one in runs))
     )
     return Drawing(figure, "Figure 7. What the slots hold", caption)
 
 
-def _shown(found: Inspected) -> list[str]:
+def _shown(run: Inspected) -> list[str]:
     """The memories that have a panel."""
-    return list(found.summary(found.seeds[0])["memories"])[:2]
+    return list(run.summary(run.seeds[0])["memories"])[:2]
 
 
-def _same(found: Inspected) -> bool:
+def _same(run: Inspected) -> bool:
     """Whether no memory has two slots that differ."""
-    return bool(found.table("slots", found.seeds[0])["distance"].max() <= SAME)
+    return bool(run.table("slots", run.seeds[0])["distance"].max() <= SAME)
 
 
-def _plane(found: Inspected) -> float:
+def _plane(run: Inspected) -> float:
     """Inches: a point needs less room than a plane."""
-    return 0.7 if _same(found) else _PLANE
+    return 0.7 if _same(run) else _PLANE
 
 
-def _lines(found: Inspected) -> int:
-    slots = found.table("slots", found.seeds[0])
-    chosen = slots[slots["representative"] != ""]
-    most = int(chosen.groupby("memory").size().max()) if len(chosen) else 0
+def _lines(run: Inspected) -> int:
+    slots = run.table("slots", run.seeds[0])
+    representatives = slots[slots["representative"] != ""]
+    most = int(representatives.groupby("memory").size().max()) if len(representatives) else 0
     return max(1, most * (_PAIRS + 1)) + 3
 
 
-def _part(found: Inspected, part: SubFigure) -> None:
-    title = f"{published.title(found.name)}, {found.results.heading}"
+def _part(run: Inspected, part: SubFigure) -> None:
+    title = f"{published.title(run.name)}, {run.results.heading}"
     part.suptitle(title, x=0.01, ha="left", size=8.5, weight="bold")
-    memories = _shown(found)
+    memories = _shown(run)
     grid = part.subplots(
-        2, len(memories), height_ratios=[_plane(found), _LINE * _lines(found)], squeeze=False
+        2, len(memories), height_ratios=[_plane(run), _LINE * _lines(run)], squeeze=False
     )
-    slots = found.table("slots", found.seeds[0])
+    slots = run.table("slots", run.seeds[0])
     norm = _norm(slots["frequency"])
     for column, memory in enumerate(memories):
         mine = slots[slots["memory"] == memory].reset_index(drop=True)
-        _draw_plane(grid[0, column], found, memory, mine, norm)
-        _write(grid[1, column], found, memory, mine)
-    if _same(found):
+        _draw_plane(grid[0, column], run, memory, mine, norm)
+        _write(grid[1, column], run, memory, mine)
+    if _same(run):
         return
     bar = part.colorbar(
         ScalarMappable(norm, _COLORS), ax=list(grid[0]), shrink=0.7, aspect=25, pad=0.01
@@ -110,7 +110,7 @@ def _norm(frequency: pd.Series) -> LogNorm:
 
 
 def _draw_plane(
-    axes: Axes, found: Inspected, memory: str, slots: pd.DataFrame, norm: LogNorm
+    axes: Axes, run: Inspected, memory: str, slots: pd.DataFrame, norm: LogNorm
 ) -> None:
     axes.set_title(f"{MEMORIES.get(memory, memory)}, {len(slots)} slots")
     if slots["distance"].max() <= SAME:
@@ -121,7 +121,7 @@ def _draw_plane(
             ha="center", size=7,
         )  # fmt: skip
         return
-    shares = found.summary(found.seeds[0])["memories"][memory]["variance_shares"]
+    shares = run.summary(run.seeds[0])["memories"][memory]["variance_shares"]
     area = 6 + 90 * np.sqrt(slots["share_train"] / max(slots["share_train"].max(), 1e-12))
     axes.scatter(
         slots["x"], slots["y"], s=area, c=1 + slots["frequency"], cmap=_COLORS, norm=norm,
@@ -139,30 +139,30 @@ def _draw_plane(
 
 def _representatives(slots: pd.DataFrame) -> list[tuple[str, pd.Series]]:
     """Letters of the representative slots, those of rare words first."""
-    chosen = slots[slots["representative"] != ""]
-    order = chosen.sort_values("representative", ascending=False, kind="stable")
+    representatives = slots[slots["representative"] != ""]
+    order = representatives.sort_values("representative", ascending=False, kind="stable")
     return [("ABCDEFGH"[place], row) for place, (_, row) in enumerate(order.iterrows())]
 
 
-def _write(axes: Axes, found: Inspected, memory: str, slots: pd.DataFrame) -> None:
+def _write(axes: Axes, run: Inspected, memory: str, slots: pd.DataFrame) -> None:
     """The pairs of each representative slot, and the verdict."""
     style.bare(axes)
-    count = _lines(found)
+    count = _lines(run)
     axes.set_ylim(-count, 0)
     axes.set_xlim(0, 1)
     line = -0.5
-    pairs = found.table("pairs", found.seeds[0])
+    pairs = run.table("pairs", run.seeds[0])
     for letter, row in _representatives(slots):
         words = ", ".join(word.partition(":")[0] for word in row["words"].split()[:4])
         _say(axes, line, f"{letter}  {row['representative']}: {words}", weight="bold")
         mine = pairs.query("memory == @memory and slot == @row.slot and split == 'test'")
         for place, (_, pair) in enumerate(mine[:_PAIRS].iterrows(), start=1):
-            seen = "" if pd.isna(pair["frequency"]) else f" [{int(pair['frequency'])}]"
+            frequency = "" if pd.isna(pair["frequency"]) else f" [{int(pair['frequency'])}]"
             ink = style.color("printed") if pair["rare"] else style.INK
-            text = _shorten(pair["sentence"], _LONGEST - len(seen)) + seen
+            text = _shorten(pair["sentence"], _LONGEST - len(frequency)) + frequency
             _say(axes, line - place, f"{pair['score']:.2f}  {text}", color=ink)
         line -= _PAIRS + 1
-    scatter = found.scatter().query("memory == @memory and unit == 'words'").iloc[0]
+    scatter = run.scatter().query("memory == @memory and unit == 'words'").iloc[0]
     verdict = inspections.scattered(scatter)
     if not np.isnan(scatter["correlation"]):
         verdict = (

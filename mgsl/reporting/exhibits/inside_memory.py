@@ -44,11 +44,11 @@ def draw(datasets: Sequence[str]) -> Drawing:
         UserError: nothing was looked into.
     """
     all_results = [Results(dataset) for dataset in datasets]
-    found = {results: inspections.read(results) for results in all_results}
-    if not all(found.values()):
+    runs_of = {results: inspections.read(results) for results in all_results}
+    if not all(runs_of.values()):
         raise UserError("no memory was looked into: list a run under `inspected` in params.yaml")
-    heights = [_HEAD + _DAMAGE + _CURVE + _VERDICT * (1 + len(runs)) for runs in found.values()]
-    parts = [partial(_part, results, runs) for results, runs in found.items()]
+    heights = [_HEAD + _DAMAGE + _CURVE + _VERDICT * (1 + len(runs)) for runs in runs_of.values()]
+    parts = [partial(_part, results, runs) for results, runs in runs_of.items()]
     figure = figures.compose(heights, parts, width=style.WIDTH)
     caption = (
         "Inside the memory. Above: R@1 on the test queries with the memories damaged, less R@1 "

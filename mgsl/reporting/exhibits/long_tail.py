@@ -151,8 +151,8 @@ def _label_ends(axes: Axes, at: Curve, ends: dict[str, float]) -> None:
 def _axis(axes: Axes, results: Results, *, label: bool = True, sparse: bool = False) -> None:
     """Frequencies in words, on their logarithm; the threshold of "rare" as a line."""
     _, at, _ = _places(results)
-    wanted = _FEW_TICKS if sparse else _TICKS
-    ticks = [tick for tick in wanted if at[0] - 0.01 <= np.log1p(tick) <= at[-1]]
+    candidates = _FEW_TICKS if sparse else _TICKS
+    ticks = [tick for tick in candidates if at[0] - 0.01 <= np.log1p(tick) <= at[-1]]
     axes.set_xticks(np.log1p(ticks), [f"{tick:,}" for tick in ticks])
     axes.set_xlim(at[0] - 0.05, at[-1] + 0.05)
     threshold = results.preparation.preparation.rare.threshold

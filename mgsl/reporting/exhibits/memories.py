@@ -149,11 +149,11 @@ def _write_held(axes: Axes, table: pd.DataFrame) -> None:
         if pd.isna(run["video_slot_rank"]):
             continue
         used = [100 * run[f"{side}_used_slots"] for side in ("video", "query")]
-        told = (
+        texts = (
             f"{run['video_slot_rank']:.1f} / {run['query_slot_rank']:.1f}",
             f"{used[0]:.0f} / {used[1]:.0f}",
             "yes" if run["content"] else "no",
         )
-        for across, text in zip(columns, told, strict=True):
+        for across, text in zip(columns, texts, strict=True):
             axes.text(across, -row, text, transform=axes.get_yaxis_transform(), size=6.5,
                       va="center")  # fmt: skip

@@ -180,10 +180,10 @@ def _draw_edges(axes: Axes, fitting: pd.DataFrame) -> None:
         )  # fmt: skip
     labels = []
     for place, row in enumerate(fitting.to_dict("records")):
-        found = [row[edge] for edge in EDGES]
-        axes.plot(found, [-place] * 3, color=style.FAINT, lw=0.8, zorder=1)
-        axes.plot(found, [-place] * 3, "o", ms=4.5, color=style.SERIES[0], mew=0)
-        for edge in found:
+        edges = [row[edge] for edge in EDGES]
+        axes.plot(edges, [-place] * 3, color=style.FAINT, lw=0.8, zorder=1)
+        axes.plot(edges, [-place] * 3, "o", ms=4.5, color=style.SERIES[0], mew=0)
+        for edge in edges:
             axes.annotate(
                 f"{edge}", (edge, -place), (0, 5), textcoords="offset points", ha="center", size=6,
                 color=style.SERIES[0],

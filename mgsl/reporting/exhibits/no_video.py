@@ -63,29 +63,29 @@ def _ranked(table: pd.DataFrame, benchmark: str, metric: str) -> list[tuple[floa
         if (name, benchmark, metric) in numbers
     ]
     for name, title in (BLIND | PEOPLE).items():
-        found = value(table, benchmark, name, ASKED if name in PEOPLE else "all", metric)
-        if found is not None:
-            rows.append((found["value"], title, found))
+        score = value(table, benchmark, name, ASKED if name in PEOPLE else "all", metric)
+        if score is not None:
+            rows.append((score["value"], title, score))
     return sorted(rows, key=lambda row: row[0])
 
 
 def _draw_ranks(axes: Axes, rows: list[tuple[float, str, Any]]) -> None:
-    for place, (percent, _, found) in enumerate(rows):
-        ink = style.MUTED if found is None else _INKS[found["name"]]
+    for place, (percent, _, score) in enumerate(rows):
+        ink = style.MUTED if score is None else _INKS[score["name"]]
         axes.plot([0, percent], [place, place], color=ink, lw=0.7)
-        if found is None:
+        if score is None:
             marks.mark(axes, percent, place, ink, marker="D", size=3, edge=0.8, filled=False)
         else:
-            axes.plot([found["low"], found["high"]], [place, place], color=ink, lw=2.2, alpha=0.4)
+            axes.plot([score["low"], score["high"]], [place, place], color=ink, lw=2.2, alpha=0.4)
             axes.plot(percent, place, "o", ms=4, color=ink, mew=0)
         axes.annotate(
             f"{percent:.1f}", (percent, place), (5, 0), textcoords="offset points", va="center",
-            size=5.8, color=style.INK if found is None else ink,
+            size=5.8, color=style.INK if score is None else ink,
         )  # fmt: skip
     axes.set_yticks(range(len(rows)), [title for _, title, _ in rows], size=6.3)
-    for label, (_, _, found) in zip(axes.get_yticklabels(), rows, strict=True):
-        label.set_color(style.INK if found is None else _INKS[found["name"]])
-        label.set_fontweight("normal" if found is None else "bold")
+    for label, (_, _, score) in zip(axes.get_yticklabels(), rows, strict=True):
+        label.set_color(style.INK if score is None else _INKS[score["name"]])
+        label.set_fontweight("normal" if score is None else "bold")
     axes.set_xlim(0, 108)
     axes.set_xticks([0, 25, 50, 75, 100])
     axes.tick_params(axis="y", length=0)
@@ -119,16 +119,16 @@ def _rare(table: pd.DataFrame, part: SubFigure) -> None:
 
 def _caption(studies: Studies, table: pd.DataFrame) -> str:
     asked = [
-        f"{told['matched']:,} of {told['told']:,} re-annotated queries of "
+        f"{counts['matched']:,} of {counts['told']:,} re-annotated queries of "
         f"{BENCHMARKS[name][0]} were found among its test queries"
-        for name, told in studies.about["people"].items()
-        if told["told"]
+        for name, counts in studies.about["people"].items()
+        if counts["told"]
     ]
     same = [
         f"{value(table, name, 'action_prior', ASKED, METRICS[0])['value']:.1f} on "
         f"{BENCHMARKS[name][0]}"
-        for name, told in studies.about["people"].items()
-        if told["told"]
+        for name, counts in studies.about["people"].items()
+        if counts["told"]
     ]
     return (
         "How much of each metric needs no video. Diamonds: what the paper prints. Purple: methods "

@@ -93,18 +93,18 @@ def _number(
         "features": results.summary["features"],
         "simulated": results.simulated,
     }
-    found = results.result(method.name, "all", metric)
-    if found is None:
+    score = results.result(method.name, "all", metric)
+    if score is None:
         return number
-    ours = round(100 * found["value"], 2)
+    ours = round(100 * score["value"], 2)
     return number | {
         "ours_percent": ours,
-        "sd_points": round(100 * found["sd"], 2),
-        "low_percent": round(100 * found["low"], 2),
-        "high_percent": round(100 * found["high"], 2),
+        "sd_points": round(100 * score["sd"], 2),
+        "low_percent": round(100 * score["low"], 2),
+        "high_percent": round(100 * score["high"], 2),
         "gap_points": None if printed is None else round(ours - printed, 2),
-        "trainings": int(found["trainings"]),
-        "queries": int(found["queries"]),
+        "trainings": int(score["trainings"]),
+        "queries": int(score["queries"]),
     }
 
 
@@ -140,11 +140,11 @@ def _caption(all_results: Sequence[Results]) -> str:
             parts.append("Simulated features have no gap: the paper's methods saw real ones.")
         else:
             parts.append("It has no counterpart in the paper and is compared with none of it.")
-    told = (
+    deviation = (
         "; ± is the standard deviation over trainings"
         if len(all_results[0].config.seeds) > 1
         else ""
     )
-    parts.append(f"{rule(all_results)} The interval stands beside the number{told}.")
+    parts.append(f"{rule(all_results)} The interval stands beside the number{deviation}.")
     parts.append(f"– : not printed, or not run. {DITTO} : the printed number of the row above.")
     return " ".join(parts)

@@ -55,12 +55,12 @@ def build(datasets: Sequence[str]) -> Table:
         for setting in _SETTINGS:
             cells += _ours(costs, setting, method, numbers)
         for results in all_results:
-            found = results.result(method.name, "all", METRIC)
-            cells.append(_recall(found))
-            if found is not None:
+            score = results.result(method.name, "all", METRIC)
+            cells.append(_recall(score))
+            if score is not None:
                 keys = ("value", "low", "high", "sd")
-                number = {key: round(100 * found[key], 2) for key in keys}
-                number["trainings"] = int(found["trainings"])
+                number = {key: round(100 * score[key], 2) for key in keys}
+                number["trainings"] = int(score["trainings"])
                 numbers.append(_number(method, "", results.dataset, METRIC) | number)
         title = method.title + mark(method.name, datasets)
         rows.append((title, tuple(cells)))
@@ -86,18 +86,18 @@ def _ours(
 ) -> list[Cell]:
     """The cells of one setting, in the order of `_OURS`; their numbers go to `numbers`."""
     name = method.name
-    counted = costs.counted.get((setting, name))
-    if counted is None:
+    cost = costs.counted.get((setting, name))
+    if cost is None:
         return [Cell(reason="not among the methods of params.yaml")] * len(_OURS)
 
     def note(quantity: str, **values: Any) -> None:
         known = {key: round(float(value), 4) for key, value in values.items()}
-        numbers.append(_number(method, setting, counted["dataset"], quantity) | known)
+        numbers.append(_number(method, setting, cost["dataset"], quantity) | known)
 
-    note("parameters", value=counted["parameters"])
-    note("MiB of float32", value=counted["mib"])
-    note("multiply-adds of a query", value=counted["multiply_adds"])
-    size = [Cell(f"{counted['mib']:.3g}"), Cell(f"{counted['multiply_adds'] / 1e6:,.0f}")]
+    note("parameters", value=cost["parameters"])
+    note("MiB of float32", value=cost["mib"])
+    note("multiply-adds of a query", value=cost["multiply_adds"])
+    size = [Cell(f"{cost['mib']:.3g}"), Cell(f"{cost['multiply_adds'] / 1e6:,.0f}")]
     totals = {n: row for (s, m, n, part), row in costs.timed.items()
               if (s, m, part) == (setting, name, "total")}  # fmt: skip
     if not totals:
@@ -133,10 +133,10 @@ def _number(method: published.Method, setting: str, dataset: str, quantity: str)
     }
 
 
-def _recall(found: "pd.Series | None") -> Cell:
-    if found is None:
+def _recall(score: "pd.Series | None") -> Cell:
+    if score is None:
         return Cell(reason="not run")
-    number = Measured.of(found, scale=100.0)
+    number = Measured.of(score, scale=100.0)
     return Cell(f"{number.value:.2f}", interval(number.low, number.high))
 
 

@@ -117,11 +117,11 @@ def _part(
     part.suptitle(
         f"{published.title(name)}, {results.heading}", x=0.01, ha="left", size=8, weight="bold"
     )
-    found = _found(results, name)
-    grid = part.subplots(-(-len(found) // _ACROSS), _ACROSS, squeeze=False)
-    for axes in grid.flat[len(found) :]:
+    panels = _found(results, name)
+    grid = part.subplots(-(-len(panels) // _ACROSS), _ACROSS, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
-    for axes, (title, pattern) in zip(grid.flat, found, strict=False):
+    for axes, (title, pattern) in zip(grid.flat, panels, strict=False):
         lines = _lines(curves[0], pattern)
         axes.set_title(title, size=7, weight="normal")
         for ink, column in zip(style.SERIES, lines, strict=False):
@@ -145,10 +145,10 @@ def _found(results: Results, name: str) -> list[tuple[str, str]]:
 
 def _lines(curve: pd.DataFrame, pattern: str) -> dict[str, str]:
     """The columns that a pattern finds, and what their lines are called; not those always 0."""
-    found = {
+    matches = {
         str(column): re.fullmatch(pattern, str(column)) for column in curve if curve[column].any()
     }
-    return {column: match[1] for column, match in found.items() if match}
+    return {column: match[1] for column, match in matches.items() if match}
 
 
 def _scaled(curve: pd.DataFrame, column: str) -> pd.Series:

@@ -40,6 +40,6 @@ class Costs:
         """What the times are of, in words."""
         if not paths.TIMED_ON.is_file():
             return "Nothing was timed: `python -m mgsl efficiency` does."
-        told = json.loads(paths.TIMED_ON.read_text(encoding="utf-8"))
-        threads = "1 thread" if told["threads"] == 1 else f"{told['threads']} threads"
-        return f"Times are of {told['processor']}, {threads}, torch {told['torch']}, no GPU."
+        about = json.loads(paths.TIMED_ON.read_text(encoding="utf-8"))
+        threads = "1 thread" if about["threads"] == 1 else f"{about['threads']} threads"
+        return f"Times are of {about['processor']}, {threads}, torch {about['torch']}, no GPU."

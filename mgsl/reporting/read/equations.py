@@ -130,9 +130,9 @@ def _equation(
 ) -> Equation:
     numbers = list(row["formulas"])
     in_force = {key: choices[key] for key in row["choices"]}
-    found = list(excerpts(numbers))
+    pieces = list(excerpts(numbers))
     # Where several forms of one equation can be chosen, the one in force comes first.
-    found.sort(key=lambda excerpt: excerpt.function.partition("_")[0] not in in_force.values())
+    pieces.sort(key=lambda excerpt: excerpt.function.partition("_")[0] not in in_force.values())
     return Equation(
         title=row["title"],
         formulas=row["formulas"],
@@ -140,7 +140,7 @@ def _equation(
         erratum=row.get("erratum", ""),
         choices=in_force,
         questions=tuple(questions[number] for number in row["questions"]),
-        excerpts=tuple(found),
+        excerpts=tuple(pieces),
         example=row["example"],
         steps=tuple(
             tuple(Step(**step) for step in example["steps"])

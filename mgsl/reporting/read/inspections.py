@@ -50,12 +50,12 @@ class Inspected:
         """
         path = paths.inspected(self.results.dataset, self.name, seed) / f"{kind}.csv"
         try:
-            found = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
+            rows = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
         except FileNotFoundError:
             raise UserError(f"{path} is missing: run `dvc repro`") from None
         except pd.errors.EmptyDataError:
             return pd.DataFrame()
-        return found.fillna({column: "" for column in _TEXTS if column in found})
+        return rows.fillna({column: "" for column in _TEXTS if column in rows})
 
     def summary(self, seed: int) -> dict[str, Any]:
         """What one seed's memories are, by name, and the rule by which slots are shown.
@@ -65,10 +65,10 @@ class Inspected:
         """
         path = paths.inspected(self.results.dataset, self.name, seed) / "summary.json"
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UserError(f"{path} is missing: run `dvc repro`") from None
-        return found
+        return document
 
     def probes(self) -> pd.DataFrame:
         """R@1 by probe, group and metric, and the difference to intact, in fractions.
@@ -106,11 +106,11 @@ class Inspected:
             Columns memory, unit, correlation, low, high, sd, trainings.
         """
         rows = pd.concat([self.table("scatter", seed) for seed in self.seeds])
-        kept = ["memory", "unit"]
+        keys = ["memory", "unit"]
         if (number := len(self.seeds)) == 1:
-            return rows[[*kept, "correlation", "low", "high"]].assign(sd=np.nan, trainings=1)
+            return rows[[*keys, "correlation", "low", "high"]].assign(sd=np.nan, trainings=1)
         # A training whose slots are all the same has no correlation, and then there is no mean.
-        by_memory = rows.groupby(kept, sort=False)["correlation"]
+        by_memory = rows.groupby(keys, sort=False)["correlation"]
         table = by_memory.agg(lambda values: values.mean(skipna=False)).reset_index()
         sd = by_memory.std().to_numpy()
         tail = (1 + self.results.config.evaluation.confidence) / 2
@@ -121,19 +121,19 @@ class Inspected:
 
 def read(results: Results) -> list[Inspected]:
     """What was looked into, in the order of params.yaml."""
-    told = params.read(InspectConfig, paths.config(results.dataset, "inspect"))
-    return [Inspected(results, name, told.seeds) for name in told.names]
+    config = params.read(InspectConfig, paths.config(results.dataset, "inspect"))
+    return [Inspected(results, name, config.seeds) for name in config.names]
 
 
-def carries_content(found: Inspected, metric: str) -> str:
+def carries_content(run: Inspected, metric: str) -> str:
     """Whether slots hold something of their own, by what shuffling them costs all queries.
 
     Content: the interval of the difference lies below 0. None: both of its ends are 0. Else, and
     of one training, undecided.
     """
-    if len(found.seeds) == 1:
+    if len(run.seeds) == 1:
         return ONE_TRAINING
-    rows = found.probes().query("probe == @SHUFFLED and group == 'all' and metric == @metric")
+    rows = run.probes().query("probe == @SHUFFLED and group == 'all' and metric == @metric")
     low, high = rows.iloc[0]["difference_low"], rows.iloc[0]["difference_high"]
     if high < 0:
         return "yes"

@@ -11,10 +11,10 @@ BLIND = {"prior": "prior", "action_prior": "action prior"}
 
 def value(table: pd.DataFrame, benchmark: str, name: str, group: str, metric: str) -> Any:
     """A row of the study, its columns value, low and high in percent; None where there is none."""
-    found = table.query(
+    rows = table.query(
         "benchmark == @benchmark and name == @name and group == @group and metric == @metric"
     )
-    return None if found.empty else found.iloc[0]
+    return None if rows.empty else rows.iloc[0]
 
 
 def means(studies: Studies) -> pd.DataFrame:

@@ -69,8 +69,8 @@ class RunStudy:
 
     def datasets(self, asked: Sequence[str]) -> list[str]:
         """What was studied: first of what is asked for, then the others."""
-        found = list(self.rows["dataset"].unique())
-        return [d for d in asked if d in found] + [d for d in found if d not in asked]
+        names = list(self.rows["dataset"].unique())
+        return [d for d in asked if d in names] + [d for d in names if d not in asked]
 
     def names(self, dataset: str) -> list[str]:
         """The runs on one dataset, in the order of the file."""
@@ -85,7 +85,7 @@ class RunStudy:
 
     def changes(self, dataset: str, name: str) -> str:
         """What a run has otherwise than the recommended reading, as in params.yaml."""
-        changes = [told["changes"].get(name, {}) for told in self._told(dataset)]
+        changes = [study["changes"].get(name, {}) for study in self._told(dataset)]
         return _written({key: value for change in changes for key, value in change.items()})
 
     def caption(self, dataset: str) -> str:
@@ -132,7 +132,7 @@ class RunStudy:
 
     def earlier(self, dataset: str) -> str:
         """What the recommended reading had otherwise when the runs were made; empty if nothing."""
-        bases = [told["base"] for told in self._told(dataset) if "base" in told]
+        bases = [study["base"] for study in self._told(dataset) if "base" in study]
         if not bases:
             return ""
         now = flatten(params.load(paths.PARAMS).models[FULL].choices)

@@ -41,8 +41,8 @@ class Studies:
         Raises:
             UserError: the file is missing.
         """
-        found: dict[str, Any] = json.loads(self._find("about.json").read_text(encoding="utf-8"))
-        return found
+        document: dict[str, Any] = json.loads(self._find("about.json").read_text(encoding="utf-8"))
+        return document
 
     @property
     def preparation(self) -> PreparationParams:

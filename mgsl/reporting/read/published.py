@@ -108,10 +108,10 @@ def examples() -> dict[str, dict[str, tuple[float, float]]]:
 
     The truth is called "ground truth", the answers have their methods' printed names.
     """
-    found: dict[str, dict[str, tuple[float, float]]] = {}
+    spans: dict[str, dict[str, tuple[float, float]]] = {}
     for query, source, start_s, end_s in _read("figure6_examples").itertuples(index=False):
-        found.setdefault(query, {})[source] = (float(start_s), float(end_s))
-    return found
+        spans.setdefault(query, {})[source] = (float(start_s), float(end_s))
+    return spans
 
 
 def claims() -> pd.DataFrame:

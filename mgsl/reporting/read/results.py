@@ -84,8 +84,8 @@ class Results:
     @cached_property
     def names(self) -> list[str]:
         """The runs that stand beside the paper's methods: all but those of Tables 3-5."""
-        known = {method.name for method in published.methods()}
-        return [name for name in self.config.names if name in known]
+        methods = {method.name for method in published.methods()}
+        return [name for name in self.config.names if name in methods]
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -100,9 +100,9 @@ class Results:
             rows = pd.read_csv(path)
         except FileNotFoundError:
             raise UserError(f"{path} is missing: run `dvc repro`") from None
-        found = set(zip(rows["name"], rows["seed"], strict=True))
+        runs = set(zip(rows["name"], rows["seed"], strict=True))
         wanted = {(name, seed) for name in self.config.names for seed in self.config.seeds}
-        if lacking := sorted(wanted - found):
+        if lacking := sorted(wanted - runs):
             raise UserError(f"{path} lacks the runs {lacking}: run `dvc repro`")
         mine = rows["name"].isin(self.config.names) & rows["seed"].isin(self.config.seeds)
         if "mean" not in rows or (rows.loc[mine, "trainings"] != len(self.config.seeds)).any():

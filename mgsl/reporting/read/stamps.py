@@ -35,41 +35,41 @@ _LISTED = 3  # so many ablations are named beside their method; more are counted
 _MADE_FROM = ("mgsl", "notebooks", "params.yaml", "dvc.yaml", "data.dvc", "requirements.txt")
 
 
-def of_page(sources: Sequence[Results], *, studies: bool = False) -> list[Stamp]:
+def of_page(all_results: Sequence[Results], *, studies: bool = False) -> list[Stamp]:
     """What a page was made from: a stamp for each dataset, for the studies, and for the commit.
 
     Args:
-        sources: the datasets that it shows.
+        all_results: the datasets that it shows.
         studies: whether it shows what annotations alone tell.
     """
     studied = [Studies(str(paths.STUDIES)).stamp()] if studies else []
-    return [*map(of_source, sources), *studied, [("Commit", commit()), *of_process()]]
+    return [*map(of_source, all_results), *studied, [("Commit", commit()), *of_process()]]
 
 
-def of_source(source: Results) -> Stamp:
+def of_source(results: Results) -> Stamp:
     """What a page made of one dataset's runs has to say."""
-    config, prepared = source.config, source.preparation
+    config, prepared = results.config, results.preparation
     rare = prepared.preparation.rare
     bound = "at most" if rare.inclusive else "fewer than"
     return [
-        ("Dataset", f"{source.summary['title']} ({source.dataset})"),
-        ("Features", source.summary["features"]),
-        ("Data", "SIMULATED" if source.simulated else "real"),
-        ("Pairs", ", ".join(f"{c['pairs']:,} {s}" for s, c in source.summary["splits"].items())),
-        ("Sources", _digests(source) or "none"),
+        ("Dataset", f"{results.summary['title']} ({results.dataset})"),
+        ("Features", results.summary["features"]),
+        ("Data", "SIMULATED" if results.simulated else "real"),
+        ("Pairs", ", ".join(f"{c['pairs']:,} {s}" for s, c in results.summary["splits"].items())),
+        ("Sources", _digests(results) or "none"),
         ("Scale", config.scale),
         ("Seeds", ", ".join(map(str, config.seeds))),
         ("Runs", ", ".join(config.names)),
         ("Lengths", f"{prepared.num_clips} clips, {prepared.max_words} words"),
-        ("Schedule", _by_run(source, schedule)),
-        *([("Slots", text)] if (text := _by_run(source, slots)) else []),
-        (NUMERICS, numerics_of(source)),
+        ("Schedule", _by_run(results, schedule)),
+        *([("Slots", text)] if (text := _by_run(results, slots)) else []),
+        (NUMERICS, numerics_of(results)),
         (
             "Rare",
             f"a word tagged {', '.join(rare.tags)} seen {bound} {rare.threshold} times "
             f"(counted in: {rare.corpus})",
         ),
-        ("Scored", rule([source])),
+        ("Scored", rule([results])),
     ]
 
 
@@ -87,10 +87,10 @@ def commit() -> str:
     """
     command = ["git", "log", "-1", "--abbrev=10", "--format=%h, %cs", "--", *_MADE_FROM]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        process = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return done.stdout.strip() or "unknown"
+    return process.stdout.strip() or "unknown"
 
 
 def unpromised(stamps: Iterable[Stamp]) -> list[str]:
@@ -103,9 +103,9 @@ def schedule(run: RunConfig) -> str:
     """How long a run was trained, and how fast."""
     if run.method in {method.name for method in published.methods() if method.group == "blind"}:
         return FITTED
-    told = flatten(run.model_dump(mode="json", include={"schedule", *SCHEDULE}))
-    told["schedule.kind"] = KINDS[run.schedule.kind]
-    return ", ".join(form.format(told[key]) for key, form in SCHEDULE.items() if told.get(key))
+    values = flatten(run.model_dump(mode="json", include={"schedule", *SCHEDULE}))
+    values["schedule.kind"] = KINDS[run.schedule.kind]
+    return ", ".join(form.format(values[key]) for key, form in SCHEDULE.items() if values.get(key))
 
 
 def slots(run: RunConfig) -> str:
@@ -114,20 +114,20 @@ def slots(run: RunConfig) -> str:
     return f"{sides[0]} for videos, {sides[1]} for queries" if all(sides) else ""
 
 
-def numerics_of(source: Results) -> str:
+def numerics_of(results: Results) -> str:
     """The numerics that a dataset's runs were trained with, as their checkpoints tell them."""
     labels = {
-        f"{name}, seed {seed}": numerics.recorded(source.folder(name, seed) / numerics.CHECKPOINT)
-        for name in source.config.names
-        for seed in source.config.seeds
+        f"{name}, seed {seed}": numerics.recorded(results.folder(name, seed) / numerics.CHECKPOINT)
+        for name in results.config.names
+        for seed in results.config.seeds
     }
     most, *others = sorted(_groups(labels).items(), key=lambda item: -len(item[1]))
     return "; ".join([most[0], *(f"but {', '.join(runs)}: {label}" for label, runs in others)])
 
 
-def _by_run(source: Results, describe: Callable[[RunConfig], str]) -> str:
+def _by_run(results: Results, describe: Callable[[RunConfig], str]) -> str:
     """What each run is described by; runs of the same description stand together."""
-    runs = [source.run(name) for name in source.config.names]
+    runs = [results.run(name) for name in results.config.names]
     groups = _groups({run.name: describe(run) for run in runs})
     methods = {run.name for run in runs if run.name == run.method}
     return "; ".join(f"{_listing(names, methods)}: {text}" for text, names in groups.items())
@@ -151,7 +151,7 @@ def _listing(names: Sequence[str], methods: set[str]) -> str:
     return f"{', '.join(listed)} and {ablations} ablations"
 
 
-def _digests(source: Results) -> str:
+def _digests(results: Results) -> str:
     """The published files that a dataset was made of, each with the start of its SHA-256."""
-    files: list[dict[str, Any]] = source.summary["sources"]
+    files: list[dict[str, Any]] = results.summary["sources"]
     return ", ".join(f"{item['file']} ({item['sha256'][:12]})" for item in files)

@@ -96,15 +96,15 @@ def read_all(datasets: Sequence[str], names: Sequence[str]) -> list[tuple[Result
         UserError: none of the names was run, or its trace is missing.
     """
     all_results = [Results(dataset) for dataset in datasets]
-    found = [
+    traces = [
         (results, read(results.dataset, name))
         for results in all_results
         for name in names
         if name in results.config.names
     ]
-    if not found:
+    if not traces:
         raise UserError(f"nothing to draw: of {list(names)} none is run, see params.yaml")
-    return found
+    return traces
 
 
 def heading(results: Results, trace: Trace) -> str:

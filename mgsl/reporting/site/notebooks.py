@@ -148,11 +148,11 @@ def to_html(notebook: NotebookNode) -> str:
 
 
 def _check(notebook: Path, parameters: Mapping[str, Any]) -> None:
-    known = parameter_names(nbformat.read(notebook, as_version=4))
+    names = parameter_names(nbformat.read(notebook, as_version=4))
     for name in parameters:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there is: {', '.join(known)}"
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there is: {', '.join(names)}"
             raise UserError(f"{notebook} has no parameter {name!r}; {hint}")
 
 

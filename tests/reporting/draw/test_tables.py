@@ -79,12 +79,12 @@ def test_a_method_that_was_not_run_has_no_gap() -> None:
 @pytest.mark.usefixtures("root")
 def test_the_tidy_rows_hold_the_numbers_and_what_they_rest_on() -> None:
     tidy = table_1.build(["embedded", "charades_actions"]).tidy
-    found = tidy.query(
+    numbers = tidy.query(
         "name == 'mgsl_net' and dataset == 'charades_actions' and metric == 'R@1, IoU=0.7'"
     ).iloc[0]
-    assert (found["printed_percent"], found["ours_percent"]) == (41.03, 50.0)
-    assert found["gap_points"] == pytest.approx(8.97)
-    assert found["features"] == "action timelines"
+    assert (numbers["printed_percent"], numbers["ours_percent"]) == (41.03, 50.0)
+    assert numbers["gap_points"] == pytest.approx(8.97)
+    assert numbers["features"] == "action timelines"
     simulated = tidy[tidy["dataset"] == "embedded"]
     assert simulated["simulated"].all()
     assert simulated["gap_points"].isna().all()

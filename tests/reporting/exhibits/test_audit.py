@@ -112,8 +112,8 @@ def test_every_fact_about_a_row_is_of_a_printed_row_and_says_how_sure_it_is() ->
 
 
 def test_an_example_of_figure_6_is_a_training_pair() -> None:
-    found = provenance.examples(Studies(STUDIES))
-    splits = [(f.place, "training pair" in f.finding, f.evidence) for f in found]
+    findings = provenance.examples(Studies(STUDIES))
+    splits = [(f.place, "training pair" in f.finding, f.evidence) for f in findings]
     assert [(place, trained) for place, trained, _ in splits] == [
         ("Figure 1a", False), ("Figure 6", False), ("Figure 6", True)
     ]  # fmt: skip
@@ -129,13 +129,13 @@ def test_examples_are_found_by_their_words_or_by_their_moment() -> None:
     def pair(sentence: str, start: float, split: str) -> Annotation:
         return Annotation("q", "v1", sentence, split, start, 9.5, 20.0, None)
 
-    told = [pair(" A dog barks. ", 1.0, "train"), pair("A dog bites.", 2.0, "test")]
-    benchmark = Benchmark("tacos", told, [], {})
+    pairs = [pair(" A dog barks. ", 1.0, "train"), pair("A dog bites.", 2.0, "test")]
+    benchmark = Benchmark("tacos", pairs, [], {})
     shown = [Example("6", "a dog, barks", "", 1.0, 9.0), Example("1a", "", "v1", 2.0, 9.5)]
-    found = locate(shown, [benchmark])
-    assert list(found["figure"]) == ["6", "1a"]
-    assert list(found["split"]) == ["train", "test"]
-    assert list(found["end_s"] == found["printed_end_s"]) == [False, True]
+    rows = locate(shown, [benchmark])
+    assert list(rows["figure"]) == ["6", "1a"]
+    assert list(rows["split"]) == ["train", "test"]
+    assert list(rows["end_s"] == rows["printed_end_s"]) == [False, True]
     assert locate([Example("6", "a cat", "", 1.0, 9.0)], [benchmark]).empty
 
 

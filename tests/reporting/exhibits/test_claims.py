@@ -126,7 +126,7 @@ def test_every_claim_is_whole_and_names_what_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "found", "verdict"),
+    ("name", "measured", "verdict"),
     [
         ("memory_alone", effect(2, 0.1, 4), "supported"),
         ("memory_alone", effect(2, -0.1, 4), "undecided"),
@@ -154,8 +154,8 @@ def test_every_claim_is_whole_and_names_what_exists() -> None:
         ("rare_share", effect(31, 30.3, 31.7), "contradicted"),
     ],
 )
-def test_the_rule(name: str, found: Effect, verdict: str) -> None:
-    assert statements.judge(CLAIMS[name], found) == verdict
+def test_the_rule(name: str, measured: Effect, verdict: str) -> None:
+    assert statements.judge(CLAIMS[name], measured) == verdict
 
 
 def test_a_difference_is_paired_within_its_group(results: Results) -> None:
@@ -193,9 +193,9 @@ def test_rare_less_common_of_one_run_and_of_a_lead(results: Results) -> None:
 )
 def test_what_was_not_run_says_why(results: Results, name: str, reason: str) -> None:
     claim = CLAIMS[name]
-    found = verdicts.TESTS[claim.kind](claim, claim.measures[0], results, [results])
-    assert isinstance(found, str)
-    assert reason in found
+    text = verdicts.TESTS[claim.kind](claim, claim.measures[0], results, [results])
+    assert isinstance(text, str)
+    assert reason in text
 
 
 def test_a_lead_on_two_benchmarks_is_compared(
@@ -208,10 +208,10 @@ def test_a_lead_on_two_benchmarks_is_compared(
     there.summary["benchmark"] = "activitynet"
     alone = verdicts.across(CLAIMS["charades_smaller"], FIVE, here, [here])
     assert alone == "the report has no ActivityNet Captions with features of this kind"
-    found = verdicts.across(CLAIMS["charades_smaller"], FIVE, here, [here, there])
-    assert isinstance(found, Effect)
-    assert (found.value, found.queries) == (0, 2)
-    assert found.low < 0 < found.high
+    lead = verdicts.across(CLAIMS["charades_smaller"], FIVE, here, [here, there])
+    assert isinstance(lead, Effect)
+    assert (lead.value, lead.queries) == (0, 2)
+    assert lead.low < 0 < lead.high
 
 
 def test_studies_are_read(results: Results, written: Callable[[Path, pd.DataFrame], None]) -> None:
@@ -219,17 +219,17 @@ def test_studies_are_read(results: Results, written: Callable[[Path, pd.DataFram
              "slots_256": (256, 0.002, -0.004, 0.008), "slots_512": (512, -0.003, -0.009, 0.003),
              "nms_none": (128, 0.5, 0.5, 0.5)}  # fmt: skip
     written(paths.STUDIES / "slots.csv", report_workspace.study(sweep))
-    found = verdicts.slots(CLAIMS["slots"], FIVE, results, [results])
-    assert isinstance(found, Effect)
+    ours = verdicts.slots(CLAIMS["slots"], FIVE, results, [results])
+    assert isinstance(ours, Effect)
     old = effect(-0.3, -0.9, 0.8, 3, over=False, queries=2, sd=1.0, origin="study slots")
-    assert vars(found) == approximately(old)
+    assert vars(ours) == approximately(old)
     readings = {"mgsl_net": (128, 0, 0, 0), "own_last": (128, 0.01, -0.01, 0.03)}
     written(paths.STUDIES / "readings.csv", report_workspace.study(readings))
-    found = verdicts.reading(CLAIMS["order"], FIVE, results, [results])
-    assert isinstance(found, Effect)
+    ours = verdicts.reading(CLAIMS["order"], FIVE, results, [results])
+    assert isinstance(ours, Effect)
     old = effect(1, -1, 3, 3, over=False, queries=2, sd=1.0, origin="study readings")
-    assert vars(found) == approximately(old)
-    assert statements.judge(CLAIMS["order"], found) == statements.QUERIES_ALONE
+    assert vars(ours) == approximately(old)
+    assert statements.judge(CLAIMS["order"], ours) == statements.QUERIES_ALONE
     unknown = replace(CLAIMS["order"], a="another")
     absent = verdicts.reading(unknown, FIVE, results, [results])
     assert absent == "the study of readings has no another"
@@ -242,15 +242,15 @@ def test_what_was_seen_inside_the_memory_is_read(
     scatter = {"unit": "slots", "correlation": -0.4, "low": -0.6, "high": -0.2, "memory": "video"}
     other = scatter | {"memory": "query", "correlation": None}
     written(folder / "scatter.csv", pd.DataFrame([scatter, other]))
-    found = verdicts.scatter(CLAIMS["scattered_video"], "rank correlation", results, [results])
-    assert found == effect(-0.4, -0.6, -0.2, 1)
+    ours = verdicts.scatter(CLAIMS["scattered_video"], "rank correlation", results, [results])
+    assert ours == effect(-0.4, -0.6, -0.2, 1)
     collapsed = verdicts.scatter(CLAIMS["scattered_query"], "rank correlation", results, [results])
     assert isinstance(collapsed, str)
     probe = {"probe": "memory_zeroed", "group": "all", "metric": FIVE, "difference": -0.1,
              "difference_low": -0.2, "difference_high": 0.0, "queries": 2}  # fmt: skip
     written(folder / "probes.csv", pd.DataFrame([probe, probe | {"probe": "memory_initial"}]))
-    found = verdicts.probe(CLAIMS["content"], FIVE, results, [results])
-    assert found == effect(-10, -20, 0, 1, queries=2)
+    ours = verdicts.probe(CLAIMS["content"], FIVE, results, [results])
+    assert ours == effect(-10, -20, 0, 1, queries=2)
 
 
 def test_costs_are_ratios_at_the_papers_sizes(
@@ -258,30 +258,30 @@ def test_costs_are_ratios_at_the_papers_sizes(
 ) -> None:
     sizes = [("paper", "mgsl_net", 150.0), ("paper", "drn", 200.0), ("embedded", "drn", 1.0)]
     written(paths.COSTS, pd.DataFrame(sizes, columns=["setting", "name", "mib"]))
-    found = verdicts.cost(CLAIMS["smaller_drn"], "model size", results, [results])
-    assert found == effect(0.75, 0.75, 0.75)
+    ratio = verdicts.cost(CLAIMS["smaller_drn"], "model size", results, [results])
+    assert ratio == effect(0.75, 0.75, 0.75)
     times = [("paper", "mgsl_net", 1, "total", 10.0, 9.0, 12.0),
              ("paper", "drn", 1, "total", 20.0, 18.0, 24.0),
              ("paper", "drn", 16, "total", 1.0, 1.0, 1.0),
              ("paper", "drn", 1, "nms", 1.0, 1.0, 1.0)]  # fmt: skip
     columns = ["setting", "name", "batch", "part", "median_ms", "low_ms", "high_ms"]
     written(paths.TIMES, pd.DataFrame(times, columns=columns))
-    found = verdicts.cost(CLAIMS["faster_drn"], "run time", results, [results])
-    assert found == effect(0.5, 9 / 24, 12 / 18)
-    found = verdicts.cost(CLAIMS["faster_tgn"], "run time", results, [results])
-    assert found == "the cost of tgn was not measured"
+    ratio = verdicts.cost(CLAIMS["faster_drn"], "run time", results, [results])
+    assert ratio == effect(0.5, 9 / 24, 12 / 18)
+    ratio = verdicts.cost(CLAIMS["faster_tgn"], "run time", results, [results])
+    assert ratio == "the cost of tgn was not measured"
 
 
 def test_shares_are_counted_in_the_published_annotations(results: Results) -> None:
     claim = CLAIMS["rare_share"]
-    found = verdicts.share(claim, claim.measures[0], results, [results])
-    assert isinstance(found, Effect)
-    assert found.value == pytest.approx(31.0, abs=0.01)
-    assert statements.judge(claim, found) == "contradicted"
+    share = verdicts.share(claim, claim.measures[0], results, [results])
+    assert isinstance(share, Effect)
+    assert share.value == pytest.approx(31.0, abs=0.01)
+    assert statements.judge(claim, share) == "contradicted"
     fewer = CLAIMS["fewer_rare"]
-    found = verdicts.share(fewer, fewer.measures[0], results, [results])
-    assert isinstance(found, Effect)
-    assert found.value == pytest.approx(14.7 - 31.0, abs=0.01)
+    share = verdicts.share(fewer, fewer.measures[0], results, [results])
+    assert isinstance(share, Effect)
+    assert share.value == pytest.approx(14.7 - 31.0, abs=0.01)
 
 
 def test_simulated_features_never_decide_a_claim(results: Results) -> None:
@@ -321,9 +321,9 @@ def test_the_picture_shows_each_claim_once_and_no_label_covers_another(results: 
     figure = claims_figure.draw(verdicts.find(["embedded"])).figure
     figure.draw_without_rendering()
     statements = [t for axes in figure.axes for t in axes.texts if len(t.get_text()) > 12]
-    found = [" ".join(text.get_text().split()) for text in statements]
-    assert found == list(dict.fromkeys(found))
-    assert set(found) == {claim.statement for claim in CLAIMS.values()}
+    labels = [" ".join(text.get_text().split()) for text in statements]
+    assert labels == list(dict.fromkeys(labels))
+    assert set(labels) == {claim.statement for claim in CLAIMS.values()}
     boxes = [text.get_window_extent() for text in statements]
     for index, box in enumerate(boxes):
         assert box.x0 >= 0
@@ -332,8 +332,8 @@ def test_the_picture_shows_each_claim_once_and_no_label_covers_another(results: 
 
 
 def test_the_bootstrap_of_a_claim_is_that_of_params(results: Results) -> None:
-    told = params.load(paths.PARAMS).evaluation
-    assert results.runs.params == told.model_copy(update={"recall_at": (1,)})
+    rules = params.load(paths.PARAMS).evaluation
+    assert results.runs.params == rules.model_copy(update={"recall_at": (1,)})
 
 
 def test_what_was_trained_once_has_no_verdict(results: Results) -> None:
@@ -372,14 +372,14 @@ def test_the_memory_is_judged_by_the_kept_study_where_there_is_one(
     other = pair | {"a": "memory_only", "b": "baseline"}
     few = pair | {"a": "mgsl_net", "b": "memory_only", "trainings": 9}
     written(paths.STUDIES / "tables_pairs.csv", pd.DataFrame([pair, other, few]))
-    found = verdicts.difference(CLAIMS["memory_full"], FIVE, results, [results])
-    assert isinstance(found, Effect)
-    assert (found.value, found.low, found.high) == pytest.approx((5, 2, 8))  # turned
-    assert (found.trainings, found.origin) == (10, "study tables")
-    assert found.better == pytest.approx(0.9)
-    assert statements.judge(CLAIMS["memory_full"], found) == statements.SUPPORTED
-    found = verdicts.difference(CLAIMS["memory_alone"], FIVE, results, [results])  # not run here
-    assert isinstance(found, Effect)
-    assert found.value == pytest.approx(-5)
+    ours = verdicts.difference(CLAIMS["memory_full"], FIVE, results, [results])
+    assert isinstance(ours, Effect)
+    assert (ours.value, ours.low, ours.high) == pytest.approx((5, 2, 8))  # turned
+    assert (ours.trainings, ours.origin) == (10, "study tables")
+    assert ours.better == pytest.approx(0.9)
+    assert statements.judge(CLAIMS["memory_full"], ours) == statements.SUPPORTED
+    ours = verdicts.difference(CLAIMS["memory_alone"], FIVE, results, [results])  # not run here
+    assert isinstance(ours, Effect)
+    assert ours.value == pytest.approx(-5)
     lacking = verdicts.difference(CLAIMS["attention_memory"], FIVE, results, [results])
     assert lacking == "memory_only not run on embedded"  # of which the study has too few

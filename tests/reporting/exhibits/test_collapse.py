@@ -16,11 +16,11 @@ def test_equal_vectors_have_everything_in_common_and_opposite_ones_nothing() -> 
 def test_equal_slots_are_written_alike_for_ever_and_flat_addressing_is_close_to_that() -> None:
     collapsed, flat, sharp = memory(), memory(), memory(beta=300.0)
     collapsed.slots = torch.ones_like(collapsed.slots)
-    found = [terms(m.train(), *streams()) for m in (collapsed, flat, sharp)]
-    assert found[0]["added"] == pytest.approx(1)
-    assert found[0]["evenness"] == pytest.approx(1)
-    assert found[0]["added"] > found[1]["added"] > found[2]["added"]
-    assert found[0]["evenness"] > found[1]["evenness"] > found[2]["evenness"]
+    rows = [terms(m.train(), *streams()) for m in (collapsed, flat, sharp)]
+    assert rows[0]["added"] == pytest.approx(1)
+    assert rows[0]["evenness"] == pytest.approx(1)
+    assert rows[0]["added"] > rows[1]["added"] > rows[2]["added"]
+    assert rows[0]["evenness"] > rows[1]["evenness"] > rows[2]["evenness"]
 
 
 def test_half_of_a_slot_is_forgotten_after_its_horizon() -> None:
@@ -31,6 +31,6 @@ def test_half_of_a_slot_is_forgotten_after_its_horizon() -> None:
             stream.erase.weight.zero_()
             stream.erase.bias.zero_()  # every erase is 1/2
     features, masks = streams()
-    found = terms(m, features, masks)
+    row = terms(m, features, masks)
     weight = float(masks[0].sum() / len(masks[0]) / len(m.slots))  # of a slot, by one write
-    assert (1 - weight / 2) ** found["horizon"] == pytest.approx(0.5, rel=1e-4)
+    assert (1 - weight / 2) ** row["horizon"] == pytest.approx(0.5, rel=1e-4)

@@ -42,13 +42,13 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_paragraphs_are_read_by_their_subject_and_items_apart(tmp_path: Path) -> None:
     (tmp_path / "data.md").write_text(PAGE)
-    told = data_cards.prose(tmp_path / "data.md")
+    sections = data_cards.prose(tmp_path / "data.md")
     points = [
         ("What it is", "A paper of words."),
         ("Known flaws", "The first of them."),
         ("Known flaws", "The second."),
     ]
-    assert told == {"one": points, "two": points}
+    assert sections == {"one": points, "two": points}
 
 
 def test_every_dataset_has_a_card_and_those_shown_come_first(root: Path) -> None:

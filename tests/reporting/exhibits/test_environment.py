@@ -23,29 +23,29 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_versions_and_parameters_are_told_twice_the_same() -> None:
     rows = environment.build(["embedded"]).rows
     assert rows == environment.build(["embedded"]).rows
-    told = {(part, name): value for part, name, value in rows}
-    assert told["Packages", "numpy"].startswith(importlib.metadata.version("numpy"))
+    values = {(part, name): value for part, name, value in rows}
+    assert values["Packages", "numpy"].startswith(importlib.metadata.version("numpy"))
     assert "Packages" in {part for part, *_ in rows}
-    assert ("Packages", "pytest") not in told
-    assert "model.dim 64" in told["Parameters of embedded", "mgsl_net"]
-    assert "iou 0.3, 0.5, 0.7" in told["Parameters of embedded", "evaluation"]
+    assert ("Packages", "pytest") not in values
+    assert "model.dim 64" in values["Parameters of embedded", "mgsl_net"]
+    assert "iou 0.3, 0.5, 0.7" in values["Parameters of embedded", "evaluation"]
 
 
 def test_numerics_are_told_with_what_is_set_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    def told() -> dict[str, str]:
+    def rows_of_numerics() -> dict[str, str]:
         rows = environment.build(["embedded"]).rows
         return {name: value for part, name, value in rows if part == "Numerics"}
 
     assert numerics.REASONS.keys() == numerics.ENVIRONMENT.keys()
-    before = told()
+    before = rows_of_numerics()
     assert before["Runs of embedded"] == before["This report"] == numerics.PROMISE
     for name, value in numerics.ENVIRONMENT.items():
         assert before[name].startswith(f"set to {value}: ")
     monkeypatch.setenv(numerics.SWITCH, numerics.NATIVE)
     numerics.current.cache_clear()
     try:
-        assert "MGSL_NUMERICS=native" in told()["This report"]
-        assert "MKL_CBWR" not in told()
+        assert "MGSL_NUMERICS=native" in rows_of_numerics()["This report"]
+        assert "MKL_CBWR" not in rows_of_numerics()
     finally:
         numerics.current.cache_clear()
 

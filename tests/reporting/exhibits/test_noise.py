@@ -61,12 +61,12 @@ def test_the_smallest_visible_difference_is_half_of_the_interval(results: Result
 
 
 def test_printed_effects_come_from_the_printed_tables(results: Results) -> None:
-    found = {(e.claim.claim, e.measure): e for e in visibility.effects(results)}
-    assert found["memory_full", FIVE].printed == pytest.approx(5.68)
-    assert found["calibration", FIVE].printed == pytest.approx(0.6)
-    assert {e.claim.place for e in found.values()} == {"Table 1", "Table 3", "Table 4", "Table 5"}
-    assert list(found["memory_full", FIVE].visible) == [3, 5, 10]
-    lacking = found["calibration", FIVE]
+    effects = {(e.claim.claim, e.measure): e for e in visibility.effects(results)}
+    assert effects["memory_full", FIVE].printed == pytest.approx(5.68)
+    assert effects["calibration", FIVE].printed == pytest.approx(0.6)
+    assert {e.claim.place for e in effects.values()} == {"Table 1", "Table 3", "Table 4", "Table 5"}
+    assert list(effects["memory_full", FIVE].visible) == [3, 5, 10]
+    lacking = effects["calibration", FIVE]
     assert lacking.visible == {}
     assert lacking.reason == "no_calibration not run on embedded"
 

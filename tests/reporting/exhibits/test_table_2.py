@@ -51,8 +51,8 @@ def time(ratio: float = 3.0) -> None:
     columns = ["setting", "dataset", "name", "batch", "part", "calls"]
     columns += ["median_ms", "low_ms", "high_ms", "peak_mib"]
     pd.DataFrame(rows, columns=columns).to_csv(paths.TIMES, index=False)
-    told = {"processor": "a processor", "threads": 2, "torch": "2.0", "python": "3.11"}
-    write_json(paths.TIMED_ON, told)
+    machine = {"processor": "a processor", "threads": 2, "torch": "2.0", "python": "3.11"}
+    write_json(paths.TIMED_ON, machine)
 
 
 def cells(table: Table, title: str) -> dict[str, list[str]]:

@@ -76,11 +76,14 @@ def found_in(name: str, seed: int) -> tuple[dict[str, pd.DataFrame], dict[str, o
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     report_workspace.build(tmp_path, ["embedded"], seeds=(0, 1))
-    chosen = tiny_params(tmp_path)
-    told = InspectConfig(
-        names=NAMES, seeds=(0, 1), evaluation=chosen.evaluation, rare=chosen.preparation.rare
+    parameters = tiny_params(tmp_path)
+    config = InspectConfig(
+        names=NAMES,
+        seeds=(0, 1),
+        evaluation=parameters.evaluation,
+        rare=parameters.preparation.rare,
     )
-    write_json(paths.config("embedded", "inspect"), told.model_dump(mode="json"))
+    write_json(paths.config("embedded", "inspect"), config.model_dump(mode="json"))
     for name in NAMES:
         for seed in (0, 1):
             memory_tables.write(paths.inspected("embedded", name, seed), *found_in(name, seed))
@@ -101,11 +104,11 @@ def test_verdicts_follow_from_the_intervals() -> None:
     alive, dead = inspections.read(Results("embedded"))
     assert [inspections.carries_content(alive, metric) for metric in METRICS] == ["yes"] * 2
     assert inspections.carries_content(dead, METRICS[0]) == "no: nothing changes"
-    told = pd.DataFrame(
+    table = pd.DataFrame(
         {"correlation": [-0.4, 0.4, 0.1, np.nan], "low": [-0.5, 0.3, -0.1, np.nan],
          "high": [-0.3, 0.5, 0.3, np.nan], "trainings": 2}
     )  # fmt: skip
-    assert [inspections.scattered(row) for _, row in told.iterrows()] == [
+    assert [inspections.scattered(row) for _, row in table.iterrows()] == [
         "as in the paper", "the opposite", "undecided", "not testable: all slots hold the same",
     ]  # fmt: skip
 
@@ -163,9 +166,9 @@ def test_what_is_missing_is_named() -> None:
     (paths.inspected("embedded", "printed", 1) / "answers.csv").unlink()
     with pytest.raises(UserError, match=r"printed/1/answers.csv is missing: run `dvc repro`"):
         inside_memory.draw(["embedded"])
-    found = Inspected(Results("embedded"), "nobody", (0,))
+    nobody = Inspected(Results("embedded"), "nobody", (0,))
     with pytest.raises(UserError, match=r"nobody/0/summary.json is missing"):
-        found.summary(0)
+        nobody.summary(0)
     config = paths.config("embedded", "inspect")
     write_json(config, json.loads(config.read_text()) | {"names": []})
     with pytest.raises(UserError, match="list a run under `inspected`"):

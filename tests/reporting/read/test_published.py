@@ -70,9 +70,9 @@ def test_the_ablations_are_eleven_and_coinciding_rows_print_the_same_numbers() -
 
 
 def test_every_open_question_of_a_training_is_read_otherwise_by_a_run() -> None:
-    chosen = params.load(paths.PARAMS)
+    parameters = params.load(paths.PARAMS)
     groups = ("readings", "more_readings", "details")
-    runs = [name for group in groups for name in chosen.groups[group]]
+    runs = [name for group in groups for name in parameters.groups[group]]
     rescored = ["nms_fixed", "nms_none", "scored_in_clips"]
     asked = {published.question(name) for name in (*runs, *rescored)}
     inspected = {"Q6"}  # writes at test time: a diagnostic of the stage `inspect`

@@ -35,7 +35,7 @@ def change(name: str, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def told() -> dict[str, str]:
+def stamp() -> dict[str, str]:
     return dict(stamps.of_source(Results("embedded")))
 
 
@@ -44,35 +44,37 @@ def test_methods_that_share_a_schedule_stand_together() -> None:
     change("tgn", epochs=8, batch_size=64, learning_rate=0.003, schedule=falling)
     for name in NAMES[2:]:
         change(name, epochs=8, batch_size=32, learning_rate=0.001, schedule={"kind": "constant"})
-    assert told()["Schedule"] == (
+    assert stamp()["Schedule"] == (
         "prior: fitted once, no schedule; tgn: 8 epochs, batch 64, learning rate 0.003, "
         "warm-up over 20 steps, then falling (linear); "
         "mgsl_net and 4 ablations: 8 epochs, batch 32, learning rate 0.001"
     )
-    assert told()["Slots"] == "mgsl_net and 4 ablations: 128 for videos, 64 for queries"
+    assert stamp()["Slots"] == "mgsl_net and 4 ablations: 128 for videos, 64 for queries"
 
 
 def test_an_ablation_with_a_schedule_or_slots_of_its_own_is_named() -> None:
     change("printed", epochs=3)
     change("memory_v", model={"video_slots": 512, "query_slots": 512})
-    assert "; printed: 3 epochs, " in told()["Schedule"]
-    assert told()["Slots"].endswith("; memory_v: 512 for videos, 512 for queries")
+    assert "; printed: 3 epochs, " in stamp()["Schedule"]
+    assert stamp()["Slots"].endswith("; memory_v: 512 for videos, 512 for queries")
 
 
 def test_without_memories_no_slots_are_told() -> None:
     for name in NAMES:
         change(name, model={})
-    assert "Slots" not in told()
+    assert "Slots" not in stamp()
 
 
 def test_numerics_are_those_of_the_checkpoints() -> None:
-    assert told()["Numerics"] == KEPT
-    assert stamps.unpromised([list(told().items())]) == []
+    assert stamp()["Numerics"] == KEPT
+    assert stamps.unpromised([list(stamp().items())]) == []
     late = f"{numerics.BROKEN}: numpy had been loaded before mgsl"
     report_workspace.checkpoint(paths.run("embedded", "tgn", 1), late)
     (paths.run("embedded", "prior", 0) / numerics.CHECKPOINT).unlink()
-    assert told()["Numerics"] == f"{KEPT}; but prior, seed 0: not recorded; but tgn, seed 1: {late}"
-    assert stamps.unpromised([list(told().items())]) == [told()["Numerics"]]
+    assert (
+        stamp()["Numerics"] == f"{KEPT}; but prior, seed 0: not recorded; but tgn, seed 1: {late}"
+    )
+    assert stamps.unpromised([list(stamp().items())]) == [stamp()["Numerics"]]
 
 
 def test_a_page_drawn_without_the_promise_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

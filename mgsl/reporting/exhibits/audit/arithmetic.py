@@ -27,7 +27,7 @@ def rarity() -> list[Finding]:
     """Figure 1b against Table 1: share x rare + rest x common must be the overall recall."""
     shares, table = published.bin_shares(), published.table_1()
     share = shares[0] / 100
-    found = [
+    entries = [
         Finding(
             "Figure 1b", "Figure 1b", "The four printed shares add up to all pairs.",
             f"{' + '.join(f'{s:.2f}' for s in shares)} = {sum(shares):.2f} %", "Figure 1b",
@@ -38,7 +38,7 @@ def rarity() -> list[Finding]:
         mixed = share * rare + (1 - share) * common
         fits = "agree" if abs(mixed - overall) <= 2 * _ROUNDING else "do not agree"
         low, high = implied_share(rare, common, overall)
-        found.append(
+        entries.append(
             Finding(
                 "Figure 1b", "Figure 1b and Table 1",
                 f"Rare, common and overall recall of {title(method)} {fits}, so the rare share is "
@@ -53,7 +53,7 @@ def rarity() -> list[Finding]:
         + ", ".join(f"{title(m)} {table[m, name, METRIC]:.2f}" for m in published.rare_and_common())
         for name in ("tacos", "charades")
     )
-    found.append(
+    entries.append(
         Finding(
             "Figure 1b", "Figures 4 and 5 and Table 1",
             "The bars of Figures 4 and 5 are not given as numbers; whatever they are, their mean "
@@ -61,7 +61,7 @@ def rarity() -> list[Finding]:
             wanted, "Table 1",
         )
     )  # fmt: skip
-    return found
+    return entries
 
 
 def implied_share(rare: float, common: float, overall: float) -> tuple[float, float]:
@@ -102,7 +102,7 @@ def _within(part: str, whole: str) -> bool:
 def margins() -> list[Finding]:
     """The lead of the paper's method over the best other row, in every column of Table 1."""
     table = published.table_1()
-    found = []
+    entries = []
     for name, (benchmark, _) in BENCHMARKS.items():
         leads = []
         for metric in published.metrics(name):
@@ -111,7 +111,7 @@ def margins() -> list[Finding]:
             leads.append((metric, rivals[OURS] - rivals[best], title(best)))
         ahead = all(lead > 0 for _, lead, _ in leads)
         verb = "leads every column" if ahead else "does not lead every column"
-        found.append(
+        entries.append(
             Finding(
                 "Table 1", f"Table 1, {benchmark}",
                 f"{OURS} {verb}, by {min(x for _, x, _ in leads):.2f} to "
@@ -120,7 +120,7 @@ def margins() -> list[Finding]:
                 "Table 1",
             )
         )  # fmt: skip
-    return found
+    return entries
 
 
 def accuracies() -> list[Finding]:
@@ -158,11 +158,11 @@ def coincidences() -> list[Finding]:
         for number in _TABLES
         for place, (_, row) in enumerate(published.ablations(number).iterrows(), start=1)
     ]
-    found = []
+    entries = []
     for (n, a, values), (m, b, others) in itertools.combinations(rows, 2):
         full = all(place == len(published.ablations(k)) for k, place in ((n, a), (m, b)))
         if values == others and n != m and not full:
-            found.append(
+            entries.append(
                 Finding(
                     "Tables 2 to 5", f"Tables {n} and {m}",
                     f"Row {a} of Table {n} and row {b} of Table {m} are the same run: "
@@ -170,7 +170,7 @@ def coincidences() -> list[Finding]:
                     f"{values[0]:.2f} and {values[1]:.2f} in both", f"Tables {n}, {m}",
                 )
             )  # fmt: skip
-    return found
+    return entries
 
 
 def contributions() -> list[Finding]:

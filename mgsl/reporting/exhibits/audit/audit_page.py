@@ -34,13 +34,13 @@ def findings(studies: str) -> list[Finding]:
     Raises:
         UserError: a study is missing.
     """
-    studied = Studies(studies)
+    tables = Studies(studies)
     return [
         *arithmetic.findings(),
         *provenance.size_findings(),
-        *provenance.examples(studied),
+        *provenance.examples(tables),
         *provenance.provenance(),
-        *provenance.releases(studied),
+        *provenance.releases(tables),
     ]
 
 
@@ -82,13 +82,13 @@ def _both(part: SubFigure) -> None:
 
 
 def _rows(axes: Axes) -> None:
-    known = published.provenance()
+    remarks = published.provenance()
     table = published.table_1()
     names = [m.printed for m in published.methods() if m.printed and m.printed != OURS]
     for place, name in enumerate(names):
         for column, benchmark in enumerate(BENCHMARKS):
             printed = any(key[:2] == (name, benchmark) for key in table)
-            mine = known[(known["method"] == name) & (known["benchmark"] == benchmark)]
+            mine = remarks[(remarks["method"] == name) & (remarks["benchmark"] == benchmark)]
             _cell(axes, column, place, mine, printed)
     axes.set_xlim(-0.5, len(BENCHMARKS) - 0.5)
     axes.set_ylim(len(names) - 0.4, -0.6)

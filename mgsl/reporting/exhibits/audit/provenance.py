@@ -35,7 +35,7 @@ def sizes() -> pd.DataFrame:
 
 def size_findings() -> list[Finding]:
     """Which sizes of Table 2 are MiB of weights, and which are counts of parameters."""
-    found = []
+    findings = []
     for method, rows in sizes().groupby("method", sort=False):
         fits = [row for row in records(rows) if row.fits != "neither"]
         if fits:
@@ -54,7 +54,7 @@ def size_findings() -> list[Finding]:
             for row in records(rows)
         )
         used = fits[:1] or list(records(rows))
-        found.append(
+        findings.append(
             Finding(
                 "Table 2", "Table 2", text, evidence,
                 "; ".join(dict.fromkeys(f"{row.source} ({SURE[row.sure]})" for row in used)),
@@ -63,7 +63,7 @@ def size_findings() -> list[Finding]:
     printed = published.table_2()["model_size_m"]
     smaller = [title(str(m)) for m in printed.index if printed[m] < printed[OURS]]
     larger = [title(str(m)) for m in printed.index if printed[m] > printed[OURS]]
-    found.append(
+    findings.append(
         Finding(
             "Table 2", "Table 2",
             f"If the {printed[OURS]} of {OURS} are MiB, they are {printed[OURS] * MIB / 1e6:.1f} "
@@ -73,13 +73,13 @@ def size_findings() -> list[Finding]:
             ", ".join(f"{title(str(m))} {size}" for m, size in printed.items()), "Table 2",
         )
     )  # fmt: skip
-    return found
+    return findings
 
 
 def provenance() -> list[Finding]:
     """Features, test sets and origins of the other rows of Table 1."""
     table = published.table_1()
-    found = []
+    findings = []
     for row in records(published.provenance()):
         numbers = dict(map(_number, _parts(row.numbers)))
         printed = {metric: table[row.method, row.benchmark, metric] for metric in numbers}
@@ -88,14 +88,14 @@ def provenance() -> list[Finding]:
             f"({signed(printed[metric] - value)})"
             for metric, value in numbers.items()
         )
-        found.append(
+        findings.append(
             Finding(
                 "Other methods in Table 1",
                 f"Table 1, {title(row.method)} on {BENCHMARKS[row.benchmark][0]}",
                 row.statement, evidence or f"{row.aspect}: {row.short}", row.source, SURE[row.sure],
             )
         )  # fmt: skip
-    return [*found, *single_answers(), *below_first_stage()]
+    return [*findings, *single_answers(), *below_first_stage()]
 
 
 def single_answers() -> list[Finding]:
@@ -130,14 +130,14 @@ def below_first_stage() -> list[Finding]:
 
 def examples(studies: Studies) -> list[Finding]:
     """In which video and split each qualitative example stands."""
-    found = []
+    findings = []
     for row in records(studies.table("examples")):
         title_, _ = BENCHMARKS[row.benchmark]
         text = f"“{row.sentence}” is a {_TRAINED_ON[row.split]} pair of {title_}."
         if row.split == "train":
             text += " Its answers then show what was learned, not what is found in new videos."
         exact = (row.start_s, row.end_s) == (row.printed_start_s, row.printed_end_s)
-        found.append(
+        findings.append(
             Finding(
                 "Qualitative examples", row.figure, text,
                 f"{row.video}, {row.start_s:g}–{row.end_s:g} s of {row.duration_s:g} s; printed: "
@@ -145,7 +145,7 @@ def examples(studies: Studies) -> list[Finding]:
                 "public annotations",
             )
         )  # fmt: skip
-    return found
+    return findings
 
 
 def releases(studies: Studies) -> list[Finding]:

@@ -120,10 +120,10 @@ def _title(measure: str, unit: str) -> str:
 
 def _draw_rows(axes: Axes, rows: dict[Claim, list[Verdict]], measure: str | None) -> None:
     """The claims of one measure; of each claim's only one where `measure` is None."""
-    for place, (claim, found) in enumerate(rows.items()):
+    for place, (claim, verdicts) in enumerate(rows.items()):
         null = statements.reference(claim)
         axes.plot([null, null], [-place - 0.5, -place + 0.5], color=style.MUTED, lw=0.8, zorder=1)
-        mine = next((f for f in found if measure in (None, f.measure)), None)
+        mine = next((f for f in verdicts if measure in (None, f.measure)), None)
         if mine is None:
             continue
         if claim.expects == "same":
@@ -148,16 +148,20 @@ def _draw_rows(axes: Axes, rows: dict[Claim, list[Verdict]], measure: str | None
 def _limits(rows: dict[Claim, list[Verdict]], *, log: bool) -> tuple[float, float]:
     """The range of a part: nulls, margins, printed effects and intervals."""
     values: list[float] = []
-    for claim, found in rows.items():
+    for claim, verdicts in rows.items():
         null, margin = statements.reference(claim), claim.margin if claim.expects == "same" else 0
         values += [null - margin, null + margin]
-        values += [v for f in found if (v := printed(claim, f.measure)) is not None]
-        values += [end for f in found if f.effect for end in (f.effect.low, f.effect.high)]
+        values += [v for f in verdicts if (v := printed(claim, f.measure)) is not None]
+        values += [end for f in verdicts if f.effect for end in (f.effect.low, f.effect.high)]
     low, high = min(values), max(values)
     if log:
         return low / 1.6, high * 1.6
     edge = _EDGES * (high - low) or 1.0
-    words = 0.1 * (high - low) if any(not f.effect for found in rows.values() for f in found) else 0
+    words = (
+        0.1 * (high - low)
+        if any(not f.effect for verdicts in rows.values() for f in verdicts)
+        else 0
+    )
     return low - edge, high + edge + words
 
 

@@ -32,12 +32,12 @@ def build(findings: Sequence[Verdict]) -> Table:
         by_claim.setdefault(finding.claim, []).append(finding)
     rows: list[tuple[str, tuple[Cell, ...]]] = []
     topic = ""
-    for claim, found in by_claim.items():
+    for claim, verdicts in by_claim.items():
         cells = [Cell(claim.place), *_side_by_side([_printed(claim, m) for m in claim.measures], 1)]
         for results in all_results:
-            mine = [cell for f in found if f.results == results for cell in _ours(f)]
+            mine = [cell for f in verdicts if f.results == results for cell in _ours(f)]
             cells += _side_by_side(mine, 2)
-        cells.append(Cell(statements.on_the_paper(found)))
+        cells.append(Cell(statements.on_the_paper(verdicts)))
         if claim.topic != topic:
             topic = claim.topic
             rows.append((topic.upper(), (Cell(""),) * len(cells)))
@@ -73,10 +73,10 @@ def summary(findings: Sequence[Verdict]) -> list[str]:
                 verdicts.setdefault(finding.claim.claim, set()).add(finding.verdict)
         mine = [finding for finding in findings if finding.results == results]
         counts = Counter(v.pop() if len(v) == 1 else "mixed" for v in verdicts.values())
-        told = ", ".join(f"{counts[v]} {v}" for v in _ORDER if counts[v]) or "none"
+        outcome = ", ".join(f"{counts[v]} {v}" for v in _ORDER if counts[v]) or "none"
         texts.append(
             f"{results.heading}: {len(verdicts)} of {len(claims.read())} claims "
-            f"could be tested: {told}."
+            f"could be tested: {outcome}."
         )
         texts += filter(None, [statements.by_chance(mine)])
     reasons = dict.fromkeys(f.reason.rstrip(".") for f in findings if f.reason)
@@ -120,21 +120,21 @@ def _rests_on(effect: Effect) -> str:
     """The number of trainings, and how often one of the one side beats one of the other."""
     if effect.trainings is None:
         return ""
-    told = "1 training" if effect.trainings == 1 else f"{effect.trainings} trainings"
-    known = effect.trainings > 1 and effect.better is not None
-    return f"{told}, P = {effect.better:.2f}" if known else told
+    text = "1 training" if effect.trainings == 1 else f"{effect.trainings} trainings"
+    has_share = effect.trainings > 1 and effect.better is not None
+    return f"{text}, P = {effect.better:.2f}" if has_share else text
 
 
 def _kept(findings: Sequence[Verdict]) -> list[str]:
     """Which effects are those of the study of Tables 3-5, in a sentence."""
     effects = [f.effect for f in findings if f.effect and f.effect.origin == STUDY]
-    kept = [effect.trainings or 0 for effect in effects]
-    if not kept:
+    counts = [effect.trainings or 0 for effect in effects]
+    if not counts:
         return [
             "No study of Tables 3-5 over many trainings is kept (`python -m mgsl study tables`): "
             "all rests on the runs at hand."
         ]
-    return [f"{len(kept)} effects are those of the kept study of Tables 3-5, over {min(kept)} "
+    return [f"{len(counts)} effects are those of the kept study of Tables 3-5, over {min(counts)} "
             "trainings or more (CSV, column origin)."]  # fmt: skip
 
 

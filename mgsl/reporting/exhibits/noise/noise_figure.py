@@ -123,11 +123,11 @@ def _draw_visible(axes: Axes, least: dict[int, float], group: str) -> None:
 
 def _draw_effects(axes: Axes, metric: str) -> None:
     """Each printed difference as a line, named on the right."""
-    shown = [e for e in visibility.effects() if e.measure == metric and e.printed >= _LOWEST]
-    shown.sort(key=lambda effect: effect.printed)
+    effects = [e for e in visibility.effects() if e.measure == metric and e.printed >= _LOWEST]
+    effects.sort(key=lambda effect: effect.printed)
     span = np.log(_HIGHEST / _LOWEST)
-    heights = [float(np.log(effect.printed / _LOWEST) / span) for effect in shown]
-    for effect, at, label in zip(shown, heights, _spread(heights), strict=True):
+    heights = [float(np.log(effect.printed / _LOWEST) / span) for effect in effects]
+    for effect, at, label in zip(effects, heights, _spread(heights), strict=True):
         ink, value = _PLACES[effect.claim.place], effect.printed
         axes.plot([0, _END], [value, value], color=ink, lw=0.6, zorder=1)
         ends = [_END / _WIDE, (_END + 1) / _WIDE]
