@@ -18,6 +18,7 @@ ARTIFACTS = Path("artifacts")
 UNFINISHED = ARTIFACTS / "unfinished"  # states of trainings under way
 TRACED = ARTIFACTS / "traced"  # what models are made of; SIZES: how large they are
 SIZES = TRACED / "sizes.csv"
+RECIPES = TRACED / "recipes.json"  # how every method is trained
 COSTS = TRACED / "costs.csv"  # what an answer of each method costs, counted
 EXAMPLES = TRACED / "examples.json"  # equations worked out for a few numbers
 CONFORMANCE = TRACED / "conformance.json"  # methods beside their released code

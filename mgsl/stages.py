@@ -128,11 +128,12 @@ def inspect(*, dataset: str, device: str) -> None:
 def trace() -> None:
     """Tell what every model is made of and costs; hold it against released code; work examples."""
     from mgsl.conformance import side_by_side
-    from mgsl.inspection import costs, parameter_counts, worked_examples
+    from mgsl.inspection import all_recipes, costs, parameter_counts, worked_examples
     from mgsl.inspection.tracing import trace as trace_model
     from mgsl.models import MODELS
 
     chosen = params.load(paths.PARAMS)
+    configs = {name: kind.Config for name, kind in MODELS.items()}
     for dataset in chosen.datasets:
         prepared = params.read(PrepareConfig, paths.config(dataset, "prepare"))
         for name in chosen.names():
@@ -140,10 +141,8 @@ def trace() -> None:
             lengths = parameter_counts.lengths(config, prepared)
             if (traced := trace_model(config, lengths)) is not None:
                 write_json(paths.traced(dataset, name), traced)
-    _write_csv(
-        parameter_counts.measure(chosen, {n: kind.Config for n, kind in MODELS.items()}),
-        paths.SIZES,
-    )
+    _write_csv(parameter_counts.measure(chosen, configs), paths.SIZES)
+    write_json(paths.RECIPES, all_recipes.resolved(chosen, configs))
     _write_csv(costs.count(chosen), paths.COSTS)
     write_json(paths.EXAMPLES, worked_examples.compute())
     write_json(paths.CONFORMANCE, side_by_side.measure())

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from mgsl.configs import PrepareConfig, RunConfig
 from mgsl.fields import Frozen
@@ -66,20 +66,40 @@ def count(params: Params) -> pd.DataFrame:
 
 
 def multiply_adds(model: nn.Module, batch: Batch) -> int:
-    """Those of matrix products and convolutions, in recurrent layers and attention too.
+    """Those of an answer (`operations`)."""
+    with torch.no_grad():
+        return operations(lambda: model(batch)) // 2
 
-    Fused kernels hide their products from the counter, so they are taken apart.
+
+def operations(work: Callable[[], object]) -> int:
+    """Floating-point operations of matrix products and convolutions, two for a multiply-add.
+
+    Those of recurrent layers and attention too: fused kernels hide their products from the counter,
+    so they are taken apart. It misses products that are added in place, and counts the gradient of
+    a grouped convolution's weight once for each group: both are set right here.
     """
-    counter = FlopCounterMode(display=False)
+    right = {
+        torch.ops.aten.addmm_: lambda _, a, b, **__: 2 * a[0] * a[1] * b[1],
+        torch.ops.aten.convolution_backward: _convolution_backward,
+    }
+    counter = FlopCounterMode(display=False, custom_mapping=right)
     with (
         warnings.catch_warnings(action="ignore"),  # that no Intel GPU is there
-        torch.no_grad(),
         torch.backends.mkldnn.flags(enabled=False),
+        torch.backends.cudnn.flags(enabled=False),
         sdpa_kernel(SDPBackend.MATH),
         counter,
     ):
-        model(batch)
-    return counter.get_total_flops() // 2
+        work()
+    return counter.get_total_flops()
+
+
+def _convolution_backward(
+    gradient: torch.Size, x: torch.Size, weight: torch.Size, *others: Any, **_: Any
+) -> int:
+    """As many as the convolution itself, for each of two gradients: of its input, of its weight."""
+    *_bias_stride_padding_dilation, transposed, _output_padding, _groups, gradients = others
+    return sum(gradients[:2]) * conv_flop_count(list(x), list(weight), list(gradient), transposed)
 
 
 def measure(

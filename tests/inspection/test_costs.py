@@ -70,6 +70,21 @@ def test_multiply_adds_are_those_of_the_textbook(name: str) -> None:
     assert costs.multiply_adds(Reading(module).eval(), batch) == B * expected
 
 
+@pytest.mark.parametrize("groups", [1, 4])
+def test_a_convolution_learns_at_twice_what_it_costs(groups: int) -> None:
+    layer = nn.Conv1d(DIM, 2 * DIM, 3, padding=1, groups=groups)
+    x = torch.randn(B, DIM, STEPS, requires_grad=True)
+    forward = 2 * B * STEPS * 3 * DIM * 2 * DIM // groups
+    assert costs.operations(lambda: layer(x)) == forward
+    assert costs.operations(lambda: layer(x).sum().backward()) == 3 * forward
+    assert costs.operations(lambda: layer(x.detach()).sum().backward()) == 2 * forward
+
+
+def test_a_product_that_is_added_in_place_counts() -> None:
+    a, b, total = torch.randn(B, STEPS), torch.randn(STEPS, DIM), torch.zeros(B, DIM)
+    assert costs.operations(lambda: total.addmm_(a, b)) == 2 * B * STEPS * DIM
+
+
 def test_what_is_counted_is_counted_without_numbers() -> None:
     params = tiny.parameters().model_copy(update={"methods": ("prior", "mgsl_net", "tan_2d")})
     table = costs.count(params).set_index(["setting", "name"])

@@ -62,11 +62,21 @@ def describe(name: str) -> Exhibit:
         UserError: there is no such notebook, or it does not open with a heading and a claim.
     """
     title, claim = outline(name)
-    names = [f"{name}.{suffix}" for suffix in DOWNLOADS]
-    files = tuple(file for file in names if (paths.EXHIBITS / file).is_file())
+    files = tuple(
+        path.name
+        for pattern in (f"{name}.", f"{name}.*.")  # a second table has a name of its own
+        for suffix in DOWNLOADS
+        for path in sorted(paths.EXHIBITS.glob(pattern + suffix))
+    )
     image = f"{name}.svg" if f"{name}.svg" in files else None
     caption = _caption(paths.EXHIBITS / image) if image else ""
     return Exhibit(name, title, claim, files, image, caption)
+
+
+def kind(file: str) -> str:
+    """What a file is called where it can be downloaded; a second table's after that."""
+    _, *part, suffix = file.split(".")
+    return f"{DOWNLOADS[suffix]} of {part[0]}" if part else DOWNLOADS[suffix]
 
 
 def outline(name: str) -> tuple[str, str]:

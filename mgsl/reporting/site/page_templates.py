@@ -8,7 +8,7 @@ import jinja2
 from latex2mathml.converter import convert
 
 from mgsl.reporting.draw import markdown
-from mgsl.reporting.site.contents import DOWNLOADS
+from mgsl.reporting.site.contents import kind
 
 FORMULA = re.compile(r"\$([^$\n]+)\$")
 
@@ -24,7 +24,7 @@ def environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "formulas": formulas,
-        "kind": lambda file: DOWNLOADS[file.rsplit(".", 1)[-1]],
+        "kind": kind,
         "plain": markdown.escape,
         "short": lambda title: title.split(".")[0],
     }

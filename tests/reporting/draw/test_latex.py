@@ -11,7 +11,7 @@ from mgsl.reporting.draw import latex
         ("5 % of a_b & #1, $2", r"5 \% of a\_b \& \#1, \$2"),
         ("{x} ~ y^2", r"\{x\} \textasciitilde{} y\textasciicircum{}2"),
         (r"a\b", r"a\textbackslash{}b"),
-        ("1–2 ± 3 >= 4 > 5", r"1--2 $\pm$ 3 $\geq$ 4 $>$ 5"),
+        ("1–2 ± 3 >= 4 > 5 <= 6", r"1--2 $\pm$ 3 $\geq$ 4 $>$ 5 $\leq$ 6"),
     ],
 )
 def test_every_sign_that_latex_reads_otherwise_is_escaped(text: str, expected: str) -> None:

@@ -1,0 +1,56 @@
+"""How every method is trained, at the paper's scale and at the embedded one, whatever is run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from mgsl.configs import RunConfig
+from mgsl.fields import Frozen
+from mgsl.inspection import parameter_counts
+from mgsl.models import MODELS, build
+from mgsl.models.parts.base import GroundingModel
+from mgsl.params import Params, Scale
+from mgsl.resolving import resolve
+
+DATASETS: dict[Scale, tuple[str, ...]] = {
+    "paper": parameter_counts.DATASETS,
+    "embedded": ("embedded",),
+}
+
+
+def resolved(params: Params, configs: Mapping[str, type[Frozen]]) -> list[dict[str, Any]]:
+    """The recipe of each method that learns by gradient, on each dataset of each scale.
+
+    Args:
+        params: the whole of params.yaml.
+        configs: the Config of each method.
+
+    Returns:
+        `scale`, `run` (a RunConfig) and `stages`: of each how many epochs it has, and its factor on
+        the learning rate.
+    """
+    methods = tuple(name for name, kind in MODELS.items() if issubclass(kind, GroundingModel))
+    rows = []
+    for scale, datasets in DATASETS.items():
+        changes = {"scale": scale, "methods": methods, "ablations": (), "inspected": ()}
+        for dataset in datasets:
+            runs = resolve(params.model_copy(update=changes), dataset, configs).runs
+            for run in runs.values():
+                document = run.model_dump(mode="json")
+                rows.append({"scale": scale, "run": document, "stages": stages(run)})
+    return rows
+
+
+def stages(config: RunConfig) -> list[dict[str, Any]]:
+    """Epochs and factor on the rate of each stage of a training; a training in steps has one."""
+    if config.epochs is None:
+        return [{"epochs": 0, "factor": 1.0}]
+    with torch.device("meta"):
+        model = build(config)
+    assert isinstance(model, GroundingModel)
+    places = [model.stage(epoch / config.epochs) for epoch in range(config.epochs)]
+    return [
+        {"epochs": places.count(stage), "factor": model.enter(stage)}
+        for stage in dict.fromkeys(places)
+    ]
