@@ -20,7 +20,8 @@ from mgsl.files import atomic_path
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Params
-from mgsl.training.fingerprint import fingerprint
+from mgsl.prepared import digests
+from mgsl.training import fingerprint
 from mgsl.training.parallel import in_parallel
 from mgsl.training.run import train as train_run
 
@@ -41,7 +42,8 @@ def train(trial: tuple[RunConfig, int]) -> pd.DataFrame:
     config, seed = trial
     prepared = paths.prepared(config.dataset)
     device = torch.device("cpu")
-    digest = fingerprint(config, prepared, seed, device)
+    decisive = fingerprint.digest(config, digests(prepared), seed)
+    digest = fingerprint.fingerprint(decisive, device)
     kept = paths.trial(config.dataset, config.name, seed, digest)
     if kept.is_file():
         return pd.read_csv(kept)
@@ -85,7 +87,7 @@ def lengths(chosen: Params, say: Callable[[str], None] = print) -> None:
         say(f"{len(twice)} trainings on {dataset}; those that are done are kept")
         curves = in_parallel(train, twice, "cpu")
         for (config, seed), (longer, _), curve in zip(once, twice, curves, strict=True):
-            run = paths.run(dataset, config.name, seed, told.groups.get(config.name))
+            run = paths.run(dataset, config.name, seed)
             rows += [
                 _row(config, seed, 1, _curve(run / "curve.csv")),
                 _row(longer, seed, 2, curve),
