@@ -52,6 +52,10 @@ class Subject(StrEnum):
 
 DatasetOption = Annotated[str, typer.Option(help="A dataset of params.yaml.")]
 NameOption = Annotated[str, typer.Option(help="A method or an ablation of params.yaml.")]
+NamesOption = Annotated[
+    str | None,
+    typer.Option(help="A method or an ablation; without it all that params.yaml lists."),
+]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order.")]
 SeedsOption = Annotated[
     int | None, typer.Option(min=0, help="One seed; without it all that params.yaml lists.")
@@ -84,27 +88,21 @@ def prepare(dataset: DatasetOption) -> None:
 @app.command(rich_help_panel=STAGES)
 def train(
     dataset: DatasetOption,
-    name: NameOption,
+    name: NamesOption = None,
     seed: SeedsOption = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Train anew what is finished and would be kept.")
+    ] = False,
     device: DeviceOption = Device.auto,
 ) -> None:
-    """Train one method, keep its best epoch, predict the test queries; the seeds side by side.
+    """Train, keep the best epochs, predict the test queries; as many at once as there are cores.
 
-    A killed training goes on after its last epoch when it is started again. For several
-    processes: `torchrun --nproc-per-node 2 -m mgsl train ...`.
+    A finished training is kept while its configuration, data and code are the same and its files
+    are whole; a killed one goes on after its last epoch. Without --name and --seed, trainings that
+    params.yaml does not list are removed. For several processes:
+    `torchrun --nproc-per-node 2 -m mgsl train ...`.
     """
-    stages.train(dataset=dataset, name=name, seed=seed, device=device.value)
-
-
-@app.command(rich_help_panel=STAGES)
-def ablate(
-    dataset: DatasetOption,
-    name: Annotated[str, typer.Option(help="An entry of `ablations`: an ablation, or a group.")],
-    seed: SeedsOption = None,
-    device: DeviceOption = Device.auto,
-) -> None:
-    """Train an ablation, or each of a group, with every seed, several at once."""
-    stages.ablate(dataset=dataset, name=name, seed=seed, device=device.value)
+    stages.train(dataset=dataset, name=name, seed=seed, again=again, device=device.value)
 
 
 @app.command(rich_help_panel=STAGES)

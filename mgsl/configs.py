@@ -62,22 +62,12 @@ class RunConfig(Frozen):
         return self
 
 
-class GroupConfig(Frozen):
-    """What the stage `ablate` is told: the trainings of one entry of `ablations`."""
-
-    runs: tuple[RunConfig, ...]
-
-
 class EvaluateConfig(Frozen):
-    """What the stages `evaluate` and `report` are told.
-
-    `groups` holds the entry of `ablations` under which an ablation was trained.
-    """
+    """What the stages `evaluate` and `report` are told; `train` takes its list of runs from it."""
 
     dataset: Name
     scale: Scale
     names: Names
-    groups: dict[Name, Name] = Field(default_factory=dict)
     seeds: Seeds
     evaluation: EvaluationParams
     nms: dict[str, NmsParams] = Field(

@@ -27,7 +27,6 @@ Scale = Literal["embedded", "paper"]
 NmsRule = Literal["per_metric", "fixed", "none"]
 Form = Literal["surface", "lemma", "stem"]
 Model = TypeVar("Model", bound=BaseModel)
-PARTS = ("prepare", "evaluate", "inspect")  # files of a dataset's configuration, beside its runs
 
 
 class SettingParams(Frozen):
@@ -180,7 +179,7 @@ class Params(Frozen):
     @model_validator(mode="after")
     def _names_exist(self) -> "Params":
         listed = [name for model in self.models.values() for name in model.ablations]
-        if twice := repeated([*self.models, *listed, *self.groups, *PARTS]):
+        if twice := repeated([*self.models, *listed, *self.groups, *paths.PARTS]):
             raise ValueError(f"{twice}: one name for two of methods, ablations, groups, parts")
         ablations = set(listed)
         for group, members in self.groups.items():
@@ -221,9 +220,6 @@ class Params(Frozen):
             raise ValueError("exhibits must not be empty in all its sections")
         if twice := repeated(self.exhibit_names()):
             raise ValueError(f"exhibits lists {twice} more than once")
-        for cell, members in self.cells().items():
-            if not members:
-                raise ValueError(f"ablations names {cell!r}, all of which is in another it names")
         return self
 
     def setting(self, dataset: str) -> SettingParams:
@@ -237,18 +233,10 @@ class Params(Frozen):
         table = self.settings.get(self.scale, {})
         return [name for name in self.data if for_dataset(table, name)]
 
-    def cells(self) -> dict[str, Names]:
-        """What each entry of `ablations` trains; an ablation of several groups is the first's."""
-        earlier: set[str] = set()
-        cells = {}
-        for cell in self.ablations:
-            cells[cell] = tuple(n for n in self.groups.get(cell, (cell,)) if n not in earlier)
-            earlier |= set(cells[cell])
-        return cells
-
     def names(self) -> Names:
-        """Every run: methods, then ablations with their groups opened."""
-        return self.methods + tuple(name for names in self.cells().values() for name in names)
+        """Every run, once: methods, then ablations with their groups opened."""
+        ablations = [name for entry in self.ablations for name in self.groups.get(entry, (entry,))]
+        return (*self.methods, *dict.fromkeys(ablations))
 
     def exhibit_names(self) -> Names:
         """The exhibits of all sections, in order."""

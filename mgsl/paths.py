@@ -11,6 +11,7 @@ from pathlib import Path
 from mgsl.errors import UserError
 
 NAME = r"^[a-z][a-z0-9_]*$"  # of datasets, methods, ablations, groups, exhibits and their sections
+PARTS = ("prepare", "evaluate", "inspect")  # of a dataset's configuration, beside its runs
 
 PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc
@@ -47,9 +48,9 @@ def enter_root() -> None:
 
 
 def config(dataset: str, name: str) -> Path:
-    """The resolved parameters of one part: `prepare`, `evaluate`, a run, or `groups/NAME`."""
-    _checked(name.removeprefix("groups/"))
-    return ARTIFACTS / "configs" / _checked(dataset) / f"{name}.json"
+    """The resolved parameters of one of `PARTS` or of a run, which have a folder of their own."""
+    folder = ARTIFACTS / "configs" / _checked(dataset)
+    return folder / ("" if name in PARTS else "runs") / f"{_checked(name)}.json"
 
 
 def raw(dataset: str) -> Path:
@@ -62,11 +63,14 @@ def prepared(dataset: str) -> Path:
     return _artifacts(dataset) / "prepared"
 
 
-def run(dataset: str, name: str, seed: int, group: str | None = None) -> Path:
-    """One training: a method, or an ablation and the group under which it was trained."""
-    if group is None:
-        return _artifacts(dataset) / "runs" / _checked(name) / str(seed)
-    return _artifacts(dataset) / "runs" / _checked(group) / str(seed) / _checked(name)
+def runs(dataset: str) -> Path:
+    """All trainings: NAME/SEED of every method and ablation."""
+    return _artifacts(dataset) / "runs"
+
+
+def run(dataset: str, name: str, seed: int) -> Path:
+    """One training of a method or an ablation."""
+    return runs(dataset) / _checked(name) / str(seed)
 
 
 def inspections(dataset: str) -> Path:
@@ -85,7 +89,7 @@ def traced(dataset: str, name: str) -> Path:
 
 
 def unfinished(dataset: str, name: str, seed: int, fingerprint: str) -> Path:
-    """The state of a training under way; outside its run, which DVC empties before it starts."""
+    """The state of a training under way; outside its run, which holds what is finished."""
     name = f"{_checked(dataset)}-{_checked(name)}-{seed}-{fingerprint}.pt"
     return UNFINISHED / name
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mgsl.configs import EvaluateConfig, GroupConfig, InspectConfig, PrepareConfig, RunConfig
+from mgsl.configs import EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.errors import UserError
 from mgsl.families import for_dataset
 from mgsl.fields import Frozen
@@ -24,22 +24,17 @@ Configs = Mapping[str, type[Frozen]]
 
 @dataclass(frozen=True)
 class Resolved:
-    """What the stages are told for one dataset.
-
-    `runs` holds methods and ablations by name, `groups` the trainings of each entry of `ablations`.
-    """
+    """What the stages are told for one dataset; `runs` holds methods and ablations by name."""
 
     prepare: PrepareConfig
     evaluate: EvaluateConfig
     inspect: InspectConfig
     runs: dict[str, RunConfig]
-    groups: dict[str, GroupConfig]
 
     def files(self) -> dict[str, Frozen]:
         """Every part, by the name of the file that `configure` writes."""
         parts = {"prepare": self.prepare, "evaluate": self.evaluate, "inspect": self.inspect}
-        groups = {f"groups/{name}": group for name, group in self.groups.items()}
-        return parts | self.runs | groups
+        return parts | self.runs
 
 
 class MissingSizeError(UserError):
@@ -87,10 +82,6 @@ def resolve(params: Params, dataset: str, configs: Configs) -> Resolved:
         evaluate=_evaluate(params, dataset),
         inspect=_inspect(params, runs),
         runs=runs,
-        groups={
-            cell: GroupConfig(runs=tuple(runs[name] for name in names))
-            for cell, names in params.cells().items()
-        },
     )
 
 
@@ -111,7 +102,6 @@ def _evaluate(params: Params, dataset: str) -> EvaluateConfig:
         dataset=dataset,
         scale=params.scale,
         names=params.names(),
-        groups={name: cell for cell, names in params.cells().items() for name in names},
         seeds=params.seeds,
         evaluation=params.evaluation,
         nms=_own_nms(params, dataset),

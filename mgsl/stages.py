@@ -6,18 +6,23 @@ its output meanwhile (`processes.alone`): of two runs at once, the second says s
 """
 
 import itertools
+import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from mgsl import params, paths
-from mgsl.configs import EvaluateConfig, GroupConfig, InspectConfig, PrepareConfig, RunConfig
+from mgsl.configs import EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.errors import UserError
 from mgsl.files import atomic_path, write_json
 from mgsl.processes import alone
 from mgsl.resolving import resolve_all
+
+if TYPE_CHECKING:
+    from mgsl.training.jobs import Job
 
 
 def configure() -> None:
@@ -52,15 +57,34 @@ def prepare(*, dataset: str) -> None:
         prepare_dataset(config, paths.raw(dataset), paths.prepared(dataset))
 
 
-def train(*, dataset: str, name: str, seed: int | None, device: str) -> None:
-    """Fit one method or ablation, all seeds of params.yaml side by side or one of them alone."""
-    _fit_all([name], dataset=dataset, seed=seed, device=device)
+def train(
+    *, dataset: str, name: str | None, seed: int | None, again: bool = False, device: str
+) -> None:
+    """Fit every method and ablation with every seed, or some; what is finished and holds is kept.
 
+    As many are trained at once as there are processors.
+    """
+    from mgsl.distributed import gather, process_group, rank
+    from mgsl.training import receipt
+    from mgsl.training.devices import choose_device
+    from mgsl.training.jobs import jobs_of
+    from mgsl.training.loop import say
+    from mgsl.training.parallel import in_parallel
 
-def ablate(*, dataset: str, name: str, seed: int | None, device: str) -> None:
-    """Do the same for an ablation, or for each of a group."""
-    config = params.read(GroupConfig, paths.config(dataset, f"groups/{name}"))
-    _fit_all([run.name for run in config.runs], dataset=dataset, seed=seed, device=device)
+    jobs = jobs_of(dataset, name, seed)
+    with process_group(choose_device(device, "float32")):
+        rest = [job for job in jobs if again or not receipt.holds(job.folder, job.digest)]
+        rest = gather(rest)[0]  # by `torchrun`: all decide alike, and before anything is written
+        if num_kept := len(jobs) - len(rest):
+            say(f"kept: {num_kept} of {len(jobs)} trainings, which no change concerns")
+        if name is None and seed is None and rank() == 0:
+            receipt.remove_unlisted(paths.runs(dataset), [job.folder for job in jobs])
+        numbers = itertools.count(1)
+
+        def tell(job: "Job") -> None:
+            say(f"{job}: done, {next(numbers)} of {len(rest)}")
+
+        in_parallel(partial(_fit, device=device), rest, device, tell)
 
 
 def predict(*, dataset: str, name: str, seed: int, device: str, output: Path) -> None:
@@ -72,7 +96,7 @@ def predict(*, dataset: str, name: str, seed: int, device: str, output: Path) ->
     from mgsl.training.devices import choose_device
 
     config = params.read(RunConfig, paths.config(dataset, name))
-    model = load_checkpoint(_folder(dataset, name, seed) / "checkpoint.safetensors", config)
+    model = load_checkpoint(paths.run(dataset, name, seed) / "checkpoint.safetensors", config)
     splits = load_splits(paths.prepared(dataset), config)
     torch.set_flush_denormal(True)
     where = choose_device(device, config.training.precision)
@@ -87,7 +111,7 @@ def evaluate(*, dataset: str) -> None:
 
     config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
     runs = {
-        (name, seed): paths.run(dataset, name, seed, config.groups.get(name)) / "predictions.jsonl"
+        (name, seed): paths.run(dataset, name, seed) / "predictions.jsonl"
         for name in config.names
         for seed in config.seeds
     }
@@ -108,21 +132,22 @@ def inspect(*, dataset: str, device: str) -> None:
     from mgsl.training.checkpoint import load_checkpoint
     from mgsl.training.devices import choose_device
 
-    told = params.read(InspectConfig, paths.config(dataset, "inspect"))
+    part = params.read(InspectConfig, paths.config(dataset, "inspect"))
     prepared = paths.prepared(dataset)
     held_out = read_summary(prepared)["validation_held_out"]
     torch.set_flush_denormal(True)
     paths.inspections(dataset).mkdir(parents=True, exist_ok=True)
     with alone(paths.inspections(dataset)):
-        for name, seed in itertools.product(told.names, told.seeds):
+        for name, seed in itertools.product(part.names, part.seeds):
             config = params.read(RunConfig, paths.config(dataset, name))
             where = choose_device(device, config.training.precision)
-            model = load_checkpoint(_folder(dataset, name, seed) / "checkpoint.safetensors", config)
+            checkpoint = paths.run(dataset, name, seed) / "checkpoint.safetensors"
+            model = load_checkpoint(checkpoint, config)
             splits = load_splits(prepared, config)
-            found = memory_tables.inspect(
-                model, splits, config, told, held_out=held_out, device=where
+            tables = memory_tables.inspect(
+                model, splits, config, part, held_out=held_out, device=where
             )
-            memory_tables.write(paths.inspected(dataset, name, seed), *found)
+            memory_tables.write(paths.inspected(dataset, name, seed), *tables)
 
 
 def trace() -> None:
@@ -132,18 +157,18 @@ def trace() -> None:
     from mgsl.inspection.tracing import trace as trace_model
     from mgsl.models import MODELS
 
-    chosen = params.load(paths.PARAMS)
+    settings = params.load(paths.PARAMS)
     configs = {name: kind.Config for name, kind in MODELS.items()}
-    for dataset in chosen.datasets:
+    for dataset in settings.datasets:
         prepared = params.read(PrepareConfig, paths.config(dataset, "prepare"))
-        for name in chosen.names():
+        for name in settings.names():
             config = params.read(RunConfig, paths.config(dataset, name))
             lengths = parameter_counts.lengths(config, prepared)
-            if (traced := trace_model(config, lengths)) is not None:
-                write_json(paths.traced(dataset, name), traced)
-    _write_csv(parameter_counts.measure(chosen, configs), paths.SIZES)
-    write_json(paths.RECIPES, all_recipes.resolved(chosen, configs))
-    _write_csv(costs.count(chosen), paths.COSTS)
+            if (modules := trace_model(config, lengths)) is not None:
+                write_json(paths.traced(dataset, name), modules)
+    _write_csv(parameter_counts.measure(settings, configs), paths.SIZES)
+    write_json(paths.RECIPES, all_recipes.resolved(settings, configs))
+    _write_csv(costs.count(settings), paths.COSTS)
     write_json(paths.EXAMPLES, worked_examples.compute())
     write_json(paths.CONFORMANCE, side_by_side.measure())
 
@@ -166,20 +191,20 @@ def report(*, exhibit: str | None = None) -> None:
     from mgsl.reporting.site.build import build
     from mgsl.reporting.site.notebooks import run_exhibit
 
-    chosen = params.load(paths.PARAMS)
+    settings = params.load(paths.PARAMS)
     with alone(paths.EXHIBITS):
         if exhibit is None:
-            build(chosen.exhibits, chosen.datasets)
+            build(settings.exhibits, settings.datasets)
         else:
-            run_exhibit(exhibit, list(chosen.datasets))
+            run_exhibit(exhibit, list(settings.datasets))
 
 
 def index() -> None:
     """Write the front page of the reports, and the numbers of README.md."""
     from mgsl.reporting.site.build import write_front
 
-    chosen = params.load(paths.PARAMS)
-    write_front(chosen.exhibits, chosen.datasets)
+    settings = params.load(paths.PARAMS)
+    write_front(settings.exhibits, settings.datasets)
 
 
 def study(*, subject: str, only: Sequence[str] = ()) -> None:
@@ -188,68 +213,54 @@ def study(*, subject: str, only: Sequence[str] = ()) -> None:
     from mgsl.studies import annotation_counts, run_groups, trials, write_terms
     from mgsl.studies.examples import Example
 
-    chosen = params.load(paths.PARAMS)
+    settings = params.load(paths.PARAMS)
     if only and subject != trials.LENGTHS:
         raise UserError(f"--only is for {trials.LENGTHS}; {subject} is written as a whole")
     with alone(paths.STUDIES / subject):
         if subject == "annotations":
             shown = [Example(**row) for row in published.shown_queries()]
-            annotation_counts.run(chosen, published.bin_shares(), shown)
+            annotation_counts.run(settings, published.bin_shares(), shown)
         elif subject == "collapse":
-            write_terms.run(chosen)
+            write_terms.run(settings)
         elif subject == trials.LENGTHS:
-            trials.lengths(chosen, only)
+            trials.lengths(settings, only)
         else:
-            run_groups.run(chosen, subject)
+            run_groups.run(settings, subject)
 
 
-def _fit_all(names: Sequence[str], *, dataset: str, seed: int | None, device: str) -> None:
-    """Train several runs, as many at once as there are processors."""
-    from mgsl.training.parallel import in_parallel
-
-    listed = params.read(EvaluateConfig, paths.config(dataset, "evaluate")).seeds
-    runs = list(itertools.product(names, listed if seed is None else [seed]))
-    # A training that is done keeps its state until all are: DVC empties a stage's outputs when it
-    # starts it again.
-    for state in in_parallel(partial(_fit, dataset=dataset, device=device), runs, device):
-        state.unlink(missing_ok=True)
-
-
-def _fit(run: tuple[str, int], *, dataset: str, device: str) -> Path:
-    """Train one run and write all of it; returns the state from which it could go on."""
+def _fit(job: "Job", *, device: str) -> None:
+    """Train, write all that comes out, and the receipt last."""
     import torch
 
-    from mgsl.distributed import process_group, rank
+    from mgsl.distributed import rank
+    from mgsl.training import receipt
     from mgsl.training.checkpoint import remove_others, save_checkpoint
     from mgsl.training.devices import choose_device
     from mgsl.training.fingerprint import fingerprint
     from mgsl.training.loop import say
     from mgsl.training.run import train
 
-    name, seed = run
+    dataset, name, seed, digest = job
     config = params.read(RunConfig, paths.config(dataset, name))
-    folder, prepared = _folder(dataset, name, seed), paths.prepared(dataset)
+    folder, prepared = job.folder, paths.prepared(dataset)
     torch.set_flush_denormal(True)
     where = choose_device(device, config.training.precision)
-    with alone(folder), process_group(where):
-        digest = fingerprint(config, prepared, seed, where)
-        state = paths.unfinished(dataset, name, seed, digest)
-        if rank() == 0 and remove_others(state) and not state.exists():
-            say(
-                f"{name}, seed {seed}: an unfinished training belongs to other data, other code or "
-                "another configuration; starting anew"
-            )
+    state = paths.unfinished(dataset, name, seed, fingerprint(digest, where))
+    with alone(folder):
+        if rank() == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+            if remove_others(state) and not state.exists():
+                say(
+                    f"{job}: an unfinished training belongs to other data, other code or "
+                    "another configuration; starting anew"
+                )
         model, curve, splits = train(config, prepared, seed=seed, device=where, state_path=state)
         _write_predictions(model, splits["test"], config, where, folder / "predictions.jsonl")
         if rank() == 0:
             save_checkpoint(folder / "checkpoint.safetensors", model, config)
             _write_csv(curve, folder / "curve.csv")
-    return state
-
-
-def _folder(dataset: str, name: str, seed: int) -> Path:
-    groups = params.read(EvaluateConfig, paths.config(dataset, "evaluate")).groups
-    return paths.run(dataset, name, seed, groups.get(name))
+            receipt.write(folder, digest)
+            state.unlink(missing_ok=True)
 
 
 def _write_predictions(model, split, config, device, path) -> None:  # type: ignore[no-untyped-def]

@@ -235,9 +235,10 @@ def test_the_real_command_refuses_slots_0_and_writes_nothing(project: Path) -> N
 def test_configure_writes_a_part_for_everything_that_runs() -> None:
     shutil.rmtree(paths.ARTIFACTS / "configs")
     assert invoke("configure").exit_code == 0
-    written = {path.stem for path in (paths.ARTIFACTS / "configs/embedded").iterdir()}
-    parameters = params.load(paths.PARAMS)
-    assert written == {"prepare", "evaluate", "groups", "inspect", *parameters.names()}
+    folder = paths.ARTIFACTS / "configs/embedded"
+    assert {path.stem for path in folder.iterdir()} == {*paths.PARTS, "runs"}
+    names = {path.stem for path in (folder / "runs").iterdir()}
+    assert names == {*params.load(paths.PARAMS).names()}
 
 
 def test_a_prediction_file_is_scored_for_people() -> None:

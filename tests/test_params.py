@@ -22,7 +22,7 @@ from mgsl.params import Params
 # Through JSON: what anchors make one object of are several.
 DOCUMENT = json.loads(json.dumps(read_yaml(paths.PARAMS)))
 CHOSEN = params.Params.model_validate_json(json.dumps(DOCUMENT))
-RUNS = {*CHOSEN.names(), *(f"groups/{cell}" for cell in CHOSEN.cells())}
+RUNS = {*CHOSEN.names()}
 CONFIGS = {name: kind.Config for name, kind in MODELS.items()}
 
 
@@ -308,10 +308,9 @@ def test_the_one_number_of_slots_changes_both_memories_and_nothing_else() -> Non
     users = {name for name in after if after[name].get("method") == "mgsl_net"}
     assert {"mgsl_net", "printed"} <= users
     for name, part in after.items():
-        runs = part.get("runs", [part] if name in users else [])
-        for run, run_before in zip(runs, before[name].get("runs", [before[name]]), strict=False):
-            assert run["model"].pop("video_slots") == run["model"].pop("query_slots") == 77
-            del run_before["model"]["video_slots"], run_before["model"]["query_slots"]
+        if name in users:
+            assert part["model"].pop("video_slots") == part["model"].pop("query_slots") == 77
+            del before[name]["model"]["video_slots"], before[name]["model"]["query_slots"]
         assert part == before[name]
 
 
@@ -325,7 +324,7 @@ def test_the_one_number_of_slots_changes_both_memories_and_nothing_else() -> Non
         (
             ("models", "mgsl_net", "ablations", "printed", "memory", "beta"),
             2.0,
-            {"printed", "groups/tables"},
+            {"printed"},
         ),
         (("settings", "embedded", "charades", "epochs"), 99, set()),
         (("exhibits", "paper"), ["table_1"], set()),
@@ -415,18 +414,13 @@ def test_parameters_cannot_be_changed() -> None:
         parse(DOCUMENT).scale = "paper"  # type: ignore[misc]
 
 
-def test_an_ablation_of_two_groups_is_trained_under_the_first_that_is_named() -> None:
-    both = parse(changed(["table_5", "table_3"], "ablations"))
-    assert "memory_only" in both.cells()["table_5"]
-    assert "memory_only" not in both.cells()["table_3"]
-    assert sorted(both.names()) == sorted({*both.names()})
-    alone = parse(changed(["table_3"], "ablations"))
-    assert "memory_only" in alone.cells()["table_3"]
-
-
-def test_an_entry_of_which_nothing_is_left_to_train_is_refused() -> None:
-    with pytest.raises(UserError, match=r"'memory_only', all of which is in another"):
-        parse(changed(["table_3", "memory_only"], "ablations"))
+def test_an_ablation_that_is_listed_twice_is_run_once_and_in_the_order_of_the_list() -> None:
+    settings = parse(changed(["table_5", "memory_only", "table_3"], "ablations"))
+    ablations = settings.names()[len(settings.methods) :]
+    first, second = (DOCUMENT["groups"][name] for name in ("table_5", "table_3"))
+    assert "memory_only" in first
+    assert "memory_only" in second
+    assert list(ablations) == first + [name for name in second if name not in first]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_the_root_is_entered_from_a_folder_below(
         paths.raw,
         paths.prepared,
         lambda name: paths.run("embedded", name, 0),
-        lambda name: paths.run("embedded", "ctrl", 0, name),
+        paths.runs,
         paths.inspections,
         lambda name: paths.inspected("embedded", name, 0),
         lambda name: paths.traced("embedded", name),
@@ -46,9 +46,10 @@ def test_what_is_no_name_leads_nowhere(path_of: Callable[[str], Path], name: str
         path_of(name)
 
 
-def test_the_configuration_of_a_group_has_a_folder_of_its_own() -> None:
-    path = Path("artifacts/configs/embedded/groups/tables.json")
-    assert paths.config("embedded", "groups/tables") == path
+def test_the_configurations_of_runs_have_a_folder_of_their_own() -> None:
+    folder = Path("artifacts/configs/embedded")
+    assert paths.config("embedded", "prepare") == folder / "prepare.json"
+    assert paths.config("embedded", "ctrl") == folder / "runs/ctrl.json"
 
 
 def test_outside_the_repository_there_is_no_root(

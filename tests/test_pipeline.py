@@ -1,24 +1,28 @@
 """The whole road on a handful of videos: every stage, in a folder of its own."""
 
 import json
+import re
 import shutil
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 
-from mgsl import numerics, params, paths, stages
+from mgsl import numerics, params, paths, processes, stages
 from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.files import write_json
 from mgsl.reporting.site import notebooks
 from mgsl.studies import run_groups, write_terms
+from mgsl.training import receipt
 from tests import ROOT
 
 METHODS = ("prior", "action_prior", "mgsl_net")
 GROUP = ("memory_only", "no_calibration")
+FILES = ("checkpoint.safetensors", "curve.csv", "predictions.jsonl")
 NAMES = (*METHODS, "printed", *GROUP)
 VIDEOS = {"train": 24, "val": 8, "test": 12}
 
@@ -44,13 +48,14 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stages.configure()
         stages.download(dataset="embedded")
         stages.prepare(dataset="embedded")
-        for name in METHODS:
-            stages.train(dataset="embedded", name=name, seed=0, device="cpu")
-        for name in ("printed", "table_5"):
-            stages.ablate(dataset="embedded", name=name, seed=0, device="cpu")
+        train()
         stages.evaluate(dataset="embedded")
     torch.set_flush_denormal(False)
     return folder
+
+
+def train(name: str | None = None, seed: int | None = None, *, again: bool = False) -> None:
+    stages.train(dataset="embedded", name=name, seed=seed, again=again, device="cpu")
 
 
 @pytest.fixture
@@ -80,8 +85,10 @@ def test_every_checkpoint_tells_the_numerics_it_was_trained_with(inside: Path) -
 
 
 def test_a_training_leaves_its_curve_and_no_unfinished_state(inside: Path) -> None:
-    curve = pd.read_csv(paths.run("embedded", "printed", 0, "printed") / "curve.csv")
-    assert list(curve["epoch"]) == [1, 2]
+    run = paths.run("embedded", "printed", 0)
+    assert list(pd.read_csv(run / "curve.csv")["epoch"]) == [1, 2]
+    sealed = json.loads((run / receipt.RECEIPT).read_text())["files"].keys()
+    assert {*sealed, receipt.RECEIPT} == {file.name for file in run.iterdir()}
     assert not list((inside / "artifacts/unfinished").glob("*"))
 
 
@@ -100,27 +107,132 @@ def test_memories_are_inspected_to_the_same_bytes_each_time(inside: Path) -> Non
         assert probes["intact", *key] == pytest.approx(scored[key], abs=1e-6)
 
 
-def test_training_again_gives_the_same_bytes(inside: Path) -> None:
-    run = paths.run("embedded", "mgsl_net", 0)
-    before = {file.name: file.read_bytes() for file in run.iterdir()}
-    stages.train(dataset="embedded", name="mgsl_net", seed=0, device="cpu")
-    assert {file.name: file.read_bytes() for file in run.iterdir()} == before
+@pytest.fixture
+def again(inside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the workspace that a test may change, as working folder; one training at once."""
+    folder = shutil.copytree(inside, tmp_path / "again")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(processes, "cores", lambda: 1)
+    yield folder
+    torch.set_flush_denormal(False)
 
 
-def test_a_group_leaves_each_of_its_trainings_and_takes_up_those_that_are_done(
-    inside: Path, capsys: pytest.CaptureFixture[str]
+def configure(**changes: object) -> None:
+    write_json(paths.PARAMS, read_yaml(paths.PARAMS) | changes)
+    shutil.rmtree(paths.ARTIFACTS / "configs")  # as DVC does
+    stages.configure()
+
+
+def trained(out: str) -> set[str]:
+    """The trainings that ended, of what was printed."""
+    return set(re.findall(r"(\w+, seed \d+): done", out))
+
+
+def trainings() -> dict[str, bytes]:
+    """Every file of every training."""
+    runs = paths.runs("embedded")
+    files = (path for path in runs.rglob("*") if path.is_file())
+    return {str(path.relative_to(runs)): path.read_bytes() for path in files}
+
+
+def test_what_is_finished_is_kept_in_one_line_and_forced_to_the_same_bytes(
+    again: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    group = paths.run("embedded", "table_5", 0)
-    assert {folder.name for folder in group.iterdir()} == set(GROUP)
-    kept = (group / GROUP[0] / "predictions.jsonl").read_bytes()
-    state = stages._fit((GROUP[0], 0), dataset="embedded", device="cpu")
-    shutil.rmtree(group)  # as DVC does before it starts a stage again
-    capsys.readouterr()
-    assert stages._fit((GROUP[0], 0), dataset="embedded", device="cpu") == state
-    assert "resuming after epoch 2" in capsys.readouterr().out
-    assert (group / GROUP[0] / "predictions.jsonl").read_bytes() == kept
-    stages.ablate(dataset="embedded", name="table_5", seed=0, device="cpu")
-    assert not state.exists()
+    before = trainings()
+    times = {path: path.stat().st_mtime_ns for path in paths.runs("embedded").rglob("*")}
+    train()
+    assert capfd.readouterr().out == "kept: 6 of 6 trainings, which no change concerns\n"
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    train("mgsl_net", again=True)
+    out = capfd.readouterr().out
+    assert trained(out) == {"mgsl_net, seed 0"}
+    assert "done, 1 of 1\n" in out
+    assert "kept" not in out
+    assert trainings() == before
+
+
+def test_a_changed_number_trains_what_it_concerns_alone(
+    again: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = trainings()
+    configure(memory={"slots": 81})
+    train()
+    assert trained(capfd.readouterr().out) == {
+        f"{name}, seed 0" for name in ("mgsl_net", "printed", *GROUP)
+    }
+    after = trainings()
+    assert after.keys() == before.keys()
+    assert {name.partition("/")[0] for name in after if after[name] == before[name]} >= {
+        "prior",
+        "action_prior",
+    }
+    configure(memory={"slots": None})
+    train()
+    assert trainings() == before
+
+
+def test_a_new_seed_is_trained_alone_and_removed_when_it_is_no_longer_listed(
+    again: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = trainings()
+    configure(seeds=[0, 1], ablations=[])
+    train()
+    out = capfd.readouterr().out
+    assert "kept: 3 of 6 trainings" in out
+    assert trained(out) == {f"{name}, seed 1" for name in METHODS}
+    assert {path.name for path in paths.runs("embedded").iterdir()} == set(METHODS)
+    configure(seeds=[0], ablations=[])
+    train("prior", 7)
+    assert paths.run("embedded", "prior", 1).exists()  # the whole stage removes, no part of it
+    train()
+    assert trainings() == {
+        name: content for name, content in before.items() if name.partition("/")[0] in METHODS
+    }
+
+
+@pytest.mark.parametrize("name", [*FILES, receipt.RECEIPT])
+def test_a_training_with_a_file_damaged_is_trained_anew(
+    again: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = trainings()
+    path = paths.run("embedded", "action_prior", 0) / name
+    path.write_bytes(path.read_bytes()[:-2])
+    train()
+    out = capfd.readouterr().out
+    assert "kept: 5 of 6 trainings" in out
+    assert trained(out) == {"action_prior, seed 0"}
+    assert trainings() == before
+
+
+def test_what_stops_a_training_leaves_those_that_are_done(
+    again: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = trainings()
+    shutil.rmtree(paths.runs("embedded"))
+    with monkeypatch.context() as patch:
+        patch.setattr(receipt, "write", stop_at("printed"))
+        with pytest.raises(KeyboardInterrupt):
+            train()
+    assert len(list(paths.UNFINISHED.iterdir())) == 1
+    assert trained(capfd.readouterr().out) == {f"{name}, seed 0" for name in METHODS}
+    train()
+    out = capfd.readouterr().out
+    assert "kept: 3 of 6 trainings" in out
+    assert "printed: resuming after epoch 2" in out
+    assert trainings() == before
+    assert not list(paths.UNFINISHED.iterdir())
+
+
+def stop_at(name: str) -> Callable[[Path, str], None]:
+    """`receipt.write`, but for the training of this name."""
+    write = receipt.write
+
+    def stop(folder: Path, digest: str) -> None:
+        if folder.parent.name == name:
+            raise KeyboardInterrupt
+        write(folder, digest)
+
+    return stop
 
 
 def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
@@ -204,7 +316,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(inside: Path, tmp_path
 
 def test_a_run_that_params_do_not_list_is_named(inside: Path) -> None:
     with pytest.raises(UserError, match=r"no_such\.json is missing: see that params.yaml"):
-        stages.train(dataset="embedded", name="no_such", seed=0, device="cpu")
+        train("no_such", 0)
 
 
 def test_the_notebook_asks_a_checkpoint_about_an_example(inside: Path) -> None:

@@ -3,8 +3,11 @@
 import subprocess
 from pathlib import Path
 
+import pandas as pd
+
 from mgsl import params, paths
 from mgsl.documents import read_yaml
+from mgsl.files import write_json, write_text
 from mgsl.models import MODELS
 from mgsl.parsing import parse
 from mgsl.resolving import resolve
@@ -24,8 +27,19 @@ def test_the_short_pipeline_trains_all_that_the_long_one_does_in_few_epochs() ->
     assert max(run.epochs or 0 for run in parts.runs.values()) == short.EPOCHS
 
 
-def test_canaries_are_stages() -> None:
-    assert set(canaries.CANARIES) <= lock.expanded().keys()
+def test_canaries_are_methods_whose_numbers_are_committed() -> None:
+    trainings = pd.read_csv(paths.trainings(canaries.DATASET))
+    assert set(canaries.METHODS) <= set(trainings["name"])
+    assert set(trainings["trainings"]) == {len(params.load(paths.PARAMS).seeds)}
+
+
+def test_a_number_of_a_canary_that_is_not_the_committed_one_is_named(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for root, mean in ((here, "0.5"), (there, "0.6")):
+        write_json(root / lock.LOCK, {"stages": {}})
+        write_text(root / paths.trainings("embedded"), f"name,mean\nctrl,{mean}\n")
+    assert canaries.differences(here, here) == []
+    assert canaries.differences(here, there) == ["ctrl,0.6"]
 
 
 def test_one_step_of_ci_that_fails_fails_it_and_the_rest_runs(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from mgsl import params, paths
 from mgsl.tools import lock
 
 STAGES = "mgsl.stages"
@@ -66,8 +65,6 @@ NOT_RUN = {  # imported by a stage for what another one does: not followed
         "mgsl.numerics",
         "mgsl.rarity",
     ],
-    "train": ["mgsl.models"],  # looks up the one method
-    "ablate": ["mgsl.models"],
     "report": ["mgsl.tools.ground"],  # answers to a person, whom no exhibit has
 }
 
@@ -144,15 +141,15 @@ def is_function(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef)
 
 
-def needed_by_stage(title: str, method: str) -> set[str]:
-    """The modules that decide what a stage writes, for one method where it is of one."""
+def needed_by_stage(title: str, method: str | None = None) -> set[str]:
+    """The modules that decide what a stage writes; of the methods, for one of them alone."""
     roots = imported_by_stage(title)
     if title == "report":  # notebooks import exhibits
         roots |= {module for module in modules() if inside(module, ["mgsl.reporting"])}
     cut = {module for module in modules() if inside(module, NOT_RUN.get(title, []))}
-    if title in ("train", "ablate"):
+    if method is not None:
         roots.add(f"mgsl.models.{method}")
-        cut = {"mgsl.models"}
+        cut.add("mgsl.models")  # which looks up the one method
     return {
         module
         for module in closure(roots, cut) - PLUMBING.keys()
@@ -165,30 +162,24 @@ def covered(module: str, deps: Iterable[str]) -> bool:
     return any(path == dep or path.startswith(f"{dep}/") for dep in deps)
 
 
-def cells() -> list[tuple[str, str, frozenset[str]]]:
-    """Every stage: its title, the method that it is of, and what it depends on."""
-    methods = params.load(paths.PARAMS).methods
-    rows = []
-    for name, stage in lock.expanded().items():
-        title, _, cell = name.partition("@")
-        last = cell.rpartition("-")[2]
-        rows.append((title, last if last in methods else "mgsl_net", stage.dependencies))
-    return rows
+def cells() -> list[tuple[str, frozenset[str]]]:
+    """Every stage: its title, and what it depends on."""
+    return [(name.partition("@")[0], stage.dependencies) for name, stage in lock.expanded().items()]
 
 
-@pytest.mark.parametrize(("title", "method", "deps"), cells(), ids=[*lock.expanded()])
+@pytest.mark.parametrize(("title", "deps"), cells(), ids=[*lock.expanded()])
 def test_a_stage_depends_on_all_code_that_decides_what_it_writes(
-    title: str, method: str, deps: frozenset[str]
+    title: str, deps: frozenset[str]
 ) -> None:
-    needed = needed_by_stage(title, method)
+    needed = needed_by_stage(title)
     assert not sorted(module for module in needed if not covered(module, deps))
 
 
 def test_no_stage_depends_on_a_file_that_it_does_not_import() -> None:
     needed: Mapping[str, set[str]] = defaultdict(set)
     listed: Mapping[str, set[str]] = defaultdict(set)
-    for title, method, deps in cells():
-        needed[title] |= {modules()[module].as_posix() for module in needed_by_stage(title, method)}
+    for title, deps in cells():
+        needed[title] |= {modules()[module].as_posix() for module in needed_by_stage(title)}
         listed[title] |= {dep for dep in deps if re.match(r"mgsl/.*\.py$", dep)}
     for title, files in listed.items():
         plumbing = {modules()[module].as_posix() for module in PLUMBING}

@@ -25,7 +25,7 @@ from mgsl.prepared import read_summary
 from mgsl.resolving import RUN_KEYS
 from mgsl.studies import many_trainings
 from mgsl.studies.rows import replace_rows
-from mgsl.studies.scores import folder, scores_of
+from mgsl.studies.scores import scores_of
 from mgsl.training.checkpoint import load_checkpoint
 
 BASE = "mgsl_net"  # what every reading is a change of
@@ -163,7 +163,7 @@ def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
             splits[key] = load_splits(paths.prepared(dataset), run)["val"]
         val = splits[key]
         masks = groups(val.queries, ())
-        path = folder(config, name, seed)
+        path = paths.run(dataset, name, seed)
         model = load_checkpoint(path / "checkpoint.safetensors", run)
         assert isinstance(model, GroundingModel)  # the methods without one have no ablations
         hits = answers(model, val, run, config.evaluation, device, damages)

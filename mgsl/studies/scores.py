@@ -1,7 +1,6 @@
 """What the runs of a study scored, query by query."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -30,10 +29,7 @@ def scores_of(
         UserError: a prediction file is missing, or does not answer the queries.
     """
     evaluation = rules or config.scoring_of(name)
-    files = (folder(config, name, seed) / "predictions.jsonl" for seed in config.seeds)
-    return [scoring.query_scores(queries, path, evaluation) for path in files]
-
-
-def folder(config: EvaluateConfig, name: str, seed: int) -> Path:
-    """What one training left."""
-    return paths.run(config.dataset, name, seed, config.groups.get(name))
+    folders = (paths.run(config.dataset, name, seed) for seed in config.seeds)
+    return [
+        scoring.query_scores(queries, path / "predictions.jsonl", evaluation) for path in folders
+    ]

@@ -20,7 +20,8 @@ from mgsl.files import atomic_path
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Params
-from mgsl.training.fingerprint import fingerprint
+from mgsl.prepared import digests
+from mgsl.training import fingerprint
 from mgsl.training.parallel import in_parallel
 from mgsl.training.run import train as train_run
 
@@ -41,8 +42,8 @@ def train(trial: tuple[RunConfig, int]) -> pd.DataFrame:
     config, seed = trial
     prepared = paths.prepared(config.dataset)
     device = torch.device("cpu")
-    digest = fingerprint(config, prepared, seed, device)
-    path = paths.trial(config.dataset, config.name, seed, digest)
+    decisive = fingerprint.digest(config, digests(prepared), seed)
+    path = paths.trial(config.dataset, config.name, seed, fingerprint.fingerprint(decisive, device))
     if path.is_file():
         return pd.read_csv(path)
     torch.set_flush_denormal(True)
@@ -96,7 +97,7 @@ def lengths(
         say(f"{len(twice)} trainings on {dataset}; those that are done are kept")
         curves = in_parallel(train, twice, "cpu")
         for (config, seed), (longer, _), curve in zip(once, twice, curves, strict=True):
-            run = paths.run(dataset, config.name, seed, evaluation.groups.get(config.name))
+            run = paths.run(dataset, config.name, seed)
             rows += [
                 _row(config, seed, 1, _curve(run / "curve.csv")),
                 _row(longer, seed, 2, curve),

@@ -19,7 +19,7 @@ from mgsl.errors import UserError, missing
 from mgsl.files import write_text
 
 PIPELINE, LOCK = Path("dvc.yaml"), Path("dvc.lock")
-PRUNE = "python -c 'from mgsl import lock; lock.prune()'"
+PRUNE = "python -c 'from mgsl.tools import lock; lock.prune()'"
 _HIDDEN = (".pyc", "__pycache__")  # what .dvcignore keeps out of folders
 
 

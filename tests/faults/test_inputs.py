@@ -112,7 +112,7 @@ def test_a_prediction_file_of_brackets_is_refused(project: Path) -> None:
     [
         ("train", "--dataset", DATASET, "--name", "../charades_actions/ctrl", "--seed", "0"),
         ("train", "--dataset", f"../artifacts/{DATASET}", "--name", "ctrl", "--seed", "0"),
-        ("ablate", "--dataset", DATASET, "--name", "../ctrl", "--seed", "0"),
+        ("train", "--dataset", DATASET, "--name", "../ctrl"),
         ("predict", "--dataset", DATASET, "--name", "../x", "--seed", "0", "--output", "y.jsonl"),
         ("download", "--dataset", "../x"),
         ("prepare", "--dataset", "../x"),

@@ -206,9 +206,10 @@ def test_a_report_that_is_killed_leaves_no_worker_and_no_kernel(
 
 @pytest.mark.usefixtures("road")
 def test_ctrl_c_for_the_parent_alone_ends_trainings_and_keeps_their_epochs() -> None:
-    ablate = ("-m", "mgsl", "ablate", "--dataset", "embedded", "--name", "table_5")
-    at_once = GROUP[: processes.num_workers(len(GROUP))]
-    first = start(*ablate)
+    train = ("-m", "mgsl", "train", "--dataset", "embedded")
+    names = ("mgsl_net", *GROUP)
+    at_once = names[: processes.num_workers(len(names))]
+    first = start(*train)
     read_until(first, *(f"{name}: epoch 2/" for name in at_once))
     started = below(first)
     first.send_signal(signal.SIGINT)
@@ -219,7 +220,7 @@ def test_ctrl_c_for_the_parent_alone_ends_trainings_and_keeps_their_epochs() -> 
     assert all_end(started)
     states = {path.name for path in (paths.ARTIFACTS / "unfinished").iterdir()}
     assert len(states) == len(at_once)
-    second = start(*ablate)
+    second = start(*train)
     read_until(second, *(f"{name}: resuming after epoch" for name in at_once))
     second.terminate()
     second.communicate()

@@ -95,7 +95,8 @@ def results(folder: Path) -> dict[str, bytes]:
     assert not list((folder / paths.UNFINISHED).iterdir())
     runs = folder / paths.run("embedded", NAME, 0)
     files = {path.name: path.read_bytes() for path in runs.iterdir()}
-    assert files.keys() == {"checkpoint.safetensors", "curve.csv", "predictions.jsonl"}
+    names = {"checkpoint.safetensors", "curve.csv", "predictions.jsonl", "training.json"}
+    assert files.keys() == names
     return files
 
 

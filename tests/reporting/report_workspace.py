@@ -85,7 +85,6 @@ def _configure(dataset: str, seeds: tuple[int, ...], names: tuple[str, ...]) -> 
         scale="embedded",
         names=names,
         seeds=seeds,
-        groups={},
         evaluation=evaluation,
     )
     prepare = PrepareConfig(

@@ -1,4 +1,4 @@
-"""A state belongs to one configuration, data, code, seed and numerics: each makes another."""
+"""Each of configuration, data, code and seed makes another training, and numerics another state."""
 
 from pathlib import Path
 
@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from mgsl import numerics
+from mgsl.configs import RunConfig
 from mgsl.models import MODELS
-from mgsl.prepared import read_summary, write_summary
+from mgsl.prepared import digests, read_summary, write_summary
 from mgsl.training import fingerprint as module
-from mgsl.training.fingerprint import fingerprint, sources
+from mgsl.training.fingerprint import digest, fingerprint, sources
 from tests import test_structure, tiny
 
 CONFIG = tiny.run_config()
@@ -23,30 +24,43 @@ def prepared(tmp_path: Path) -> Path:
     return tmp_path / "prepared"
 
 
-def test_the_same_training_has_the_same_fingerprint(prepared: Path) -> None:
-    first = fingerprint(CONFIG, prepared, 0, CPU)
+def digest_of(prepared: Path, config: RunConfig = CONFIG, seed: int = 0) -> str:
+    return digest(config, digests(prepared), seed)
+
+
+def test_the_same_training_has_the_same_digest_and_fingerprint(prepared: Path) -> None:
+    first = digest_of(prepared)
     module._code.cache_clear()
-    assert fingerprint(CONFIG, prepared, 0, CPU) == first
-    assert len(first) == 16
+    assert digest_of(prepared) == first
+    assert len(first) == 64
+    assert fingerprint(first, CPU) == fingerprint(first, CPU)
+    assert len(fingerprint(first, CPU)) == 16
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_input_makes_another_even_of_the_same_size(prepared: Path, name: str) -> None:
-    first = fingerprint(CONFIG, prepared, 0, CPU)
+    first = digest_of(prepared)
     content = (prepared / name).read_bytes()
     (prepared / name).write_bytes(content[:-2] + bytes([content[-2] ^ 1, content[-1]]))
-    assert fingerprint(CONFIG, prepared, 0, CPU) != first
+    assert digest_of(prepared) != first
 
 
-def test_settings_make_another(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fingerprints = [
-        fingerprint(CONFIG, prepared, 0, CPU),
-        fingerprint(CONFIG, prepared, 1, CPU),
-        fingerprint(CONFIG.model_copy(update={"epochs": 9}), prepared, 0, CPU),
-        fingerprint(CONFIG, prepared, 0, torch.device("cuda")),
+def test_settings_make_another(prepared: Path) -> None:
+    several = [
+        digest_of(prepared),
+        digest_of(prepared, seed=1),
+        digest_of(prepared, CONFIG.model_copy(update={"epochs": 9})),
     ]
     write_summary(prepared, read_summary(prepared) | {"title": "another"})
-    fingerprints.append(fingerprint(CONFIG, prepared, 0, CPU))
+    several.append(digest_of(prepared))
+    assert len(set(several)) == len(several)
+
+
+def test_what_is_computed_with_makes_another_state_of_the_same_training(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = digest_of(prepared)
+    states = [fingerprint(first, CPU), fingerprint(first, torch.device("cuda"))]
     for owner, name, value in (
         (numerics, "current", lambda: numerics.Numerics(False, "other kernels")),
         (module, "world_size", lambda: 2),
@@ -54,35 +68,32 @@ def test_settings_make_another(prepared: Path, monkeypatch: pytest.MonkeyPatch) 
     ):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, value)
-            fingerprints.append(fingerprint(CONFIG, prepared, 0, CPU))
-    assert len(set(fingerprints)) == len(fingerprints)
+            states.append(fingerprint(first, CPU))
+            assert digest_of(prepared) == first
+    assert len(set(states)) == len(states)
 
 
 def test_code_makes_another(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = fingerprint(CONFIG, prepared, 0, CPU)
+    first = digest_of(prepared)
     edited = tmp_path / "loop.py"
     edited.write_text("# edited")
     known = sources("mgsl_net")
     monkeypatch.setattr(module, "sources", lambda _: known | {"mgsl.training.loop": edited})
     module._code.cache_clear()
     try:
-        assert fingerprint(CONFIG, prepared, 0, CPU) != first
+        assert digest_of(prepared) != first
     finally:
         module._code.cache_clear()
 
 
 @pytest.mark.parametrize("method", MODELS)
 def test_the_code_is_all_that_the_stage_depends_on_for_its_method(method: str) -> None:
-    modules = sources(method)
-    writes = {"mgsl.evaluation", "mgsl.training.parallel", "mgsl.training.devices"}
-    needed = test_structure.needed_by_stage("train", method)
-    assert not {
+    names = ("allocator", "devices", "fingerprint", "jobs", "parallel", "receipt")
+    beside = {f"mgsl.training.{name}" for name in names}  # they change no number
+    assert sources(method).keys() == {
         name
-        for name in needed - modules.keys()
-        if not test_structure.inside(name, [*writes, "mgsl.training.fingerprint"])
+        for name in test_structure.needed_by_stage("train", method) - beside
+        if test_structure.modules()[name].name != "__init__.py"
     }
-    others = {kind.__module__ for name, kind in MODELS.items() if name != method}
-    assert not others & modules.keys()
-    assert all(name.startswith("mgsl") for name in modules)

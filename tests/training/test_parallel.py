@@ -27,6 +27,14 @@ def test_results_come_in_the_order_of_the_names() -> None:
     assert in_parallel(shout, ["a", "b", "c"], "cpu") == ["A", "B", "C"]
 
 
+@pytest.mark.parametrize("processors", [1, 2])
+def test_the_end_of_each_is_told(processors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(processors))
+    ended: list[str] = []
+    in_parallel(shout, ["a", "b", "c"], "cpu", ended.append)
+    assert sorted(ended) == ["a", "b", "c"]
+
+
 def threads(name: str) -> int:
     import torch
 

@@ -170,7 +170,7 @@ class Results:
 
     def folder(self, name: str, seed: int) -> Path:
         """What one training left."""
-        return paths.run(self.dataset, name, seed, self.config.groups.get(name))
+        return paths.run(self.dataset, name, seed)
 
     def predictions(self, name: str, seed: int, qid: str) -> list[list[float]]:
         """The answers of one run to one query: [start_s, end_s, score], best first.
