@@ -91,7 +91,7 @@ def read_until(process: "subprocess.Popen[str]", *texts: str) -> None:
 def wait_for(condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + PATIENCE_S
     while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.02)
     return condition()
 
 
