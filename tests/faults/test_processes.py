@@ -141,6 +141,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         told["seeds"], told["methods"], told["ablations"] = [0], ["mgsl_net"], ["table_5"]
         told["groups"]["table_5"] = list(GROUP)
         write_json(paths.PARAMS, told)
+        shutil.copytree(ROOT / paths.NOTEBOOKS, paths.NOTEBOOKS)
         stages.configure()
         stages.download(dataset="embedded")
         stages.prepare(dataset="embedded")
@@ -231,8 +232,10 @@ def test_the_second_of_two_trainings_says_who_is_at_work_and_the_first_goes_on()
     train = ("-m", "mgsl", "train", "--dataset", "embedded", "--name", "mgsl_net")
     first = start(*train)
     read_until(first, "epoch 1/")
+    first.send_signal(signal.SIGSTOP)  # it holds its lock, and takes no time from the second
     second = start(*train)
     said, errors = second.communicate()
+    first.send_signal(signal.SIGCONT)
     assert second.returncode == 2
     assert not said
     output = paths.run("embedded", "mgsl_net", 0)
@@ -296,7 +299,7 @@ def test_a_stage_ends_with_the_dvc_that_started_it_and_not_with_a_shell() -> Non
 
     assert all_end([orphan(**{processes.BY_DVC: "train"})])
     of_nohup = orphan()
-    time.sleep(2)
+    time.sleep(2 * processes._LOOK_S)
     assert alive(of_nohup)
     of_nohup.terminate()
     assert all_end([of_nohup])
