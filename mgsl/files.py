@@ -1,5 +1,6 @@
 """Writing files and folders so that a reader never meets half of one."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -11,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from mgsl.errors import UserError
+
 PARTIAL = ".mgsl-partial"  # ends the name of a hidden folder in which a process writes
 
 
@@ -20,6 +23,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     A full disk, an exception or Ctrl-C leaves what stood at `path` before, and nothing else. What a
     killed process leaves is removed by the next that writes into the same folder (`sweep`).
+
+    Raises:
+        UserError: there is no space left on the disk.
     """
     with _workplace(path) as temporary:
         yield temporary
@@ -34,6 +40,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of `path` if the block succeeds.
 
     After an interruption there is what stood at `path` before, or nothing.
+
+    Raises:
+        UserError: there is no space left on the disk.
     """
     with _workplace(path) as folder:
         folder.mkdir()
@@ -41,6 +50,25 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             path.replace(folder.with_suffix(".old"))
         folder.replace(path)
+
+
+@contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Turn the error of a full disk into one that names the file which the block writes.
+
+    Raises:
+        UserError: there is no space left on the disk.
+    """
+    try:
+        yield
+    except Exception as error:  # of a library that writes by itself, it may be any
+        if not _is_full(error, path.parent):
+            raise
+        final = Path(*(part for part in path.parts if not part.endswith(PARTIAL)))
+        raise UserError(
+            f"no space left on the disk while writing {final}: free some, then run it again; "
+            "what was finished is kept"
+        ) from None
 
 
 def sweep(folder: Path) -> None:
@@ -85,11 +113,13 @@ def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 @contextmanager
 def _workplace(path: Path) -> Iterator[Path]:
     """Yield a free path of the same name, in a hidden folder beside `path` that goes at the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path.parent)
-    folder, lock = _locked_folder(path)
+    with room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
+        folder, lock = _locked_folder(path)
     try:
-        yield folder / path.name
+        with room_for(path):  # here, as long as what was written fills the disk
+            yield folder / path.name
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
@@ -106,6 +136,13 @@ def _locked_folder(path: Path) -> tuple[Path, int]:
             if folder.exists():
                 return folder, lock
             os.close(lock)
+
+
+def _is_full(error: Exception, folder: Path) -> bool:
+    """Whether an error is that of a full disk, also where NumPy, torch or safetensors raised it."""
+    if (number := getattr(error, "errno", None)) is not None:
+        return number in (errno.ENOSPC, errno.EDQUOT)
+    return not isinstance(error, UserError) and shutil.disk_usage(folder).free == 0
 
 
 def _umask() -> int:

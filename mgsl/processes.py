@@ -20,6 +20,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 from mgsl import paths
 from mgsl.errors import UserError
+from mgsl.files import room_for
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -93,27 +94,30 @@ def alone(output: Path) -> Iterator[None]:
         output: a file or folder, relative to the repository's root; it need not exist.
 
     Raises:
-        UserError: another process is at work on it.
+        UserError: another process is at work on it, or there is no space left on the disk.
     """
     if os.environ.get("RANK", "0") != "0":
         yield
         return
     path = paths.lock(output)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="ascii") as file:
+    with path.open("ab+", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            pid = file.read()
+            pid = file.read().decode("ascii")
             raise UserError(
                 f"process {pid} is at work on {output}: wait until it has ended, or stop it with "
                 f"`kill {pid}`"
             ) from None
         file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+        with room_for(path):
+            file.write(str(os.getpid()).encode("ascii"))
+        try:
+            yield
+        finally:
+            file.truncate(0)
 
 
 def _begin(begin: Callable[[], object] | None) -> None:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import get_args
 
-from nltk.stem.porter import PorterStemmer
-
 from mgsl.lemmas import attest, lemma
 from mgsl.params import Form, RareParams
 from mgsl.queries import TaggedTokens
@@ -38,6 +36,8 @@ def writer(form: Form, sentences: Iterable[TaggedTokens]) -> Callable[[TaggedTok
         sentences: lower-cased (token, Penn tag) pairs of a whole dataset, all its splits: they
             decide between the lemmas that a word may have.
     """
+    from nltk.stem.porter import PorterStemmer  # slow to import
+
     if form == "surface":
         return lambda tagged: tagged
     attested = attest(sentences) if form == "lemma" else {}

@@ -44,8 +44,9 @@ def download(*, dataset: str) -> None:
     """Bring a dataset's published files together, verified."""
     from mgsl.data.datasets import find
 
+    published = find(dataset)
     with alone(paths.raw(dataset)):
-        find(dataset).download(paths.raw(dataset))
+        published.download(paths.raw(dataset))
 
 
 def prepare(*, dataset: str) -> None:
@@ -108,6 +109,7 @@ def evaluate(*, dataset: str) -> None:
     from mgsl.evaluation.scoring import evaluate as evaluate_runs
     from mgsl.evaluation.scoring import headline, summary
     from mgsl.evaluation.trainings import over_trainings
+    from mgsl.prepared import read_summary
 
     config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
     runs = {
@@ -115,6 +117,7 @@ def evaluate(*, dataset: str) -> None:
         for name in config.names
         for seed in config.seeds
     }
+    read_summary(paths.prepared(dataset))  # or nothing is to be scored
     with alone(paths.metrics(dataset)):
         metrics = evaluate_runs(paths.prepared(dataset), runs, config)
         _write_csv(metrics, paths.metrics(dataset))
@@ -136,8 +139,8 @@ def inspect(*, dataset: str, device: str) -> None:
     prepared = paths.prepared(dataset)
     held_out = read_summary(prepared)["validation_held_out"]
     torch.set_flush_denormal(True)
-    paths.inspections(dataset).mkdir(parents=True, exist_ok=True)
     with alone(paths.inspections(dataset)):
+        paths.inspections(dataset).mkdir(parents=True, exist_ok=True)
         for name, seed in itertools.product(part.names, part.seeds):
             config = params.read(RunConfig, paths.config(dataset, name))
             where = choose_device(device, config.training.precision)
@@ -189,13 +192,17 @@ def efficiency(*, rounds: int, seconds: float) -> None:
 def report(*, exhibit: str | None = None) -> None:
     """Run all notebooks, write the front page and README's numbers; or run one notebook alone."""
     from mgsl.reporting.site.build import build
-    from mgsl.reporting.site.notebooks import run_exhibit
+    from mgsl.reporting.site.contents import outline
 
     settings = params.load(paths.PARAMS)
+    if exhibit is not None:
+        outline(exhibit)  # a misspelt name stops before any work
     with alone(paths.EXHIBITS):
         if exhibit is None:
             build(settings.exhibits, settings.datasets)
         else:
+            from mgsl.reporting.site.notebooks import run_exhibit
+
             run_exhibit(exhibit, list(settings.datasets))
 
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -14,10 +16,11 @@ from typing import Any
 import pytest
 
 from mgsl import files
+from mgsl.errors import UserError
 from mgsl.files import atomic_folder, atomic_path, sweep, write_json, write_json_lines, write_text
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
-
+NO_SPACE = "no space left on the disk while writing {}: free some, then run it again"
 
 WRITER = """
 import sys, time
@@ -78,7 +81,7 @@ def test_missing_folders_are_made(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cause", [FULL, KeyboardInterrupt(), SystemExit(1), ValueError("x")])
 def test_a_block_that_fails_leaves_the_old_file(path: Path, cause: BaseException) -> None:
-    with pytest.raises(type(cause)):
+    with pytest.raises(UserError if cause is FULL else type(cause)):
         fail(path, cause)
     only_the_old(path)
 
@@ -95,7 +98,7 @@ def test_rows_that_stop_coming_leave_the_old_file(path: Path, cause: BaseExcepti
         yield from ({"row": i} for i in range(100_000))  # more than a buffer holds
         raise cause
 
-    with pytest.raises(type(cause)):
+    with pytest.raises(UserError if cause is FULL else type(cause)):
         write_json_lines(path, rows())
     only_the_old(path)
 
@@ -107,8 +110,43 @@ def test_a_disk_that_fills_up_at_the_last_byte_leaves_the_old_file(
         raise FULL
 
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match=NO_SPACE.format(path)):
         write_json(path, {"key": 1})
+    only_the_old(path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_the_error_of_a_full_disk_names_the_file_that_was_to_be(tmp_path: Path) -> None:
+    def write_on_the_full_disk() -> None:
+        with atomic_folder(tmp_path / "out") as folder, atomic_path(folder / "in") as temporary:
+            temporary.symlink_to("/dev/full")
+            temporary.write_text("new")
+
+    with pytest.raises(UserError, match=NO_SPACE.format(tmp_path / "out/in")):
+        write_on_the_full_disk()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("free", [0, 1])
+@pytest.mark.parametrize(
+    ("cause", "may_be_full"),
+    [
+        (OSError("10 requested and 3 written"), True),  # as NumPy's
+        (RuntimeError("PytorchStreamWriter failed writing file"), True),
+        (UserError("a moment is empty"), False),
+        (OSError(errno.EACCES, "Permission denied"), False),
+    ],
+    ids=repr,
+)
+def test_an_error_without_a_number_is_that_of_a_full_disk_where_the_disk_is_full(
+    cause: Exception, may_be_full: bool, free: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(path)._replace(free=free)
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: usage)
+    full = may_be_full and free == 0
+    message = NO_SPACE.format(path) if full else re.escape(str(cause))
+    with pytest.raises(UserError if full else type(cause), match=message):
+        fail(path, cause)
     only_the_old(path)
 
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from mgsl.data import transfer
 from mgsl.errors import UserError
-from mgsl.files import atomic_path, sha256
+from mgsl.files import atomic_path, room_for, sha256
 
 SERVER = "https://raw.githubusercontent.com"
 BLOBS = "https://api.github.com/repos"
@@ -190,7 +190,7 @@ def _download(source: Source, server: str) -> Path:
     """Bring a file into the cache, going on where an earlier attempt was cut off.
 
     Raises:
-        UserError: what came is not what was published.
+        UserError: what came is not what was published, or there is no space left on the disk.
         requests.RequestException: the last of several attempts failed.
     """
     place = cached(source)
@@ -240,6 +240,7 @@ def _append(url: str, part: Path, source: Source) -> None:
     """Ask for the rest of a file once, and write what comes."""
     begun = _size(part)
     with (
+        room_for(part),
         part.open("ab") as file,
         tqdm(
             desc=Path(source.path).name,

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float32
-from nltk.tokenize import NLTKWordTokenizer
 
 from mgsl.errors import UserError
 
 Vectors = Mapping[str, Float[np.ndarray, " dim"]]
 
-_TOKENIZER = NLTKWordTokenizer()
 DECIMALS = 4  # of numbers computed here: the last digits of a sum depend on the machine
 TYPICAL_NORM = 6.8  # mean length of the GloVe 42B vectors of Charades-STA's words
 
 
 def tokenize(sentence: str) -> tuple[str, ...]:
     """Lower-cased tokens of a sentence, punctuation included, by NLTK's word tokenizer."""
-    return tuple(_TOKENIZER.tokenize(sentence.lower()))
+    from nltk.tokenize import NLTKWordTokenizer  # slow to import
+
+    return tuple(NLTKWordTokenizer().tokenize(sentence.lower()))
 
 
 def is_word(token: str) -> bool:

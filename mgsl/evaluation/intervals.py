@@ -34,7 +34,6 @@ from typing import Generic, TypeVar
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
-from scipy import stats
 
 from mgsl.evaluation.bootstrap import resampled_means
 from mgsl.params import EvaluationParams
@@ -229,6 +228,8 @@ def _student(square: Columns, parts: Sequence[Component], confidence: float) -> 
     """t times the root of SE², with Satterthwaite's degrees of freedom over the parts."""
     squares = _total([(part**2 / max(freedom, 1), freedom) for part, freedom in parts])
     freedom = _total(parts) ** 2 / np.where(squares > 0, squares, np.nan)
+    from scipy import stats  # slow to import
+
     t = stats.t.ppf((1 + confidence) / 2, freedom)
     return np.where(square == 0, 0.0, t * np.sqrt(square))
 

@@ -130,7 +130,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MGSL_MIRROR", raising=False)
     monkeypatch.setattr(sources, "_PATIENCE_S", 0.4)
     monkeypatch.setattr(sources, "_PAUSE_S", 0.05)
-    monkeypatch.setattr(transfer, "WINDOW_S", 1.5)
+    monkeypatch.setattr(transfer, "WINDOW_S", 0.8)
     return tmp_path / "cache"
 
 
@@ -235,7 +235,7 @@ def test_a_download_that_is_killed_goes_on_where_it_was(
         part = sources.cached(source()).with_suffix(".part")
         while not part.exists() or part.stat().st_size == 0:
             assert process.poll() is None
-            time.sleep(0.05)
+            time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "raw").exists()
     fetch([source()], tmp_path / "raw", server=server.root)

@@ -1,5 +1,9 @@
-"""Hostile files, names and terminals: one message says what is wrong, nothing is written."""
+"""Hostile files, names and terminals: one message says what is wrong, nothing is written.
 
+Most commands run within this process, where torch is at hand; of each kind, one is a real one.
+"""
+
+import io
 import json
 import os
 import shutil
@@ -56,20 +60,45 @@ def project(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return folder
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """The real command in a process of its own."""
+Done = subprocess.CompletedProcess[str]
+
+
+def run(*arguments: str, **environment: str) -> Done:
+    """A command in a process of its own."""
     told = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(
-        [sys.executable, "-m", "mgsl", *arguments], capture_output=True, check=False, env=told
+        [sys.executable, "-m", "mgsl", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=told,
     )
 
 
-def refused(done: subprocess.CompletedProcess[bytes], message: str) -> None:
+def call(*arguments: str, encoding: str = "utf-8") -> Done:
+    """A command in this process; `encoding` is what its terminal can show."""
+    output, errors = (io.TextIOWrapper(io.BytesIO(), code) for code in (encoding, "utf-8"))
+    code = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["mgsl", *arguments])
+        patch.setattr(sys, "stdout", output)
+        patch.setattr(sys, "stderr", errors)
+        try:
+            cli.main()
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+    texts = []
+    for stream in (output, errors):
+        stream.seek(0)
+        texts.append(stream.read())
+    return Done(arguments, code, *texts)
+
+
+def refused(done: Done, message: str) -> None:
     """The command stopped with one message, without a traceback."""
-    errors = done.stderr.decode()
-    assert done.returncode == 2, errors
-    assert "Traceback" not in errors
-    assert message in errors
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert message in done.stderr
     assert not done.stdout
 
 
@@ -78,13 +107,12 @@ def refused(done: subprocess.CompletedProcess[bytes], message: str) -> None:
     [
         (b"seeds: [0]\nseeds: [1]\n", "params.yaml, line 2, is not valid YAML: found duplicate"),
         (b"\x89PNG\r\n\x1a\n\xff", "params.yaml is not valid YAML"),
-        (b"{a: " * 100_000, "params.yaml is not valid YAML: it is nested too deeply"),
         (b"&a [*a]", "params.yaml is not usable: an alias"),
     ],
 )
 def test_a_hostile_params_file_is_refused(content: bytes, message: str, project: Path) -> None:
     paths.PARAMS.write_bytes(content)
-    refused(run(*SCORE), message)
+    refused(call(*SCORE), message)
 
 
 @pytest.mark.parametrize(
@@ -97,14 +125,24 @@ def test_a_hostile_params_file_is_refused(content: bytes, message: str, project:
 )
 def test_a_damaged_configuration_is_refused(content: bytes, message: str, project: Path) -> None:
     paths.config(DATASET, "evaluate").write_bytes(content)
-    done = run("evaluate", "--dataset", DATASET)
+    done = call("evaluate", "--dataset", DATASET)
     refused(done, message)
-    assert b"python -m mgsl configure" in done.stderr
+    assert "python -m mgsl configure" in done.stderr
 
 
-def test_a_prediction_file_of_brackets_is_refused(project: Path) -> None:
-    Path("predictions.jsonl").write_bytes(b"[" * 200_000)
-    refused(run(*SCORE), "predictions.jsonl is nested too deeply")
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (paths.PARAMS, b"{a: " * 100_000, "params.yaml is not valid YAML: it is nested too deeply"),
+        (Path("predictions.jsonl"), b"[" * 200_000, "predictions.jsonl is nested too deeply"),
+    ],
+    ids=["params", "predictions"],
+)
+def test_a_file_of_brackets_is_refused_by_the_real_command(
+    file: Path, content: bytes, message: str, project: Path
+) -> None:
+    file.write_bytes(content)
+    refused(run(*SCORE), message)
 
 
 @pytest.mark.parametrize(
@@ -124,28 +162,53 @@ def test_a_prediction_file_of_brackets_is_refused(project: Path) -> None:
     ],
 )
 def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_written(
-    arguments: tuple[str, ...],
-    project: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...], project: Path
 ) -> None:
     before = files(project.parent)
-    monkeypatch.setattr(sys, "argv", ["mgsl", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    assert stopped.value.code == 2
-    assert "is no name" in (told := capsys.readouterr().err) or "no dataset '../x'" in told
+    done = call(*arguments)
+    refused(done, "is no name" if "no dataset" not in done.stderr else "no dataset '../x'")
     assert files(project.parent) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("download", "--dataset", "x"), "no dataset 'x'"),
+        (("prepare", "--dataset", "x"), "x/prepare.json is missing"),
+        (("evaluate", "--dataset", "x"), "x/evaluate.json is missing"),
+        (("evaluate", "--dataset", DATASET), "prepared/summary.json is missing"),
+        (("inspect", "--dataset", "x"), "x/inspect.json is missing"),
+        (("inspect", "--dataset", DATASET), "prepared/summary.json is missing"),
+        (("train", "--dataset", DATASET, "--name", "x", "--seed", "0"), "x.json is missing"),
+        (("ablate", "--dataset", DATASET, "--name", "x"), "groups/x.json is missing"),
+        (("report", "--exhibit", "x"), "notebooks/x.ipynb is missing"),
+    ],
+    ids=lambda value: "-".join(value[::2]) if isinstance(value, tuple) else "",
+)
+def test_a_stage_that_lacks_what_it_needs_writes_nothing(
+    arguments: tuple[str, ...], message: str, project: Path
+) -> None:
+    shutil.rmtree(paths.prepared(DATASET))
+    before = files(project)
+    refused(call(*arguments), message)
+    assert files(project) == before
 
 
 @pytest.mark.parametrize("arguments", [("describe", DATASET), GROUND, (*GROUND, "--json")])
 def test_a_terminal_without_other_signs_gets_question_marks(
     arguments: tuple[str, ...], project: Path
 ) -> None:
-    done = run(*arguments, **ASCII)
-    assert done.returncode == 0, done.stderr.decode()
-    text = done.stdout.decode("ascii")
+    done = call(*arguments, encoding="ascii")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
     if "--json" in arguments:
-        assert json.loads(text)["query"] == GROUND[-1]
+        assert json.loads(done.stdout)["query"] == GROUND[-1]
     else:
-        assert "?" in text
+        assert "?" in done.stdout
+
+
+def test_a_real_terminal_without_other_signs_gets_them_too(project: Path) -> None:
+    done = run("describe", DATASET, **ASCII)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    assert "?" in done.stdout

@@ -1,6 +1,6 @@
 """A training that is killed goes on where it was, or starts anew; no other state becomes its own.
 
-Real processes, real signals: `python -m mgsl train` on a small prepared dataset.
+Real processes, real signals, real disks: `python -m mgsl train` on a small prepared dataset.
 """
 
 import os
@@ -19,8 +19,9 @@ from mgsl.files import write_json
 from mgsl.models import MODELS
 from mgsl.resolving import resolve
 from tests import ROOT, tiny
+from tests.faults.test_inputs import call, refused
 
-EPOCHS = 40  # so many that it is killed before the last
+EPOCHS = 20  # so many that it is killed before the last
 NAME = "ctrl"
 COMMAND = (sys.executable, "-m", "mgsl", "train", "--dataset", "embedded", "--name", NAME)
 ARGUMENTS = ("--seed", "0", "--device", "cpu")
@@ -34,7 +35,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         shutil.copy(ROOT / paths.PARAMS, folder)
-        shutil.copytree(ROOT / "mgsl", folder / "mgsl", ignore=shutil.ignore_patterns("*.pyc"))
+        shutil.copytree(ROOT / "mgsl", folder / "mgsl")
         kinds = {name: kind.Config for name, kind in MODELS.items()}
         told = resolve(params.load(paths.PARAMS), "embedded", kinds).evaluate
         write_json(paths.config("embedded", "evaluate"), told.model_dump(mode="json"))
@@ -44,17 +45,31 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def killed_original(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of it in which a training was killed after an epoch."""
+    folder = shutil.copytree(original, tmp_path_factory.mktemp("killed") / "workspace")
+    kill_after_an_epoch(folder)
+    return folder
+
+
 @pytest.fixture
 def workspace(original: Path, tmp_path: Path) -> Path:
-    """A copy of it in which nothing is trained."""
+    """A copy in which nothing is trained."""
     return shutil.copytree(original, tmp_path / "workspace")
+
+
+@pytest.fixture
+def killed(killed_original: Path, tmp_path: Path) -> Path:
+    """A copy in which a training was killed."""
+    return shutil.copytree(killed_original, tmp_path / "killed")
 
 
 @pytest.fixture(scope="module")
 def whole(original: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What a training leaves that nothing interrupts."""
     folder = shutil.copytree(original, tmp_path_factory.mktemp("whole") / "workspace")
-    assert "epoch 40/40" in train(folder)
+    assert f"epoch {EPOCHS}/{EPOCHS}" in train(folder)
     return results(folder)
 
 
@@ -106,31 +121,28 @@ def change_features(folder: Path) -> None:
 
 
 def test_a_killed_training_goes_on_to_the_bytes_of_one_that_was_not(
-    workspace: Path, whole: dict[str, bytes]
+    killed: Path, whole: dict[str, bytes]
 ) -> None:
-    kill_after_an_epoch(workspace)
-    printed = train(workspace)
+    printed = train(killed)
     assert "resuming after epoch" in printed
     assert "starting anew" not in printed
-    assert results(workspace) == whole
+    assert results(killed) == whole
 
 
 def test_a_killed_training_starts_anew_with_other_features(
-    workspace: Path, original: Path, tmp_path: Path, whole: dict[str, bytes]
+    killed: Path, workspace: Path, whole: dict[str, bytes]
 ) -> None:
-    other = shutil.copytree(original, tmp_path / "other")
-    change_features(other)
-    train(other)
-    kill_after_an_epoch(workspace)
     change_features(workspace)
-    printed = train(workspace)
+    train(workspace)
+    change_features(killed)
+    printed = train(killed)
     assert printed.startswith(
         f"{NAME}, seed 0: an unfinished training belongs to other data, other code or "
         "another configuration; starting anew\n"
     )
     assert "resuming" not in printed
-    assert results(workspace) == results(other)
-    assert results(workspace)["checkpoint.safetensors"] != whole["checkpoint.safetensors"]
+    assert results(killed) == results(workspace)
+    assert results(killed)["checkpoint.safetensors"] != whole["checkpoint.safetensors"]
 
 
 @pytest.mark.parametrize(
@@ -139,15 +151,14 @@ def test_a_killed_training_starts_anew_with_other_features(
     ids=["its code", "code of another method"],
 )
 def test_a_killed_training_starts_anew_with_other_code_of_its_own(
-    module: str, resumes: bool, workspace: Path, whole: dict[str, bytes]
+    module: str, resumes: bool, killed: Path, whole: dict[str, bytes]
 ) -> None:
-    kill_after_an_epoch(workspace)
-    with (workspace / "mgsl" / module).open("a") as file:
+    with (killed / "mgsl" / module).open("a") as file:
         file.write("# edited\n")
-    printed = train(workspace)
+    printed = train(killed)
     assert ("resuming after epoch" in printed) == resumes
     assert ("other code or another configuration; starting anew" in printed) != resumes
-    assert results(workspace) == whole
+    assert results(killed) == whole
 
 
 def test_a_state_that_cannot_be_written_is_told_and_the_training_can_be_repeated(
@@ -186,14 +197,17 @@ def test_a_full_disk_is_told_and_nothing_half_written_is_left(
 ) -> None:
     (small_disk / "of a person").write_bytes(bytes(60_000))
     printed = train(workspace, code=2)
-    assert "cannot be written" in printed
+    assert "no space left on the disk while writing artifacts/unfinished/" in printed
     assert [path.name for path in small_disk.iterdir()] == ["of a person"]
 
 
-def test_queries_cut_at_the_end_of_a_line_are_not_trained_on(workspace: Path) -> None:
-    path = workspace / "artifacts/embedded/prepared/queries.jsonl"
+def test_queries_cut_at_the_end_of_a_line_are_not_trained_on(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace)
+    path = paths.prepared("embedded") / "queries.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]))
-    printed = train(workspace, code=2)
-    assert "queries.jsonl is not what `prepare` wrote" in printed
-    assert "`dvc repro prepare@embedded`" in printed
-    assert not (workspace / paths.run("embedded", NAME, 0)).exists()
+    done = call("train", "--dataset", "embedded", "--name", NAME, *ARGUMENTS)
+    refused(done, "queries.jsonl is not what `prepare` wrote")
+    assert "`dvc repro prepare@embedded`" in done.stderr
+    assert not paths.run("embedded", NAME, 0).exists()

@@ -185,7 +185,7 @@ def test_a_save_that_fails_leaves_the_last_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(UserError, match=f"no space left on the disk while writing {saved}: "):
         save_checkpoint(saved, model, CONFIG)
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]

@@ -14,7 +14,6 @@ from typing import Annotated, Literal
 import numpy as np
 from jaxtyping import Float, Float32, Int
 from pydantic import Field
-from scipy.stats import gaussian_kde
 
 from mgsl.fields import Frozen, Positive, Share
 from mgsl.queries import Query
@@ -71,6 +70,8 @@ def draw_pool(
         The draws that have a length inside the video, with the density where they fell before they
         were clipped; None where there are too few moments, or all lie on one line.
     """
+    from scipy.stats import gaussian_kde  # slow to import, and other methods do without
+
     if len(moments) < max(config.min_moments, 3):
         return None
     if np.linalg.matrix_rank(moments - moments.mean(axis=0), tol=_ALIKE) < 2:

@@ -9,7 +9,6 @@ from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.processes import Workers, num_workers
 from mgsl.reporting.site import contents, pages, readme
-from mgsl.reporting.site.notebooks import run_exhibit
 
 
 def build(
@@ -73,6 +72,8 @@ def _run(exhibits: Sequence[str], datasets: Sequence[str], say: Callable[[str], 
 
 def _timed(name: str, datasets: list[str]) -> float:
     """Run one notebook; the seconds it took."""
+    from mgsl.reporting.site.notebooks import run_exhibit  # slow to import, for workers alone
+
     start = time.perf_counter()
     run_exhibit(name, datasets)
     return time.perf_counter() - start
