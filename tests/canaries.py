@@ -18,7 +18,7 @@ METHODS = ("ctrl", "drn")
 
 
 def main() -> None:
-    """Compare; exit code 1 if anything differs. Skipped where the machine does not promise bytes."""
+    """Compare; exit code 1 if anything differs. Skipped where a machine does not promise bytes."""
     if reasons := promise.broken():
         print(f"canaries skipped: results may be other bytes here: {reasons[0].what}")
         return
