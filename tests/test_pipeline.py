@@ -109,7 +109,7 @@ def test_memories_are_inspected_to_the_same_bytes_each_time(inside: Path) -> Non
 
 @pytest.fixture
 def again(inside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the workspace that a test may change, as working folder; one training at once."""
+    """A copy of the workspace to be changed, as the working folder; one training at a time."""
     folder = shutil.copytree(inside, tmp_path / "again")
     monkeypatch.chdir(folder)
     monkeypatch.setattr(processes, "cores", lambda: 1)

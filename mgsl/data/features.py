@@ -3,7 +3,7 @@
 Features are `[videos, clips, video_dim]`, word vectors `[vocabulary, word_dim]`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,7 @@ from jaxtyping import Float32
 
 from mgsl.errors import UserError, missing
 from mgsl.files import atomic_path
-from mgsl.prepared import again, check_array, read_summary, read_videos, read_vocabulary
+from mgsl.prepared import again, check_array, read_summary
 
 
 def store_features(
@@ -70,25 +70,35 @@ def open_features(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     return _load(path, shape, mmap_mode="r")
 
 
-def read_features(prepared: Path) -> np.ndarray:
-    """The features of a prepared dataset, mapped into memory: a row for each of `read_videos`.
+def read_features(prepared: Path, videos: Sequence[str]) -> np.ndarray:
+    """The features of a prepared dataset, mapped into memory: a row for each video.
+
+    Args:
+        prepared: its folder.
+        videos: what `read_videos` read there.
 
     Raises:
         UserError: a file is missing, or not what the stage `prepare` wrote.
     """
     path, summary = prepared / "features.npy", read_summary(prepared)
     check_array(path)
-    shape = (len(read_videos(prepared)), summary["num_clips"], summary["video_dim"])
+    shape = (len(videos), summary["num_clips"], summary["video_dim"])
     return open_features(path, shape)
 
 
-def read_vectors(prepared: Path) -> Float32[np.ndarray, "vocabulary word_dim"]:
-    """The word vectors of a prepared dataset: a row for each of `read_vocabulary`.
+def read_vectors(
+    prepared: Path, words: Sequence[str]
+) -> Float32[np.ndarray, "vocabulary word_dim"]:
+    """The word vectors of a prepared dataset: a row for each word.
+
+    Args:
+        prepared: its folder.
+        words: what `read_vocabulary` read there.
 
     Raises:
         UserError: a file is missing, or not what the stage `prepare` wrote; a vector is not finite.
     """
-    path, words = prepared / "word_vectors.npy", read_vocabulary(prepared)
+    path = prepared / "word_vectors.npy"
     check_array(path)
     vectors = _load(path, (len(words), read_summary(prepared)["word_dim"]))
     finite = np.isfinite(vectors).all(axis=1)

@@ -85,9 +85,10 @@ def load_splits(prepared: Path, config: RunConfig) -> dict[str, Split]:
         UserError: a file is missing or not what the summary says, or a word vector is not finite.
     """
     queries = read_queries(prepared / "queries.jsonl")
-    vectors, features = read_vectors(prepared), read_features(prepared)
-    word_row = {word: row for row, word in enumerate(read_vocabulary(prepared))}
-    video_row = {video: row for row, video in enumerate(read_videos(prepared))}
+    vocabulary, videos = read_vocabulary(prepared), read_videos(prepared)
+    vectors, features = read_vectors(prepared, vocabulary), read_features(prepared, videos)
+    word_row = {word: row for row, word in enumerate(vocabulary)}
+    video_row = {video: row for row, video in enumerate(videos)}
 
     def split(name: str) -> Split:
         mine = [query for query in queries if query.split == name]

@@ -152,8 +152,9 @@ def look_up(
         words: at least one.
         dim: length of a vector.
     """
-    table = read_vectors(prepared)
-    row = {word: place for place, word in enumerate(read_vocabulary(prepared))}
+    vocabulary = read_vocabulary(prepared)
+    table = read_vectors(prepared, vocabulary)
+    row = {word: place for place, word in enumerate(vocabulary)}
     vectors = [table[row[w]] if w in row else spelling_vector(w, dim) for w in words]
     unknown = tuple(dict.fromkeys(word for word in words if word not in row))
     return np.stack(vectors).astype(np.float32), unknown
@@ -169,7 +170,8 @@ def example(dataset: str) -> Asked:
     queries = read_queries(prepared / "queries.jsonl")
     test = [query for query in queries if query.split == "test"]
     query = next((query for query in test if query.rare), test[0])
-    clips = read_features(prepared)[read_videos(prepared).index(query.video)]
+    videos = read_videos(prepared)
+    clips = read_features(prepared, videos)[videos.index(query.video)]
     features = np.asarray(clips, np.float32)
     return Asked(features, query.duration_s, query.sentence, (query.start_s, query.end_s))
 

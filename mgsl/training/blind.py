@@ -24,5 +24,5 @@ def fit_blind(
     spans, _ = method.answer(val.queries)
     iou = config.training.select_iou
     figures = recalls(tiou(spans[:, 0], val.targets.astype("float64")), val, iou)
-    say(f"validation R@1 IoU={iou} {figures[f'val_R@1, IoU={iou}']:.1%}")
+    say(f"{config.name}: validation R@1 IoU={iou} {figures[f'val_R@1, IoU={iou}']:.1%}")
     return pd.DataFrame([{"epoch": 1, **figures}])

@@ -153,7 +153,8 @@ class Results:
     def features(self, video: str) -> Float[np.ndarray, "clips video_dim"]:
         """The clips of one video."""
         folder = paths.prepared(self.dataset)
-        clips = read_features(folder)[read_videos(folder).index(video)]
+        videos = read_videos(folder)
+        clips = read_features(folder, videos)[videos.index(video)]
         return np.asarray(clips, dtype=np.float32)
 
     def events(self, video: str) -> list[Event]:
