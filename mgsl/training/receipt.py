@@ -12,7 +12,7 @@ from mgsl.errors import UserError
 from mgsl.files import sha256, write_json
 from mgsl.processes import alone
 
-RECEIPT = "training.json"
+RECEIPT = "receipt.json"
 
 
 def write(folder: Path, digest: str) -> None:

@@ -110,7 +110,7 @@ def results(folder: Path) -> dict[str, bytes]:
     assert not list((folder / paths.UNFINISHED).iterdir())
     runs = folder / paths.run("embedded", NAME, 0)
     files = {path.name: path.read_bytes() for path in runs.iterdir()}
-    names = {"checkpoint.safetensors", "curve.csv", "predictions.jsonl", "training.json"}
+    names = {"checkpoint.safetensors", "curve.csv", "predictions.jsonl", "receipt.json"}
     assert files.keys() == names
     return files
 
