@@ -158,7 +158,7 @@ class AlignmentHead(nn.Module):
         few_video, few_query = (
             x.unflatten(-1, (-1, self.pool)).mean(dim=-1) for x in (video, query)
         )
-        per_query = of_both.unflatten(1, (few_video.shape[-1], -1)) @ few_query[:, None, :, None]
-        hidden = video @ of_video.T + few_video @ per_query.squeeze(-1).mT
+        per_query = F.linear(few_query, of_both.reshape(-1, few_query.shape[-1]))
+        hidden = video @ of_video.T + few_video @ per_query.unflatten(1, (len(of_both), -1)).mT
         hidden = hidden + (query @ of_query.T + self.first.bias)[:, None]
         return self.last(hidden.relu())
