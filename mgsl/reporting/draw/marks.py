@@ -129,10 +129,12 @@ def bins(axes: Axes, shares: Mapping[str, Mapping[str, float]]) -> None:
     axes.tick_params(axis="y", length=0, labelcolor=style.INK)
 
 
-def band(axes: Axes, at: Curve, fit: Curve, low: Curve, high: Curve, ink: str) -> None:
-    """A curve within its band."""
+def band(
+    axes: Axes, at: Curve, fit: Curve, low: Curve, high: Curve, ink: str, label: str = ""
+) -> None:
+    """A curve within its band; with a label for the legend."""
     axes.fill_between(at, low, high, color=ink, alpha=0.16, lw=0)
-    axes.plot(at, fit, color=ink)
+    axes.plot(at, fit, color=ink, label=label or None)
 
 
 def spans(

@@ -23,6 +23,7 @@ from mgsl.reporting.read.results import Results
 BANDWIDTH = 0.6  # of the kernel, in natural logarithms: a factor of 1.8 in frequency
 _POINTS = 61  # of a curve
 _INKS = {WITHOUT: style.INK}
+_LABELS = {FULL: "with memory", WITHOUT: "without memory"}
 _MEMORY, _METHODS, _HEAD = 2.5, 1.45, 0.3  # inches
 _ACROSS = 4  # small multiples beside one another
 _TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
@@ -86,12 +87,9 @@ def _memory(results: Results, part: SubFigure) -> None:
     part.suptitle(results.heading, x=0.01, ha="left", size=9, weight="bold")
     levels, gains = part.subplots(1, 2, width_ratios=[1.15, 1])
     names = [name for name in (FULL, WITHOUT) if results.runs.has(name)]
-    ends = {}
     for name in names:
-        at, fit, low, high = _curve(results, name)
-        marks.band(levels, at, fit, low, high, _ink(name))
-        ends[name] = fit[-1]
-    _label_ends(levels, at, ends)
+        marks.band(levels, *_curve(results, name), _ink(name), _LABELS[name])
+    levels.legend(loc="lower right", frameon=False, fontsize=7, labelcolor="linecolor")
     _axis(levels, results)
     levels.set_ylim(0, None)
     levels.set_title("With and without memory", size=7.5)
@@ -135,17 +133,6 @@ def _methods(results: Results, shown: list[str], part: SubFigure) -> None:
 
 def _ink(name: str) -> str:
     return _INKS.get(name, style.color(name))
-
-
-def _label_ends(axes: Axes, at: Curve, ends: dict[str, float]) -> None:
-    """Name each curve above or below its right end."""
-    for name, height in ends.items():
-        upper = height == max(ends.values())
-        axes.annotate(
-            {FULL: "with memory", WITHOUT: "without memory"}[name], (at[-1], height),
-            (-4, 24 if upper else -20), textcoords="offset points", ha="right",
-            va="bottom" if upper else "top", color=_ink(name), size=7,
-        )  # fmt: skip
 
 
 def _axis(axes: Axes, results: Results, *, label: bool = True, sparse: bool = False) -> None:
