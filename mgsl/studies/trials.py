@@ -105,7 +105,10 @@ def lengths(
     table = pd.DataFrame(rows).round(_DECIMALS)
     if only and path.is_file():
         before = pd.read_csv(path)
-        table = pd.concat([before[~before["name"].isin(only)], table])
+        again = before["name"].isin(only) & before["dataset"].isin(parameters.datasets)
+        table = pd.concat([before[~again], table])
+        place = {name: i for i, name in enumerate([*parameters.methods, *VARIANTS])}
+        table = table.sort_values("name", key=lambda names: names.map(place), kind="stable")
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
