@@ -132,18 +132,26 @@ def test_a_command_calls_the_function_of_its_name(
         "rounds": 3,
         "seconds": 1.5,
         "subject": "slots",
+        "again": True,
+        "only": ["tgn", "drn"],
     }
     command = typer.main.get_command(cli.app).commands[name]  # type: ignore[attr-defined]
     wanted = {p.name: given[p.name] for p in command.params}
     called: list[dict[str, Any]] = []
     monkeypatch.setattr(stages, name, lambda **arguments: called.append(arguments))
-    words = [
-        word
-        for p in command.params
-        for word in ([f"--{p.name}"] * (p.param_type_name == "option"), [str(given[p.name])])
-    ]
-    assert invoke(name, *(text for part in words for text in part)).exit_code == 0
+    words = [word for p in command.params for word in as_words(p, given[p.name])]
+    assert invoke(name, *words).exit_code == 0
     assert called == [wanted]
+
+
+def as_words(parameter: Any, value: Any) -> list[str]:
+    """How a command line gives an option or argument its value."""
+    if parameter.param_type_name == "argument":
+        return [str(value)]
+    if parameter.is_flag:
+        return [f"--{parameter.name}"] if value else []
+    values = value if parameter.multiple else [value]
+    return [word for one in values for word in (f"--{parameter.name}", str(one))]
 
 
 def test_every_stage_of_dvc_is_a_command() -> None:
@@ -157,7 +165,7 @@ def test_every_stage_of_dvc_is_a_command() -> None:
     "arguments",
     [
         ["tarin"],
-        ["train", "--dataset", "embedded"],
+        ["train", "--name", "mgsl_net"],
         ["train", "--dataset", "embedded", "--name", "mgsl_net", "--seed", "-1"],
         ["train", "--dataset", "embedded", "--name", "mgsl_net", "--seed", "one"],
         ["train", "--dataset", "embedded", "--name", "printed", "--seed", "0", "--device", "tpu"],

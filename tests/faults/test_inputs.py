@@ -180,7 +180,6 @@ def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_written(
         (("inspect", "--dataset", "x"), "x/inspect.json is missing"),
         (("inspect", "--dataset", DATASET), "prepared/summary.json is missing"),
         (("train", "--dataset", DATASET, "--name", "x", "--seed", "0"), "x.json is missing"),
-        (("ablate", "--dataset", DATASET, "--name", "x"), "groups/x.json is missing"),
         (("report", "--exhibit", "x"), "notebooks/x.ipynb is missing"),
     ],
     ids=lambda value: "-".join(value[::2]) if isinstance(value, tuple) else "",
