@@ -28,7 +28,8 @@ def test_a_trial_that_is_done_is_not_trained_again(
 ) -> None:
     config = tiny.run_config()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(trials, "fingerprint", lambda *_: "digest")
+    monkeypatch.setattr(trials, "digests", lambda prepared: {})
+    monkeypatch.setattr(trials.fingerprint, "fingerprint", lambda *_: "digest")
     kept = paths.trial(config.dataset, config.name, 3, "digest")
     kept.parent.mkdir(parents=True)
     kept.write_text("epoch,loss\n1,0.5\n")
