@@ -300,9 +300,7 @@ class Convolution(nn.Conv1d):
     alone. On a CPU, maps of a few cells take a fraction of the time of the framework's own.
     """
 
-    def forward(  # type: ignore[override]
-        self, x: Cells
-    ) -> Float[Tensor, "batch cells_after outputs"]:
+    def forward(self, x: Cells) -> Float[Tensor, "batch cells_after outputs"]:
         """Each cell beside its neighbours, times the kernel."""
         (kernel,), (stride,) = self.kernel_size, self.stride
         around = (0, 1) if stride == 2 else (kernel // 2, kernel // 2)
