@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from mgsl.fields import Frozen, Positive, Probability, Share
 from mgsl.models.parts.base import GroundingModel
-from mgsl.models.parts.layers import SelfAttention, permute_steps, reversal
+from mgsl.models.parts.layers import Dropout, SelfAttention, permute_steps, reversal
 from mgsl.models.parts.windows import shared
 from mgsl.models.parts.word_attention import WordAttention
 from mgsl.records import Batch, Moments
@@ -111,7 +111,7 @@ class CMIN(GroundingModel):
         self.fusion = BiGRU(2 * dim, dim)
         self.score = nn.Linear(dim, len(config.anchors))
         self.offset = nn.Linear(dim, 2 * len(config.anchors))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         anchors = centered_anchors(config.num_clips, config.anchors)
         self.register_buffer("anchors", anchors, persistent=False)
         inside = anchors_inside(config.num_clips, config.anchors)

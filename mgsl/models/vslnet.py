@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from mgsl.fields import Frozen, Positive, Probability
 from mgsl.models.parts.base import GroundingModel
-from mgsl.models.parts.layers import masked_softmax
+from mgsl.models.parts.layers import Dropout, masked_softmax
 from mgsl.records import Batch, Moments
 
 KERNEL, CONVOLUTIONS = 7, 4  # of the shared encoder
@@ -93,7 +93,7 @@ class VSLNet(GroundingModel):
         self.config, dim = config, config.hidden_dim
         self.video = nn.Linear(config.video_dim, dim)
         self.query = nn.Linear(config.word_dim, dim)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.encoder = SharedEncoder(
             dim=dim, heads=config.heads, positions=config.positions, dropout=config.dropout
         )
@@ -206,7 +206,7 @@ class SharedEncoder(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.last_norm = nn.LayerNorm(dim, eps=EPSILON)
         self.last = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Steps, mask: Mask) -> Steps:
         """Encode each step in the light of all."""
@@ -250,7 +250,7 @@ class ContextQueryAttention(nn.Module):
         )
         self.of_both = nn.Parameter(nn.init.xavier_uniform_(torch.empty(dim, dim))[0])
         self.output = nn.Linear(4 * dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self, clips: Clips, words: Words, clip_mask: ClipMask, word_mask: WordMask

@@ -92,6 +92,17 @@ class SentenceEncoder(nn.Module):
         return torch.cat([forwards[rows, mask.sum(1) - 1], backwards[:, 0]], dim=-1)
 
 
+class Dropout(nn.Dropout):
+    """The framework's, in half the time on CPUs where its sampler draws one number at a time."""
+
+    def forward(self, x: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+        """Zeros with probability `p` while training, and what is kept divided by 1 - p."""
+        if x.is_cuda or not self.training or self.p == 0:
+            return super().forward(x)
+        kept = torch.rand(x.shape, device=x.device).ge_(self.p).div_(1 - self.p)
+        return x * kept.to(x.dtype)
+
+
 def reversal(mask: Mask) -> Int[Tensor, "batch steps"]:
     """For each row the order that reverses its real steps and leaves its padding: an involution."""
     steps = torch.arange(mask.shape[1], device=mask.device)

@@ -1,6 +1,5 @@
 """Additive attention of the steps of a video to the words of a query: SCDM and CMIN."""
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -29,6 +28,11 @@ class WordAttention(nn.Module):
     def weights(
         self, steps: Steps, words: Words, mask: WordMask
     ) -> Float[Tensor, "batch steps words"]:
-        """How much each step attends to each word."""
-        hidden = torch.tanh(self.from_steps(steps)[:, :, None] + self.from_words(words)[:, None])
-        return masked_softmax(self.score(hidden).squeeze(-1), mask[:, None])
+        """How much each step attends to each word.
+
+        tanh(x) is 2σ(2x) - 1, and a softmax does not see the 1. On a CPU σ takes a third of the
+        time of tanh, which here is most of what a step of training costs.
+        """
+        steps, words = 2 * self.from_steps(steps), 2 * self.from_words(words)
+        scores = 2 * self.score((steps[:, :, None] + words[:, None]).sigmoid()).squeeze(-1)
+        return masked_softmax(scores, mask[:, None])
