@@ -225,8 +225,14 @@ def test_no_two_modules_have_one_name_and_no_two_classes() -> None:
 
 def test_variables_are_called_by_what_they_hold() -> None:
     """What is found or chosen has a name of its own: `rows`, `config`, `path`."""
-    vague = {"found", "chosen", "told", "seen"}
+    kept = {  # another name would make trainings out of date
+        "mgsl.data.loading": {"mine"},
+        "mgsl.evaluation.predictions": {"asked"},
+        "mgsl.models.parts.interactor": {"asked"},
+        "mgsl.training.checkpoint": {"asked"},
+    }
     for module in modules():
+        vague = {"found", "chosen", "told", "seen", "mine", "asked"} - kept.get(module, set())
         for node in ast.walk(ast.parse(modules()[module].read_text())):
             if isinstance(node, ast.arg):
                 assert node.arg not in vague, f"{module}, line {node.lineno}"

@@ -119,9 +119,9 @@ def compare_test(official: Official[Method], clips: Tensor) -> Iterator[Comparis
     golden, model = official.golden, official.model
     theirs = golden["test/output"]
     sentences, windows, _ = theirs.shape
-    asked = golden["test/sentence"].repeat_interleave(windows, dim=0)
+    queries = golden["test/sentence"].repeat_interleave(windows, dim=0)
     with torch.no_grad(), calls(head=model.head) as trace:
-        model(batch(clips.repeat(sentences, 1, 1), asked))
+        model(batch(clips.repeat(sentences, 1, 1), queries))
     outputs = trace["head"][0][1][:, MIDDLE].view(theirs.shape)
     yield compare("outputs", "scores and offsets, frames", outputs, theirs)
     spans = golden["test/window"] + outputs[..., 1:]

@@ -56,8 +56,8 @@ def means_by_name(
     """
     tables = {}
     for name in dict.fromkeys(name for name, _ in values):
-        mine = [scores for (other, _), scores in values.items() if other == name]
-        tables[name] = means(mine, masks, params)
+        trainings = [scores for (other, _), scores in values.items() if other == name]
+        tables[name] = means(trainings, masks, params)
     return pd.concat(tables, names=["name"]).reset_index(level="name")
 
 

@@ -52,9 +52,9 @@ def smooth(
     variances, place = draws.var(axis=1), 1 + len(methods)
     trainings, both = [], []
     for whole, scores in zip(variances[1:], methods, strict=False):
-        number, mine = len(scores), slice(place, place + len(scores))
-        trainings.append((fits[mine].var(axis=0, ddof=1) / number, number - 1))
-        both.append(np.maximum(variances[mine].mean(axis=0) - whole, 0) / (number - 1))
+        number, curves = len(scores), slice(place, place + len(scores))
+        trainings.append((fits[curves].var(axis=0, ddof=1) / number, number - 1))
+        both.append(np.maximum(variances[curves].mean(axis=0) - whole, 0) / (number - 1))
         place += number
     half = half_width([(variances[0], len(x) - 1)], trainings, both, params.confidence)
     return fits[0], fits[0] - half, fits[0] + half

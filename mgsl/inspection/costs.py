@@ -124,8 +124,8 @@ def measure(
     """
     tables = []
     for scale in SETTINGS:
-        mine = [(c, p) for setting, c, p in settings(params) if setting == scale]
-        tables.append(_time(scale, mine, rounds=rounds, seconds=seconds, say=say))
+        configs = [(c, p) for setting, c, p in settings(params) if setting == scale]
+        tables.append(_time(scale, configs, rounds=rounds, seconds=seconds, say=say))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -141,7 +141,7 @@ def machine() -> dict[str, Any]:
 
 def _time(
     scale: str,
-    mine: Sequence[tuple[RunConfig, PrepareConfig]],
+    configs: Sequence[tuple[RunConfig, PrepareConfig]],
     *,
     rounds: int,
     seconds: float,
@@ -151,8 +151,8 @@ def _time(
     models: dict[str, GroundingModel] = {}
     durations: dict[tuple[str, int], list[list[float]]] = {}
     peaks: dict[tuple[str, int], float] = {}
-    stored = Stored(mine[0][1])
-    for config, _ in mine:
+    stored = Stored(configs[0][1])
+    for config, _ in configs:
         torch.manual_seed(0)
         model = build(config)
         assert isinstance(model, GroundingModel)
@@ -173,7 +173,7 @@ def _time(
         parts = 1e3 * np.array(calls) / size
         for part, times in zip(PARTS, [*parts.T, parts.sum(1)], strict=True):
             low, median, high = np.quantile(times, [0.25, 0.5, 0.75])
-            row = (scale, mine[0][0].dataset, name, size, part, len(calls), median, low, high)
+            row = (scale, configs[0][0].dataset, name, size, part, len(calls), median, low, high)
             rows.append((*row, peaks[name, size]))
     columns = ["setting", "dataset", "name", "batch", "part", "calls"]
     columns += ["median_ms", "low_ms", "high_ms", "peak_mib"]

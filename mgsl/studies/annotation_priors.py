@@ -39,9 +39,9 @@ def measure(benchmark: Benchmark, reannotations: Sequence[Path], params: Params)
     rules = params.evaluation
     reannotated = people.match(people.read_reannotations(reannotations), test)
     masks = groups(test, bin_labels(params.preparation.rare))
-    asked = np.isin(np.arange(len(test)), list(reannotated))
+    reannotated_mask = np.isin(np.arange(len(test)), list(reannotated))
     if reannotated:
-        masks[REANNOTATED] = asked
+        masks[REANNOTATED] = reannotated_mask
     values = pd.concat(
         {
             (name, seed): _answers(name, seed, train, test, params)
@@ -53,7 +53,7 @@ def measure(benchmark: Benchmark, reannotations: Sequence[Path], params: Params)
     )
     tables = [metrics_table(values, masks, rules)]
     if reannotated:
-        few = {name: mask[asked] for name, mask in masks.items() if name != "all"}
+        few = {name: mask[reannotated_mask] for name, mask in masks.items() if name != "all"}
         tables.append(metrics_table(_people(reannotated, test, rules), few, rules))
     table = pd.concat(tables, ignore_index=True)
     table.insert(0, "benchmark", benchmark.name)

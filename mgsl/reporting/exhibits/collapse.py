@@ -93,12 +93,12 @@ def _legend(names: Sequence[str], part: SubFigure) -> None:
 
 
 def _row(means: pd.DataFrame, row: tuple[str, str], names: Sequence[str], part: SubFigure) -> None:
-    mine = means.xs(row, level=("dataset", "memory"))
+    curves = means.xs(row, level=("dataset", "memory"))
     part.suptitle(
         f"{row[1].capitalize()} memory, {heading(row[0])}", x=0.01, ha="left", size=8, weight="bold"
     )
     for axes, (term, title) in zip(part.subplots(1, len(_PANELS)), _PANELS.items(), strict=True):
-        _panel(axes, mine[term], names)
+        _panel(axes, curves[term], names)
         axes.set_title("\n".join(_halves(title)), size=6, weight="normal", color=style.MUTED)
         if term in _LOG:
             axes.set_yscale("log")

@@ -110,8 +110,8 @@ def _pairs(name: str, dataset: Dataset, shown: bool, studied: Studies) -> str:
     if not dataset.benchmark:
         return ours or "not prepared here"
     printed = published.datasets()
-    mine = printed[printed["dataset"] == dataset.benchmark]
-    theirs = ", ".join(f"{pairs:,} {split}" for split, pairs in _counted(mine))
+    rows = printed[printed["dataset"] == dataset.benchmark]
+    theirs = ", ".join(f"{pairs:,} {split}" for split, pairs in _counted(rows))
     return f"{ours}; the paper’s {BENCHMARKS[dataset.benchmark][0]}: {theirs}"
 
 

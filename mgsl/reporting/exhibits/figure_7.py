@@ -87,9 +87,9 @@ def _part(run: Inspected, part: SubFigure) -> None:
     slots = run.table("slots", run.seeds[0])
     norm = _norm(slots["frequency"])
     for column, memory in enumerate(memories):
-        mine = slots[slots["memory"] == memory].reset_index(drop=True)
-        _draw_plane(grid[0, column], run, memory, mine, norm)
-        _write(grid[1, column], run, memory, mine)
+        memory_slots = slots[slots["memory"] == memory].reset_index(drop=True)
+        _draw_plane(grid[0, column], run, memory, memory_slots, norm)
+        _write(grid[1, column], run, memory, memory_slots)
     if _same(run):
         return
     bar = part.colorbar(
@@ -155,8 +155,8 @@ def _write(axes: Axes, run: Inspected, memory: str, slots: pd.DataFrame) -> None
     for letter, row in _representatives(slots):
         words = ", ".join(word.partition(":")[0] for word in row["words"].split()[:4])
         _say(axes, line, f"{letter}  {row['representative']}: {words}", weight="bold")
-        mine = pairs.query("memory == @memory and slot == @row.slot and split == 'test'")
-        for place, (_, pair) in enumerate(mine[:_PAIRS].iterrows(), start=1):
+        slot_pairs = pairs.query("memory == @memory and slot == @row.slot and split == 'test'")
+        for place, (_, pair) in enumerate(slot_pairs[:_PAIRS].iterrows(), start=1):
             frequency = "" if pd.isna(pair["frequency"]) else f" [{int(pair['frequency'])}]"
             ink = style.color("printed") if pair["rare"] else style.INK
             text = _shorten(pair["sentence"], _LONGEST - len(frequency)) + frequency

@@ -121,9 +121,9 @@ def _recalls(
     )  # fmt: skip
     panels = part.subplots(1, len(BENCHMARKS), sharex=True, sharey=True)
     for axes, benchmark in zip(panels, BENCHMARKS, strict=True):
-        mine = [results for results in all_results if results.benchmark == benchmark]
+        runs = [results for results in all_results if results.benchmark == benchmark]
         for place, row in enumerate(rows):
-            results = mine[row.run] if row.run is not None and row.run < len(mine) else None
+            results = runs[row.run] if row.run is not None and row.run < len(runs) else None
             if row.run is None:
                 ends = (_study if row.name in BLIND else _printed)(blind, benchmark, row.name)
                 _draw_ends(axes, -place, ends, row.ink, row.marker)

@@ -87,9 +87,9 @@ def _draw_damage(axes: Axes, runs: list[Inspected], metric: str) -> None:
         for place, (run, table) in enumerate(zip(runs, tables, strict=True)):
             base = -(row * step + place)
             ink = style.color(run.name)
-            mine = table[(table["probe"] == probe) & (table["metric"] == metric)]
+            rows = table[(table["probe"] == probe) & (table["metric"] == metric)]
             for group, offset in _GROUPS.items():
-                one = mine[mine["group"] == group].iloc[0]
+                one = rows[rows["group"] == group].iloc[0]
                 number = Measured.of(one, scale=100.0, prefix="difference")
                 marks.interval(
                     axes, number, base + offset, ink, marker="s" if group == "all" else "o",

@@ -118,7 +118,7 @@ def _rare(table: pd.DataFrame, part: SubFigure) -> None:
 
 
 def _caption(studies: Studies, table: pd.DataFrame) -> str:
-    asked = [
+    matches = [
         f"{counts['matched']:,} of {counts['told']:,} re-annotated queries of "
         f"{BENCHMARKS[name][0]} were found among its test queries"
         for name, counts in studies.about["people"].items()
@@ -137,7 +137,7 @@ def _caption(studies: Studies, table: pd.DataFrame) -> str:
         "what it reaches). Orange: people who marked the same queries again, one of five drawn at "
         "random, and the typical one, who agrees most with the other four; only on the queries "
         f"that they were asked, where the action prior reaches {' and '.join(same)}. "
-        f"{'; '.join(asked)}. "
+        f"{'; '.join(matches)}. "
         f"Bars: 95 % intervals. The printed rare and common numbers rest on another set of rare "
         f"pairs than ours (Q22). Test splits of {STAMP}. {scoring.rule(studies.evaluation)}"
     )

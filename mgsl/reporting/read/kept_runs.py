@@ -67,10 +67,10 @@ class RunStudy:
         rows[[*_SHARES]] *= 100
         return rows
 
-    def datasets(self, asked: Sequence[str]) -> list[str]:
+    def datasets(self, datasets: Sequence[str]) -> list[str]:
         """What was studied: first of what is asked for, then the others."""
         names = list(self.rows["dataset"].unique())
-        return [d for d in asked if d in names] + [d for d in names if d not in asked]
+        return [d for d in datasets if d in names] + [d for d in names if d not in datasets]
 
     def names(self, dataset: str) -> list[str]:
         """The runs on one dataset, in the order of the file."""
@@ -103,9 +103,9 @@ class RunStudy:
             f"{self._since(dataset)}"
         )
 
-    def not_run(self, asked: Sequence[str]) -> str:
+    def not_run(self, datasets: Sequence[str]) -> str:
         """Which datasets that are asked for were not studied, in a sentence; empty if none."""
-        lacking = [dataset for dataset in asked if dataset not in set(self.rows["dataset"])]
+        lacking = [dataset for dataset in datasets if dataset not in set(self.rows["dataset"])]
         how = f"python -m mgsl study {self.name}"
         return f"Not run on {', '.join(lacking)} (`{how}`)." if lacking else ""
 

@@ -28,9 +28,9 @@ def find(dataset: str, a: str, b: str, group: str, metric: str) -> pd.Series | N
         A row of the study's pairs; None where it lacks one, or has fewer than `LEAST` trainings.
     """
     rows = _read("pairs")
-    mine = rows.query("dataset == @dataset and group == @group and metric == @metric")
+    comparisons = rows.query("dataset == @dataset and group == @group and metric == @metric")
     for first, second in ((a, b), (b, a)):
-        row = mine[(mine["a"] == first) & (mine["b"] == second)]
+        row = comparisons[(comparisons["a"] == first) & (comparisons["b"] == second)]
         if len(row) and row["trainings"].iloc[0] >= LEAST and pd.notna(row["value"].iloc[0]):
             return row.iloc[0] if first == a else _turned(row.iloc[0])
     return None

@@ -104,10 +104,10 @@ class Results:
         wanted = {(name, seed) for name in self.config.names for seed in self.config.seeds}
         if lacking := sorted(wanted - runs):
             raise UserError(f"{path} lacks the runs {lacking}: run `dvc repro`")
-        mine = rows["name"].isin(self.config.names) & rows["seed"].isin(self.config.seeds)
-        if "mean" not in rows or (rows.loc[mine, "trainings"] != len(self.config.seeds)).any():
+        in_config = rows["name"].isin(self.config.names) & rows["seed"].isin(self.config.seeds)
+        if "mean" not in rows or (rows.loc[in_config, "trainings"] != len(self.config.seeds)).any():
             raise UserError(f"{path} has means over other seeds: run `dvc repro`")
-        return scoring.summary(rows[mine])
+        return scoring.summary(rows[in_config])
 
     def result(self, name: str, group: str, metric: str) -> pd.Series | None:
         """One row of `scores`; None where it was not run or does not apply."""
@@ -161,8 +161,8 @@ class Results:
         """What happens in a video, where that is known; else its annotated moments."""
         if (paths.raw(self.dataset) / generate.FILE).is_file():
             return self._generated_events[video]
-        mine = [query for query in self.queries if query.video == video]
-        moments = {(q.start_s, q.end_s): Event(q.start_s, q.end_s, q.tokens) for q in mine}
+        queries = [query for query in self.queries if query.video == video]
+        moments = {(q.start_s, q.end_s): Event(q.start_s, q.end_s, q.tokens) for q in queries}
         return list(moments.values())
 
     @cached_property

@@ -88,8 +88,8 @@ def _rows(axes: Axes) -> None:
     for place, name in enumerate(names):
         for column, benchmark in enumerate(BENCHMARKS):
             printed = any(key[:2] == (name, benchmark) for key in table)
-            mine = remarks[(remarks["method"] == name) & (remarks["benchmark"] == benchmark)]
-            _cell(axes, column, place, mine, printed)
+            facts = remarks[(remarks["method"] == name) & (remarks["benchmark"] == benchmark)]
+            _cell(axes, column, place, facts, printed)
     axes.set_xlim(-0.5, len(BENCHMARKS) - 0.5)
     axes.set_ylim(len(names) - 0.4, -0.6)
     style.bare(axes)

@@ -123,26 +123,28 @@ def _draw_rows(axes: Axes, rows: dict[Claim, list[Verdict]], measure: str | None
     for place, (claim, verdicts) in enumerate(rows.items()):
         null = statements.reference(claim)
         axes.plot([null, null], [-place - 0.5, -place + 0.5], color=style.MUTED, lw=0.8, zorder=1)
-        mine = next((f for f in verdicts if measure in (None, f.measure)), None)
-        if mine is None:
+        finding = next((f for f in verdicts if measure in (None, f.measure)), None)
+        if finding is None:
             continue
         if claim.expects == "same":
             left, right = null - claim.margin, null + claim.margin
             axes.fill_betweenx([-place - 0.42, -place + 0.42], left, right, color=style.GRID, lw=0)
-        if (value := printed(claim, mine.measure)) is not None:
-            height = (0.17 if mine.effect else 0.0) - place
+        if (value := printed(claim, finding.measure)) is not None:
+            height = (0.17 if finding.effect else 0.0) - place
             marks.mark(axes, value, height, style.INK, **_look("D", filled=False))
-        if mine.effect is None:
+        if finding.effect is None:
             axes.annotate(
                 "not run", (1, -place), (-2, 0), xycoords=axes.get_yaxis_transform(),
                 textcoords="offset points", ha="right", va="center", size=5.8, color=style.MUTED,
             )  # fmt: skip
             continue
-        marker, ink, filled = _MARKS[mine.verdict.split(":")[0]]
+        marker, ink, filled = _MARKS[finding.verdict.split(":")[0]]
         height = -place - (0.17 if value is not None else 0.0)
-        dashes = (0, (2, 1)) if mine.effect.trainings and not mine.effect.over_trainings else "-"
+        dashes = (
+            (0, (2, 1)) if finding.effect.trainings and not finding.effect.over_trainings else "-"
+        )
         look = _look(marker, filled=filled)
-        marks.interval(axes, mine.effect, height, ink, width=1.1, dashes=dashes, **look)
+        marks.interval(axes, finding.effect, height, ink, width=1.1, dashes=dashes, **look)
 
 
 def _limits(rows: dict[Claim, list[Verdict]], *, log: bool) -> tuple[float, float]:

@@ -35,8 +35,8 @@ def build(findings: Sequence[Verdict]) -> Table:
     for claim, verdicts in by_claim.items():
         cells = [Cell(claim.place), *_side_by_side([_printed(claim, m) for m in claim.measures], 1)]
         for results in all_results:
-            mine = [cell for f in verdicts if f.results == results for cell in _ours(f)]
-            cells += _side_by_side(mine, 2)
+            dataset_cells = [cell for f in verdicts if f.results == results for cell in _ours(f)]
+            cells += _side_by_side(dataset_cells, 2)
         cells.append(Cell(statements.on_the_paper(verdicts)))
         if claim.topic != topic:
             topic = claim.topic
@@ -71,14 +71,14 @@ def summary(findings: Sequence[Verdict]) -> list[str]:
         for finding in findings:
             if finding.results == results and finding.effect:
                 verdicts.setdefault(finding.claim.claim, set()).add(finding.verdict)
-        mine = [finding for finding in findings if finding.results == results]
+        dataset_findings = [finding for finding in findings if finding.results == results]
         counts = Counter(v.pop() if len(v) == 1 else "mixed" for v in verdicts.values())
         outcome = ", ".join(f"{counts[v]} {v}" for v in _ORDER if counts[v]) or "none"
         texts.append(
             f"{results.heading}: {len(verdicts)} of {len(claims.read())} claims "
             f"could be tested: {outcome}."
         )
-        texts += filter(None, [statements.by_chance(mine)])
+        texts += filter(None, [statements.by_chance(dataset_findings)])
     reasons = dict.fromkeys(f.reason.rstrip(".") for f in findings if f.reason)
     if reasons:
         texts.append(f"Not run, and why: {'; '.join(reasons)}.")
