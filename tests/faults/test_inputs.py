@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,7 @@ def run(*arguments: str, **environment: str) -> Done:
 def call(*arguments: str, encoding: str = "utf-8") -> Done:
     """A command in this process; `encoding` is what its terminal can show."""
     output, errors = (io.TextIOWrapper(io.BytesIO(), code) for code in (encoding, "utf-8"))
-    code = 0
+    code, handler = 0, signal.getsignal(signal.SIGTERM)  # which the command line replaces
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["mgsl", *arguments])
         patch.setattr(sys, "stdout", output)
@@ -87,6 +88,8 @@ def call(*arguments: str, encoding: str = "utf-8") -> Done:
             cli.main()
         except SystemExit as stopped:
             code = int(stopped.code or 0)
+        finally:
+            signal.signal(signal.SIGTERM, handler)
     texts = []
     for stream in (output, errors):
         stream.seek(0)

@@ -21,6 +21,7 @@ from mgsl.files import write_json
 from mgsl.processes import alone
 from mgsl.tools import verify
 from tests import ROOT
+from tests.faults.test_inputs import call
 from tests.reporting import report_workspace
 from tests.reporting.site import test_build
 from tests.test_pipeline import GROUP, few_videos
@@ -233,14 +234,11 @@ def test_the_second_of_two_trainings_says_who_is_at_work_and_the_first_goes_on()
     train = ("-m", "mgsl", "train", "--dataset", "embedded", "--name", "mgsl_net")
     first = start(*train)
     read_until(first, "epoch 1/")
-    first.send_signal(signal.SIGSTOP)  # it holds its lock, and takes no time from the second
-    second = start(*train)
-    said, errors = second.communicate()
-    first.send_signal(signal.SIGCONT)
+    second = call(*train[2:])
     assert second.returncode == 2
-    assert not said
+    assert not second.stdout
     output = paths.run("embedded", "mgsl_net", 0)
-    assert errors.splitlines()[-1] == (
+    assert second.stderr.splitlines()[-1] == (
         f"error: process {first.pid} is at work on {output}: wait until it has ended, or stop it "
         f"with `kill {first.pid}`"
     )

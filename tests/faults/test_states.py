@@ -1,5 +1,6 @@
 """A training that is killed goes on where it was, or starts anew; no other state becomes its own.
 
+What nothing interrupts is trained within this process, where torch is at hand.
 Real processes, real signals, real disks: `python -m mgsl train` on a small prepared dataset.
 """
 
@@ -23,8 +24,7 @@ from tests.faults.test_inputs import call, refused
 
 EPOCHS = 20  # so many that it is killed before the last
 NAME = "ctrl"
-COMMAND = (sys.executable, "-m", "mgsl", "train", "--dataset", "embedded", "--name", NAME)
-ARGUMENTS = ("--seed", "0", "--device", "cpu")
+COMMAND = ("train", "--dataset", "embedded", "--name", NAME, "--seed", "0", "--device", "cpu")
 FEATURES = Path("artifacts/embedded/prepared/features.npy")
 
 
@@ -69,14 +69,13 @@ def killed(killed_original: Path, tmp_path: Path) -> Path:
 def whole(original: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What a training leaves that nothing interrupts."""
     folder = shutil.copytree(original, tmp_path_factory.mktemp("whole") / "workspace")
-    assert f"epoch {EPOCHS}/{EPOCHS}" in train(folder)
-    return results(folder)
+    return train_here(folder)
 
 
 def start(folder: Path, limit: Callable[[], None] | None = None) -> subprocess.Popen[str]:
     """A training in a workspace, with the code there."""
     return subprocess.Popen(
-        [*COMMAND, *ARGUMENTS],
+        [sys.executable, "-m", "mgsl", *COMMAND],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(folder)},
         stdout=subprocess.PIPE,
@@ -93,6 +92,16 @@ def train(folder: Path, limit: Callable[[], None] | None = None, *, code: int = 
     assert process.returncode == code, printed
     assert "Traceback" not in printed
     return printed
+
+
+def train_here(folder: Path) -> dict[str, bytes]:
+    """Train in this process, with the code of the repository; what that leaves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        done = call(*COMMAND)
+    assert done.returncode == 0, done.stderr
+    assert f"epoch {EPOCHS}/{EPOCHS}" in done.stdout
+    return results(folder)
 
 
 def kill_after_an_epoch(folder: Path) -> None:
@@ -133,7 +142,7 @@ def test_a_killed_training_starts_anew_with_other_features(
     killed: Path, workspace: Path, whole: dict[str, bytes]
 ) -> None:
     change_features(workspace)
-    train(workspace)
+    anew = train_here(workspace)
     change_features(killed)
     printed = train(killed)
     assert printed.startswith(
@@ -141,7 +150,7 @@ def test_a_killed_training_starts_anew_with_other_features(
         "another configuration; starting anew\n"
     )
     assert "resuming" not in printed
-    assert results(killed) == results(workspace)
+    assert results(killed) == anew
     assert results(killed)["checkpoint.safetensors"] != whole["checkpoint.safetensors"]
 
 
@@ -174,8 +183,7 @@ def test_a_state_that_cannot_be_written_is_told_and_the_training_can_be_repeated
     assert "cannot be written" in printed
     assert "epoch 1/" not in printed  # it is not told before it is saved
     assert not list((workspace / paths.UNFINISHED).iterdir())
-    train(workspace)
-    assert results(workspace) == whole
+    assert train_here(workspace) == whole
 
 
 @pytest.fixture
@@ -209,7 +217,7 @@ def test_queries_cut_at_the_end_of_a_line_are_not_trained_on(
     monkeypatch.chdir(workspace)
     path = paths.prepared("embedded") / "queries.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]))
-    done = call("train", "--dataset", "embedded", "--name", NAME, *ARGUMENTS)
+    done = call(*COMMAND)
     refused(done, "queries.jsonl is not what `prepare` wrote")
     assert "`dvc repro prepare@embedded`" in done.stderr
     assert not paths.run("embedded", NAME, 0).exists()
