@@ -18,12 +18,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mgsl import params, paths
 from mgsl.configs import PrepareConfig, RunConfig
-from mgsl.models import MODELS, build
+from mgsl.models import CONFIGS, build
 from mgsl.models.memory import Record, sequential_write, sum_write
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.layers import BiLSTM
 from mgsl.records import Batch
-from mgsl.resolving import resolve
+from mgsl.resolving import resolve_alone
 from mgsl.training.devices import choose_device
 
 STEPS, SLOTS, DIM, SAMPLES = 200, 1024, 512, 16  # of the write that is timed
@@ -185,15 +185,15 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=4, help="of a batch that is split")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     given = parser.parse_args()
-    parameters = params.load(paths.PARAMS).model_copy(
-        update={"scale": "paper", "methods": ("mgsl_net",), "ablations": ("printed",)}
-    )
+    parameters = params.load(paths.PARAMS)
     device = choose_device(given.device, parameters.training.precision)
     torch.set_flush_denormal(True)
     print(f"{device.type}, {torch.get_num_threads()} threads")
     writing(device)
-    configs = {name: kind.Config for name, kind in MODELS.items()}
-    parts = resolve(parameters, given.dataset, configs)
+    parts = resolve_alone(
+        parameters, given.dataset, CONFIGS,
+        scale="paper", methods=["mgsl_net"], ablations=["printed"],
+    )  # fmt: skip
     training(parts.runs["printed"], parts.prepare, given.queries, device)
 
 

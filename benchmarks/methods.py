@@ -19,14 +19,13 @@ import torch
 from mgsl import params, paths
 from mgsl.configs import PrepareConfig, RunConfig
 from mgsl.inspection import costs
-from mgsl.models import MODELS, build
+from mgsl.models import TRAINED, build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Params, Scale
 from mgsl.training.devices import choose_device
 from mgsl.training.loop import train_one_epoch
 from mgsl.training.progress import Training
 
-METHODS = [name for name, kind in MODELS.items() if issubclass(kind, GroundingModel)]
 SIDES = {  # of the square matrices whose product shows the peak
     "cpu": (512, 1024, 2048),
     "cuda": (2048, 4096, 8192),
@@ -184,7 +183,7 @@ def main() -> None:
     """Time every method at both scales."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", choices=get_args(Scale), help="else both")
-    parser.add_argument("--method", choices=METHODS, action="append", help="again for another")
+    parser.add_argument("--method", choices=TRAINED, action="append", help="again for another")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=30.0, help="about, for each method")
@@ -195,7 +194,7 @@ def main() -> None:
     parameters = params.load(paths.PARAMS)
     device = choose_device(options.device, parameters.training.precision)
     tables = measure(
-        parameters.model_copy(update={"methods": tuple(options.method or METHODS)}),
+        parameters.model_copy(update={"methods": tuple(options.method or TRAINED)}),
         device,
         rounds=options.rounds,
         limit_s=options.seconds,

@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from mgsl import params, paths
-from mgsl.models import MODELS, build
+from mgsl.models import CONFIGS, build
 from mgsl.models.tan_2d import TAN2D, TAN2DConfig
 from mgsl.params import Scale
 from mgsl.parsing import parse
 from mgsl.records import Batch
-from mgsl.resolving import resolve
+from mgsl.resolving import resolve_alone
 
 PEAK = 1024  # side of the matrices whose product shows the machine's rate
 DATASET = "charades_i3d"
@@ -79,17 +79,16 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    parameters = params.load(paths.PARAMS).model_copy(
-        update={"scale": given.scale, "methods": ("tan_2d",), "ablations": ()}
+    parts = resolve_alone(
+        params.load(paths.PARAMS), DATASET, CONFIGS, scale=given.scale, methods=["tan_2d"]
     )
-    configs = {name: kind.Config for name, kind in MODELS.items()}
-    run = resolve(parameters, DATASET, configs).runs["tan_2d"]
+    run = parts.runs["tan_2d"]
     torch.manual_seed(0)
     model = build(run)
     assert isinstance(model, TAN2D)
     config = parse(TAN2DConfig, run.model, where=DATASET)
     size, rate = BATCHES[given.scale], peak()
-    num_clips = parameters.setting(DATASET).num_clips
+    num_clips = parts.prepare.num_clips
     batch = random_batch(size, num_clips, config.video_dim)
     direct = DirectStack(config)
     shape = (size, config.hidden_dim, config.side, config.side)

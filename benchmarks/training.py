@@ -20,7 +20,7 @@ from mgsl import params, paths
 from mgsl.configs import PrepareConfig, RunConfig
 from mgsl.data.features import open_features
 from mgsl.data.loading import Split, ahead, batches
-from mgsl.models import MODELS, build
+from mgsl.models import CONFIGS, TRAINED, build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Params
 from mgsl.queries import Query
@@ -120,8 +120,7 @@ def denormals() -> None:
 def everything(parameters: Params, scale: str) -> Params:
     """All datasets, methods that learn by gradient, and ablations of params.yaml, at one scale."""
     ablations = [name for block in parameters.models.values() for name in block.ablations]
-    methods = [name for name, kind in MODELS.items() if issubclass(kind, GroundingModel)]
-    listed = {"datasets": tuple(parameters.data), "methods": tuple(methods), "scale": scale}
+    listed = {"datasets": tuple(parameters.data), "methods": TRAINED, "scale": scale}
     return parameters.model_copy(update=listed | {"ablations": tuple(ablations)})
 
 
@@ -141,9 +140,8 @@ def main() -> None:
         f"{'dataset':<18} {'name':<16} {'M params':>7} {'train':>8} {'evaluate':>9} "
         f"{'built':>9} {'of step':>9} {'waited':>9}"
     )
-    configs = {name: kind.Config for name, kind in MODELS.items()}
     for dataset in parameters.datasets:
-        parts = resolve(parameters, dataset, configs)
+        parts = resolve(parameters, dataset, CONFIGS)
         runs = list(parts.runs.values())
         with tempfile.TemporaryDirectory() as folder:
             num_queries = (WARM_UP + STEPS) * runs[0].batch_size

@@ -4,7 +4,7 @@ The stage `configure` writes these parts to `artifacts/configs`, where DVC compa
 of params.yaml reruns exactly the stages whose part it changes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from mgsl.errors import UserError
 from mgsl.families import for_dataset
 from mgsl.fields import Frozen
 from mgsl.nested import merge
-from mgsl.params import ModelParams, NmsParams, Params, TrainingParams
+from mgsl.params import ModelParams, NmsParams, Params, Scale, TrainingParams
 from mgsl.parsing import parse
 
 # An ablation may change these of a run, those of the training, and what its method has.
@@ -83,6 +83,32 @@ def resolve(params: Params, dataset: str, configs: Configs) -> Resolved:
         inspect=_inspect(params, runs),
         runs=runs,
     )
+
+
+def resolve_alone(
+    params: Params,
+    dataset: str,
+    configs: Configs,
+    *,
+    scale: Scale,
+    methods: Sequence[str],
+    ablations: Sequence[str] = (),
+) -> Resolved:
+    """The same for some methods and ablations at some scale, whatever params.yaml runs.
+
+    Args:
+        params: the whole of params.yaml.
+        dataset: one that has a setting at the scale.
+        configs: the Config of each method.
+        scale: of the sizes.
+        methods: by name.
+        ablations: of these methods, by name.
+
+    Raises:
+        UserError: as `resolve`.
+    """
+    listed = {"methods": tuple(methods), "ablations": tuple(ablations), "inspected": ()}
+    return resolve(params.model_copy(update=listed | {"scale": scale}), dataset, configs)
 
 
 def _prepare(params: Params, dataset: str) -> PrepareConfig:

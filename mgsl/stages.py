@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 
 def configure() -> None:
     """Check params.yaml and write what each stage is told, for every dataset that has sizes."""
-    from mgsl.models import MODELS
+    from mgsl.models import CONFIGS
 
-    configs = {name: kind.Config for name, kind in MODELS.items()}
-    resolved = resolve_all(params.load(paths.PARAMS), configs)  # or nothing is written
+    resolved = resolve_all(params.load(paths.PARAMS), CONFIGS)  # or nothing is written
     for dataset, parts in resolved.items():
         for name, part in parts.files().items():
             write_json(paths.config(dataset, name), part.model_dump(mode="json"))
@@ -158,10 +157,9 @@ def trace() -> None:
     from mgsl.conformance import side_by_side
     from mgsl.inspection import all_recipes, costs, parameter_counts, worked_examples
     from mgsl.inspection.tracing import trace as trace_model
-    from mgsl.models import MODELS
+    from mgsl.models import CONFIGS
 
     settings = params.load(paths.PARAMS)
-    configs = {name: kind.Config for name, kind in MODELS.items()}
     for dataset in settings.datasets:
         prepared = params.read(PrepareConfig, paths.config(dataset, "prepare"))
         for name in settings.names():
@@ -169,8 +167,8 @@ def trace() -> None:
             lengths = parameter_counts.lengths(config, prepared)
             if (modules := trace_model(config, lengths)) is not None:
                 write_json(paths.traced(dataset, name), modules)
-    _write_csv(parameter_counts.measure(settings, configs), paths.SIZES)
-    write_json(paths.RECIPES, all_recipes.resolved(settings, configs))
+    _write_csv(parameter_counts.measure(settings, CONFIGS), paths.SIZES)
+    write_json(paths.RECIPES, all_recipes.resolved(settings, CONFIGS))
     _write_csv(costs.count(settings), paths.COSTS)
     write_json(paths.EXAMPLES, worked_examples.compute())
     write_json(paths.CONFORMANCE, side_by_side.measure())

@@ -8,10 +8,10 @@ import torch
 from mgsl.configs import RunConfig
 from mgsl.fields import Frozen
 from mgsl.inspection import parameter_counts
-from mgsl.models import MODELS, build
+from mgsl.models import TRAINED, build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Params, Scale
-from mgsl.resolving import resolve
+from mgsl.resolving import resolve_alone
 
 DATASETS: dict[Scale, tuple[str, ...]] = {
     "paper": parameter_counts.DATASETS,
@@ -30,13 +30,11 @@ def resolved(params: Params, configs: Mapping[str, type[Frozen]]) -> list[dict[s
         `scale`, `run` (a RunConfig) and `stages`: of each how many epochs it has, and its factor on
         the learning rate.
     """
-    methods = tuple(name for name, kind in MODELS.items() if issubclass(kind, GroundingModel))
     rows = []
     for scale, datasets in DATASETS.items():
-        changes = {"scale": scale, "methods": methods, "ablations": (), "inspected": ()}
         for dataset in datasets:
-            runs = resolve(params.model_copy(update=changes), dataset, configs).runs
-            for run in runs.values():
+            parts = resolve_alone(params, dataset, configs, scale=scale, methods=TRAINED)
+            for run in parts.runs.values():
                 document = run.model_dump(mode="json")
                 rows.append({"scale": scale, "run": document, "stages": stages(run)})
     return rows

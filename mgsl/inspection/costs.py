@@ -21,12 +21,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from mgsl.configs import PrepareConfig, RunConfig
-from mgsl.fields import Frozen
-from mgsl.models import MODELS, build
+from mgsl.models import CONFIGS, TRAINED, build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.params import Params, Scale
 from mgsl.records import Batch
-from mgsl.resolving import resolve
+from mgsl.resolving import resolve_alone
 from mgsl.spans import nms
 
 SETTINGS: dict[Scale, str] = {"embedded": "embedded", "paper": "tacos_c3d"}  # dataset by scale
@@ -38,11 +37,9 @@ _NMS_THRESHOLD, _NMS_KEEP = 0.45, 5  # what R@5 asks for
 
 def settings(params: Params) -> Iterator[tuple[str, RunConfig, PrepareConfig]]:
     """Each method that sees the video, at the embedded scale and at the paper's for TACoS."""
-    configs: dict[str, type[Frozen]] = {name: kind.Config for name, kind in MODELS.items()}
-    seeing = [name for name in params.methods if issubclass(MODELS[name], GroundingModel)]
+    seeing = [name for name in params.methods if name in TRAINED]
     for scale, dataset in SETTINGS.items():
-        changes = {"scale": scale, "methods": tuple(seeing), "ablations": (), "inspected": ()}
-        parts = resolve(params.model_copy(update=changes), dataset, configs)
+        parts = resolve_alone(params, dataset, CONFIGS, scale=scale, methods=seeing)
         for name in seeing:
             yield scale, parts.runs[name], parts.prepare
 

@@ -10,7 +10,7 @@ from mgsl.inspection.tracing import count
 from mgsl.models import build
 from mgsl.nested import merge
 from mgsl.params import Params
-from mgsl.resolving import resolve
+from mgsl.resolving import resolve_alone
 
 METHOD, PRINTED = "mgsl_net", "printed"
 BYTES, MIB = 4, 2**20
@@ -51,12 +51,12 @@ def measure(params: Params, configs: dict[str, type[Frozen]]) -> pd.DataFrame:
     Returns:
         Columns dataset, reading, parameters, mib, slots_mib: float32, and 2^20 bytes.
     """
-    paper = params.model_copy(
-        update={"scale": "paper", "methods": (METHOD,), "ablations": (PRINTED,)}
-    )
     rows = []
     for dataset in DATASETS:
-        config = resolve(paper, dataset, configs).runs[PRINTED]
+        parts = resolve_alone(
+            params, dataset, configs, scale="paper", methods=[METHOD], ablations=[PRINTED]
+        )
+        config = parts.runs[PRINTED]
         for reading, changes in READINGS.items():
             with torch.device("meta"):
                 model = build(config.model_copy(update={"model": merge(config.model, changes)}))

@@ -35,6 +35,8 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "drn": DRN,
     "mgsl_net": MGSLNet,
 }
+CONFIGS = {name: kind.Config for name, kind in MODELS.items()}
+TRAINED = tuple(name for name, kind in MODELS.items() if issubclass(kind, GroundingModel))
 
 
 def build(config: RunConfig) -> Method:

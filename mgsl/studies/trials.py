@@ -75,7 +75,7 @@ def lengths(
 
     Args:
         parameters: params.yaml: which methods, datasets and seeds.
-        only: the runs that are trained; of all others the rows stay as they are. None: all.
+        only: the runs that are trained; of all others the rows stay as they are. Empty: all.
         say: tells the person who waits what is being done.
 
     Raises:

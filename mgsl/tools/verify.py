@@ -198,9 +198,7 @@ def compare(here: Path, there: Path) -> list[Result]:
         else:
             outcome = NEW if path not in before else AGREES if before[path] == digest else DIFFERS
             results.append(Result(path, outcome))
-            if (
-                outcome == DIFFERS and (here / path).is_dir()
-            ):  # which of its files, where they stand
+            if outcome == DIFFERS and (here / path).is_dir():  # which of its files
                 results += [r for r in _files(here, there, Path(path)) if r.outcome != AGREES]
     return results
 
