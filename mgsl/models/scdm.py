@@ -304,8 +304,10 @@ class Convolution(nn.Conv1d):
         """Each cell beside its neighbours, times the kernel."""
         (kernel,), (stride,) = self.kernel_size, self.stride
         around = (0, 1) if stride == 2 else (kernel // 2, kernel // 2)
-        neighbours = F.pad(x, (0, 0, *around)).unfold(1, kernel, stride)
-        return F.linear(neighbours.flatten(2), self.weight.flatten(1), self.bias)
+        x = F.pad(x, (0, 0, *around))
+        last = x.shape[1] - kernel + 1
+        neighbours = torch.cat([x[:, i : i + last : stride] for i in range(kernel)], dim=-1)
+        return F.linear(neighbours, self.weight.transpose(1, 2).flatten(1), self.bias)
 
 
 class LevelHead(nn.Module):
