@@ -24,13 +24,14 @@ from mgsl.records import Batch
 RELATIONS = 39  # of the parser that its authors used
 LAYERS = range(2)
 SIZES: dict[str, Any] = {
-    "num_clips": 12, "video_dim": 8, "word_dim": 8, "input_dim": 8, "hidden_dim": 16, "heads": 4,
-    "attention_layers": len(LAYERS), "attention_window": 3, "graph_layers": len(LAYERS),
-    "dropout": 0.0, "anchors": (2, 4, 7), "least_label": 0.3, "regression_weight": 1e-3,
+    "num_clips": 12, "video_dim": 8, "word_dim": 8, "input_dim": 8, "word_input_dim": 8,
+    "hidden_dim": 16, "attention_layers": len(LAYERS), "attention_window": 3,
+    "graph_layers": len(LAYERS), "dropout": 0.0, "anchors": (2, 4, 7), "least_label": 0.3,
+    "regression_weight": 1e-3,
 }  # fmt: skip
 RELEASED = {
-    "num_clips": 200, "video_dim": 500, "word_dim": 300, "input_dim": 500, "hidden_dim": 512,
-    "anchors": (6, 18, 32),
+    "num_clips": 200, "video_dim": 500, "word_dim": 300, "input_dim": 500, "word_input_dim": 300,
+    "hidden_dim": 512, "anchors": (6, 18, 32),
 }  # fmt: skip
 GRUS = {"video": "video_encoder.rnn", "query": "sentence_encoder.rnn", "fusion": "rnn"}
 

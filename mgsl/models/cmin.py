@@ -7,7 +7,7 @@ Deviations  No parser is at hand: the graph of a query joins each word to the ne
             dependent, with one relation (the code has the 39 of a dependency parse). Interaction is
             what the code does, not the paper's bilinear form; so is the regression, of the one
             anchor that fits best. Features of another size are mapped to `input_dim` first, as in
-            the code's forks; the code reads them as they are.
+            the code's forks; the code reads them as they are. So are words, to `word_input_dim`.
             By the harness: moments and answers keep their fractions of a clip (the code rounds both
             to whole ones); padding, which the code's videos do not have, takes no part. Words
             without a vector are not removed. The epoch is chosen on validation (the code has no
@@ -53,6 +53,7 @@ class CMINConfig(Frozen):
     video_dim: Positive
     word_dim: Positive
     input_dim: Positive
+    word_input_dim: Positive
     hidden_dim: Annotated[int, Field(gt=0, multiple_of=2)]
     heads: Positive
     attention_layers: Positive
@@ -83,9 +84,9 @@ class CMIN(GroundingModel):
     def __init__(self, config: CMINConfig) -> None:
         super().__init__()
         self.config = config
-        dim, inputs = config.hidden_dim, config.input_dim
-        narrow = config.video_dim != inputs
-        self.video_map = nn.Linear(config.video_dim, inputs) if narrow else nn.Identity()
+        dim, inputs, word_inputs = config.hidden_dim, config.input_dim, config.word_input_dim
+        self.video_map = mapped(config.video_dim, inputs)
+        self.query_map = mapped(config.word_dim, word_inputs)
         self.attention = nn.ModuleList(
             SelfAttention(
                 dim=inputs,
@@ -102,9 +103,9 @@ class CMIN(GroundingModel):
                 nn.init.zeros_(layer.bias)
         self.video = BiGRU(inputs, dim)
         self.graph = nn.ModuleList(
-            GraphLayer(config.word_dim, relations=1) for _ in range(config.graph_layers)
+            GraphLayer(word_inputs, relations=1) for _ in range(config.graph_layers)
         )
-        self.query = BiGRU(config.word_dim, dim)
+        self.query = BiGRU(word_inputs, dim)
         self.word_attention = WordAttention(step_dim=dim, word_dim=dim, dim=dim)
         self.gate_of_words = nn.Linear(dim, dim, bias=False)
         self.gate_of_video = nn.Linear(dim, dim, bias=False)
@@ -161,7 +162,7 @@ class CMIN(GroundingModel):
         clips = self.video_map(self.dropout(batch.video * batch.video_mask[..., None]))
         for layer in self.attention:
             clips = layer(clips, batch.video_mask)
-        words, graph = self.dropout(batch.query), chain(batch.query_mask)
+        words, graph = self.query_map(self.dropout(batch.query)), chain(batch.query_mask)
         for layer in self.graph:
             words = words + self.dropout(layer(words, graph))
         video = self.dropout(self.video(clips, batch.video_mask))
@@ -182,6 +183,11 @@ class CMIN(GroundingModel):
         best = tiou.amax(1, keepdim=True)
         tiou = tiou.masked_fill(tiou < self.config.least_label * best, 0)
         return tiou / best.clamp(min=torch.finfo(tiou.dtype).tiny)
+
+
+def mapped(feature_dim: int, dim: int) -> nn.Module:
+    """A map of features to `dim` numbers; none where they have as many."""
+    return nn.Identity() if feature_dim == dim else nn.Linear(feature_dim, dim)
 
 
 def centered_anchors(num_clips: int, widths: tuple[int, ...]) -> Anchors:
