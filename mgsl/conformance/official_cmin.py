@@ -25,7 +25,7 @@ RELATIONS = 39  # of the parser that its authors used
 LAYERS = range(2)
 SIZES: dict[str, Any] = {
     "num_clips": 12, "video_dim": 8, "word_dim": 8, "input_dim": 8, "word_input_dim": 8,
-    "hidden_dim": 16, "attention_layers": len(LAYERS), "attention_window": 3,
+    "hidden_dim": 16, "heads": 4, "attention_layers": len(LAYERS), "attention_window": 3,
     "graph_layers": len(LAYERS), "dropout": 0.0, "anchors": (2, 4, 7), "least_label": 0.3,
     "regression_weight": 1e-3,
 }  # fmt: skip
