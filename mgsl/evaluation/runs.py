@@ -70,5 +70,6 @@ class Runs:
         """A row of `compared`; None where one was not run, or there is no number."""
         if not self.has(*filter(None, (a, b))):
             return None
-        rows = self.compared(a, b).query("group == @group and metric == @metric")
+        rows = self.compared(a, b)
+        rows = rows[(rows["group"] == group) & (rows["metric"] == metric)]
         return None if rows.empty or pd.isna(rows.iloc[0]["value"]) else rows.iloc[0]

@@ -119,5 +119,5 @@ def compose(
         for part, fill in zip(parts[:, 0], draw, strict=True):
             fill(part)
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # what was laid out stays, in every format
+        figure.set_layout_engine(None)  # what was laid out stays; a format need not draw twice
     return figure

@@ -80,7 +80,7 @@ def _part(results: Results, runs: list[Inspected], part: SubFigure) -> None:
 
 
 def _draw_damage(axes: Axes, runs: list[Inspected], metric: str) -> None:
-    tables = [run.probes() for run in runs]
+    tables = [run.probes for run in runs]
     probes = [probe for probe in _PROBES if (tables[0]["probe"] == probe).any()]
     step = len(runs) + 0.6
     for row, probe in enumerate(probes):
@@ -112,7 +112,7 @@ def _write_verdicts(part: SubFigure, runs: list[Inspected]) -> None:
     axes.set_ylim(-len(runs) - 0.5, 0.5)
     axes.text(0, 0, "Do the slots hold something of their own?", size=7, weight="bold", va="center")
     for place, run in enumerate(runs, start=1):
-        intact = run.probes().query("probe == 'intact' and group == 'all'")
+        intact = run.probes.query("probe == 'intact' and group == 'all'")
         values = dict(zip(intact["metric"], intact["value"], strict=True))
         said = "; ".join(
             f"{metric} {100 * values[metric]:.1f} %: {inspections.carries_content(run, metric)}"

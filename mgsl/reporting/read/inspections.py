@@ -7,6 +7,7 @@ judgement.
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,7 @@ class Inspected:
             raise UserError(f"{path} is missing: run `dvc repro`") from None
         return document
 
+    @cached_property
     def probes(self) -> pd.DataFrame:
         """R@1 by probe, group and metric, and the difference to intact, in fractions.
 
@@ -133,7 +135,7 @@ def carries_content(run: Inspected, metric: str) -> str:
     """
     if len(run.seeds) == 1:
         return ONE_TRAINING
-    rows = run.probes().query("probe == @SHUFFLED and group == 'all' and metric == @metric")
+    rows = run.probes.query("probe == @SHUFFLED and group == 'all' and metric == @metric")
     low, high = rows.iloc[0]["difference_low"], rows.iloc[0]["difference_high"]
     if high < 0:
         return "yes"

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ from mgsl import params, paths
 from mgsl.data import datasets as known
 from mgsl.nested import flatten
 from mgsl.reporting.read.compared import FULL
+from mgsl.reporting.read.unchanged import once
 
 _KEYS = ("dataset", "name", "group", "metric")
 _SHARES = (
@@ -78,10 +80,9 @@ class RunStudy:
 
     def row(self, dataset: str, name: str, group: str, metric: str) -> pd.Series | None:
         """One row; None where it was not run or does not apply."""
-        rows = self.rows.query(
-            "dataset == @dataset and name == @name and group == @group and metric == @metric"
-        )
-        return None if rows.empty or pd.isna(rows.iloc[0]["value"]) else rows.iloc[0]
+        place = self._places.get((dataset, name, group, metric))
+        row = None if place is None else self.rows.iloc[place]
+        return None if row is None or pd.isna(row["value"]) else row
 
     def changes(self, dataset: str, name: str) -> str:
         """What a run has otherwise than the recommended reading, as in params.yaml."""
@@ -135,7 +136,7 @@ class RunStudy:
         bases = [study["base"] for study in self._told(dataset) if "base" in study]
         if not bases:
             return ""
-        now = flatten(params.load(paths.PARAMS).models[FULL].choices)
+        now = _choices(paths.PARAMS)
         former = _FORMER | {key: key.rpartition(".")[2] for key in now if key not in _FORMER}
         return _written(
             {
@@ -157,9 +158,22 @@ class RunStudy:
         return [about[dataset] for about in self._abouts if dataset in about]
 
     @cached_property
+    def _places(self) -> dict[tuple[str, ...], int]:
+        """Where each row stands: drawing asks for thousands, one at a time."""
+        return {
+            key: place for place, key in enumerate(zip(*map(self.rows.get, _KEYS), strict=True))
+        }
+
+    @cached_property
     def _abouts(self) -> list[dict[str, Any]]:
         files = [paths.STUDIES / f"{name}.json" for name in (self.name, *self.more)]
         return [json.loads(path.read_text(encoding="utf-8")) for path in files if path.is_file()]
+
+
+@once
+def _choices(path: Path) -> dict[str, Any]:
+    """What the recommended reading is in a params.yaml, by dotted name."""
+    return flatten(params.load(path).models[FULL].choices)
 
 
 def _as_today(rows: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from mgsl import paths
 from mgsl.evaluation.metrics import METRICS
+from mgsl.reporting.read.unchanged import once
 
 LEAST = 10  # trainings of each configuration; with fewer the study is not used
 STUDY = "study tables"
@@ -28,7 +29,9 @@ def find(dataset: str, a: str, b: str, group: str, metric: str) -> pd.Series | N
         A row of the study's pairs; None where it lacks one, or has fewer than `LEAST` trainings.
     """
     rows = _read("pairs")
-    comparisons = rows.query("dataset == @dataset and group == @group and metric == @metric")
+    comparisons = rows[
+        (rows["dataset"] == dataset) & (rows["group"] == group) & (rows["metric"] == metric)
+    ]
     for first, second in ((a, b), (b, a)):
         row = comparisons[(comparisons["a"] == first) & (comparisons["b"] == second)]
         if len(row) and row["trainings"].iloc[0] >= LEAST and pd.notna(row["value"].iloc[0]):
@@ -56,5 +59,8 @@ def _turned(row: pd.Series) -> pd.Series:
 def _read(kind: str) -> pd.DataFrame:
     path = paths.STUDIES / f"tables_{kind}.csv"
     if path.is_file():
-        return pd.read_csv(path).fillna({"b": ""})
+        return _read_csv(path).fillna({"b": ""})
     return pd.DataFrame(columns=["dataset", "a", "b", "name", "group", "metric", "trainings"])
+
+
+_read_csv = once(pd.read_csv)

@@ -117,7 +117,7 @@ def test_of_one_training_nothing_is_judged() -> None:
     alone = Inspected(Results("embedded"), "mgsl_net", (0,))
     assert inspections.carries_content(alone, METRICS[0]) == "undecided: one training"
     assert inspections.scattered(alone.scatter().iloc[0]) == "undecided: one training"
-    probes = alone.probes().query("probe == 'memory_shuffled' and group == 'all'").iloc[0]
+    probes = alone.probes.query("probe == 'memory_shuffled' and group == 'all'").iloc[0]
     assert (probes["difference"], probes["trainings"]) == (-0.02, 1)
 
 
@@ -127,7 +127,7 @@ def test_numbers_are_means_over_the_seeds() -> None:
     table["memory_shuffled, R@1, IoU=0.5"] = [1, 0]
     table.to_csv(path, index=False)
     alive, _ = inspections.read(Results("embedded"))
-    rows = alive.probes().query("probe == 'memory_shuffled' and group == 'all'")
+    rows = alive.probes.query("probe == 'memory_shuffled' and group == 'all'")
     row = rows[rows["metric"] == METRICS[0]].iloc[0]
     assert (row["value"], row["difference"], row["trainings"]) == (0.25, -0.75, 2)
     assert row["difference_sd"] == pytest.approx(np.std([-1, -0.5], ddof=1))

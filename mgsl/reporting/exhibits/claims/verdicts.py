@@ -122,7 +122,7 @@ def probe(
     memories = _inspected(claim.a, "probes", results)
     if isinstance(memories, str):
         return memories
-    rows = memories.probes().query(
+    rows = memories.probes.query(
         "probe == @claim.b and group == @claim.group and metric == @measure"
     )
     if rows.empty or rows["difference"].isna().any():

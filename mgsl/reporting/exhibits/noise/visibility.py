@@ -68,7 +68,9 @@ def of_methods(results: Results) -> pd.DataFrame:
                 row, origin = _row(results, name, "", group, metric)
                 if row is None:
                     continue
-                own = by_training.query("group == @group and metric == @metric")["value"]
+                own = by_training.loc[
+                    (by_training["group"] == group) & (by_training["metric"] == metric), "value"
+                ]
                 numbers = {key: row[key] for key in ("low", "high", "sd")}
                 numbers |= {"mean": row["value"], "lowest": own.min(), "highest": own.max()}
                 rows.append(
