@@ -2,6 +2,6 @@
 
 import sys
 
-# jsonschema, which nbformat loads, would load a grammar of web addresses for seconds; with it or
-# without, it says the same of a notebook.
+# jsonschema, which nbformat loads, would load a grammar of web addresses for seconds. It can do
+# without (the grammar is an extra of its), and a notebook has no address that it would check.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
