@@ -6,6 +6,7 @@ from mgsl.configs import RunConfig
 from mgsl.errors import UserError
 from mgsl.models.acrn import ACRN
 from mgsl.models.action_prior import ActionPrior
+from mgsl.models.bpnet import BPNet
 from mgsl.models.cbp import CBP
 from mgsl.models.cmin import CMIN
 from mgsl.models.ctrl import CTRL
@@ -30,6 +31,7 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "scdm": SCDM,
     "cmin": CMIN,
     "lgi": LGI,
+    "bpnet": BPNet,
     "vslnet": VSLNet,
     "tan_2d": TAN2D,
     "drn": DRN,

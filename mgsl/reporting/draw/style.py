@@ -28,6 +28,7 @@ METHODS = {
     "cbp": "#CC6677",
     "scdm": "#117733",
     "lgi": "#B8860B",
+    "bpnet": "#88CCEE",
     "vslnet": "#44AA99",
     "cmin": "#AA4499",
     "prior": "#CC79A7",
