@@ -17,8 +17,9 @@ from mgsl.conformance.golden import (
     compare,
     total,
 )
-from mgsl.models import vslnet
-from mgsl.models.vslnet import VSLNet, VSLNetConfig, best_cell, depthwise, highlighted
+from mgsl.models.parts import context_query
+from mgsl.models.parts.context_query import depthwise
+from mgsl.models.vslnet import VSLNet, VSLNetConfig, best_cell, highlighted
 from mgsl.records import Batch
 
 WORD, CHARACTERS = 8, 100  # numbers in the vectors of a word
@@ -118,7 +119,7 @@ class OfficialVSLNet(Official[VSLNet]):
             yield from self._answers()
             yield from self._labels()
         with mock.patch.object(
-            vslnet, "depthwise", lambda x, mask, weight: depthwise(x, mask | True, weight)
+            context_query, "depthwise", lambda x, mask, weight: depthwise(x, mask | True, weight)
         ):
             yield from self._outputs("nochar" if self.name == "words" else "full")
             if self.name != "words":

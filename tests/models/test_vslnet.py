@@ -11,7 +11,8 @@ from torch import nn
 
 from mgsl.errors import UserError
 from mgsl.models import MODELS, build
-from mgsl.models.vslnet import VSLNet, VSLNetConfig, best_cell, depthwise, highlighted
+from mgsl.models.parts.context_query import depthwise
+from mgsl.models.vslnet import VSLNet, VSLNetConfig, best_cell, highlighted
 from mgsl.parsing import parse
 from mgsl.records import Batch
 from mgsl.resolving import resolve
