@@ -9,17 +9,16 @@ Deviations  This is a method in the style of GDP: of the paper the abstract coul
             foreground and regresses its distances to both ends. From memory of the paper and of
             DEBUG before it, not checked: encoder and attention to words (here VSLNet's), four
             convolutions before what is said of a place, a third branch beside class and distances,
-            a loss of the overlap, moments pooled from many places. All else is ours, Adam but for
-            its rate and schedule included. What the graph joins, the number of levels, which of
-            them answer for a moment, the loss of the class, what the third branch learns, the
-            weights of the losses and whether moments are pooled are choices of params.yaml. Levels
-            have weights of their own; the weights between frames are the same for both
-            convolutions of their graph. A moment in which no place's middle lies has no foreground.
+            a loss of the overlap, moments pooled from many places. All else is ours, the training
+            too. What the graph joins, the number of levels, which of them answer for a moment, the
+            loss of the class, what the third branch learns, the weights of the losses and whether
+            moments are pooled are choices of params.yaml. Levels have weights of their own; how
+            much frames weigh for each other is the same in all convolutions of their graph. A
+            moment in which no place's middle lies has no foreground.
             Five answers are an extension: no recall at more than one was published.
 
 Notation    V      places        batch places dim       all levels, one behind the other
-            Z      scenes        batch scenes half      what places are gathered to
-            Θ, G   weights       batch places scenes, batch places places
+            C, S, P    levels    batch places dim       on the way to V, in the pyramid
 
 Memory, with P = 7/4 of the clips at three levels: a query takes P times the number of scenes for
 their graph (200 clips: 353 x 32 numbers), P² for that of frames.
@@ -33,11 +32,12 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from mgsl.fields import Frozen, NonNegative, Positive, Probability, Share
+from mgsl.fields import Frozen, Positive, Probability, Share
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.context_query import ContextQueryAttention, SharedEncoder
-from mgsl.models.parts.layers import Dropout, masked_softmax
+from mgsl.models.parts.layers import Dropout
 from mgsl.models.parts.per_clip import distance_iou
+from mgsl.models.parts.place_graphs import FrameGraph, SceneGraph
 from mgsl.records import Batch, Moments
 
 KERNEL = 3  # of every convolution
@@ -66,7 +66,7 @@ class GDPConfig(Frozen):
     heads: Positive
     positions: Positive
     dropout: Probability
-    head_layers: NonNegative
+    head_layers: Positive
     levels: Positive
     level_edges: tuple[Share, ...] | None
     graph: Literal["scene", "frame", "none"]
@@ -261,65 +261,30 @@ class Pyramid(nn.Module):
         return torch.cat([F.pad(o(neighbours(x)).relu(), (0, 0, 0, 1)) for o, x in outputs], dim=1)
 
 
-class SceneGraph(nn.Module):
-    """Gather places to a few scenes, let these look at each other, and tell the places.
-
-    Θ = V W_θ,  Z = Θᵀ V W_φ / places,  Z ← Z + ReLU((I - A) Z W_g),  V ← V + Θ Z W_o
-    """
-
-    def __init__(self, dim: int, layers: int, scenes: int) -> None:
-        super().__init__()
-        half = dim // 2
-        self.weights = nn.Linear(dim, scenes, bias=False)
-        self.values = nn.Linear(dim, half, bias=False)
-        self.edges = nn.ModuleList(nn.Linear(scenes, scenes, bias=False) for _ in range(layers))
-        self.maps = nn.ModuleList(nn.Linear(half, half, bias=False) for _ in range(layers))
-        self.output = nn.Linear(half, dim, bias=False)
-
-    def forward(self, x: Places, real: Real) -> Places:
-        """Places of all levels; padding belongs to no scene."""
-        weights = self.weights(x) * real
-        scenes = weights.mT @ self.values(x) / real.sum(1, keepdim=True)
-        for edges, values in zip(self.edges, self.maps, strict=True):
-            scenes = scenes + values(scenes - edges(scenes.mT).mT).relu()
-        return x + weights @ self.output(scenes)
-
-
-class FrameGraph(nn.Module):
-    """Let every place look at all: G = softmax(V W_a (V W_b)ᵀ / √dim),  V ← V + ReLU(G V W)."""
-
-    def __init__(self, dim: int, layers: int) -> None:
-        super().__init__()
-        self.ends = nn.Linear(dim, 2 * dim, bias=False)
-        self.maps = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(layers))
-
-    def forward(self, x: Places, real: Real) -> Places:
-        """Places of all levels; nothing looks at padding."""
-        a, b = self.ends(x).chunk(2, dim=-1)
-        weights = masked_softmax(a @ b.mT / x.shape[-1] ** 0.5, real.mT)
-        for values in self.maps:
-            x = x + (weights @ values(x)).relu()
-        return x
-
-
 class Branches(nn.Module):
     """Foreground, distances and confidence of each place, by layers that all levels share."""
 
     def __init__(self, dim: int, layers: int, levels: int) -> None:
         super().__init__()
+        self.first = linear(KERNEL * dim, 3 * dim)  # of all three
         self.towers = nn.ModuleList(
-            nn.Sequential(*(linear(KERNEL * dim, dim) for _ in range(layers))) for _ in range(3)
+            nn.Sequential(*(linear(KERNEL * dim, dim) for _ in range(layers - 1))) for _ in range(3)
         )
-        self.outputs = nn.ModuleList(nn.Linear(KERNEL * dim, size) for size in (1, 2, 1))
+        sizes = (1, 2, 1)
+        self.outputs = nn.ModuleList(nn.Linear(dim, KERNEL * n, bias=False) for n in sizes)
+        self.biases = nn.Parameter(torch.zeros(sum(sizes)))
         self.scales = nn.Parameter(torch.ones(levels))
 
     def forward(self, x: Places, real: Real, level: Int[Tensor, " places"]) -> Prediction:
         """A distance is the exponential of what comes out, times the scale of its level."""
-        said, shared = [], neighbours(x * real)
-        for tower, output in zip(self.towers, self.outputs, strict=True):
-            read = shared
+        sums = []
+        states = (self.first(neighbours(x * real)).relu() * real).chunk(3, dim=-1)
+        for state, tower, output in zip(states, self.towers, self.outputs, strict=True):
             for layer in tower:
-                read = neighbours(layer(read).relu() * real)
-            said.append(output(read).float())
-        distances = (self.scales[level][:, None] * said[1]).exp()
-        return Prediction(said[0].squeeze(-1), distances, said[2].squeeze(-1))
+                state = layer(neighbours(state)).relu() * real
+            # A convolution to few numbers: mapped, then added up, not laid side by side.
+            before, own, behind = F.pad(output(state), (0, 0, 1, 1)).chunk(3, dim=-1)
+            sums.append(before[:, :-2] + own[:, 1:-1] + behind[:, 2:])
+        said = (torch.cat(sums, dim=-1) + self.biases).float()
+        distances = (self.scales[level][:, None] * said[..., 1:3]).exp()
+        return Prediction(said[..., 0], distances, said[..., 3])

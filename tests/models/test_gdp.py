@@ -14,15 +14,14 @@ from mgsl.errors import UserError
 from mgsl.models.gdp import (
     GDP,
     Branches,
-    FrameGraph,
     GDPConfig,
     Prediction,
     Pyramid,
-    SceneGraph,
     class_loss,
     places,
     pool,
 )
+from mgsl.models.parts.place_graphs import FrameGraph, SceneGraph
 from mgsl.parsing import parse
 from mgsl.records import Batch
 from tests import tiny
@@ -139,7 +138,8 @@ def test_distances_twice_as_long_cost_the_logarithm_of_two() -> None:
 
 @pytest.mark.parametrize("confidence", ["centrality", "iou"])
 def test_losses_of_the_foreground_are_the_literal_ones(confidence: str) -> None:
-    model, batch = net(confidence=confidence, regression_weight=2.0, confidence_weight=3.0), moment(2.1, 8.4)  # fmt: skip # noqa: E501
+    model = net(confidence=confidence, regression_weight=2.0, confidence_weight=3.0)
+    batch = moment(2.1, 8.4)
     predicted = model._predict(batch)
     overlap, quality, number = 0.0, 0.0, 0
     for place, x in enumerate(model.points.tolist()):
@@ -232,12 +232,16 @@ def test_the_branches_read_each_level_for_itself() -> None:
     predicted = model(x, real, level)
     for number, scale in enumerate(model.scales):
         own = (level == number) & (points < 8)
+        firsts = convolution(model.first, x[0, own].T).relu().chunk(3)
+        biases = model.biases.split([1, 2, 1])
         outputs = []
-        for tower, output in zip(model.towers, model.outputs, strict=True):
-            states = x[0, own].T
+        for states, tower, output, bias in zip(
+            firsts, model.towers, model.outputs, biases, strict=True
+        ):
             for layer in tower:
                 states = convolution(layer, states).relu()
-            outputs.append(convolution(output, states))
+            kernel = output.weight.unflatten(0, (3, -1)).permute(1, 2, 0)
+            outputs.append(F.conv1d(states[None], kernel, bias, padding=1)[0])
         torch.testing.assert_close(predicted.foreground[0, own], outputs[0][0])
         torch.testing.assert_close(predicted.distances[0, own], (scale * outputs[1]).exp().T)
         torch.testing.assert_close(predicted.confidence[0, own], outputs[2][0])
@@ -273,7 +277,7 @@ def test_the_graph_of_frames_is_the_literal_one() -> None:
     weights = torch.zeros(5, 5)
     for m, n in itertools.product(range(5), range(5)):
         if real[0, n]:
-            weights[m, n] = math.exp((a @ x[0, m]) @ (b @ x[0, n]) / 6**0.5)
+            weights[m, n] = math.exp(((a @ x[0, m]) @ (b @ x[0, n])).item() / 6**0.5)
     weights = weights / weights.sum(1, keepdim=True)
     expected = x[0]
     for layer in model.maps:
