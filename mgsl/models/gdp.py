@@ -255,8 +255,8 @@ class Pyramid(nn.Module):
             levels.append(halve(neighbours(levels[-1], 2)).relu() * mask)
         sums: list[Tensor] = []
         for level, lateral, mask in zip(levels[::-1], self.lateral[::-1], masks[::-1], strict=True):
-            x = lateral(level).relu() * mask
-            sums.append(x + sums[-1].repeat_interleave(2, dim=1) * mask if sums else x)
+            x = lateral(level).relu()
+            sums.append((x + sums[-1].repeat_interleave(2, dim=1) if sums else x) * mask)
         outputs = zip(self.output, sums[::-1], strict=True)
         return torch.cat([F.pad(o(neighbours(x)).relu(), (0, 0, 0, 1)) for o, x in outputs], dim=1)
 
