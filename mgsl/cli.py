@@ -45,6 +45,7 @@ class Subject(StrEnum):
     memories = "memories"
     tables = "tables"
     slots = "slots"
+    gdp_readings = "gdp_readings"
     methods = "methods"
     collapse = "collapse"
     lengths = "lengths"
@@ -272,7 +273,8 @@ def study(
     published annotations). **readings**, **more_readings**: what each open question is worth;
     **details**: the same of encoders, heads and training; **memories**: the candidates for the
     recommended memory; **slots**: how many it takes; **tables**: Tables 3-5 over ten seeds or
-    more, from which `claims` takes its verdicts on the memory. These
+    more, from which `claims` takes its verdicts on the memory;
+    **gdp_readings**: what the open points of GDP are worth. These
     compare runs of the group of that name: train it first, with
     `dvc exp run -S 'ablations=[readings]' -S 'seeds=[0,1,2]'`. **methods**: all methods on the
     datasets that params.yaml lists, once they are trained there.

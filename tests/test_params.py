@@ -355,6 +355,17 @@ def test_an_ablation_may_change_the_training_and_the_schedule() -> None:
     assert run["model"] == merge(base["model"], {"memory": memory})
 
 
+@pytest.mark.parametrize("method", MODELS)
+def test_any_method_may_have_ablations_and_they_are_scored_as_it_is(method: str) -> None:
+    block = DOCUMENT["models"][method]
+    own = block.get("ablations", {}) | {"slower": {"learning_rate": 0.0005}}
+    document = changed(own, "models", method, "ablations")
+    parts = resolve(document | {"methods": [method], "ablations": ["slower"]})
+    assert parts["slower"] == parts[method] | {"name": "slower", "learning_rate": 0.0005}
+    rules = parts["evaluate"]["nms"]
+    assert rules.get("slower") == rules.get(method)
+
+
 @pytest.mark.parametrize(("key", "value"), [("drop_last", 1.0), ("max_words", 0), ("epochs", "5")])
 def test_an_ablation_of_the_training_is_checked_too(key: str, value: Any) -> None:
     document = changed({key: value}, "models", "mgsl_net", "ablations", "printed")

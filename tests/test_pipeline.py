@@ -12,9 +12,12 @@ import pytest
 import torch
 
 from mgsl import numerics, params, paths, processes, stages
+from mgsl.configs import RunConfig
 from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.files import write_json
+from mgsl.reporting.read import published, stamps
+from mgsl.reporting.read.results import Results
 from mgsl.reporting.site import notebooks
 from mgsl.studies import run_groups, write_terms
 from mgsl.training import receipt
@@ -23,7 +26,8 @@ from tests import ROOT
 METHODS = ("prior", "action_prior", "mgsl_net")
 GROUP = ("memory_only", "no_calibration")
 FILES = ("checkpoint.safetensors", "curve.csv", "predictions.jsonl")
-NAMES = (*METHODS, "printed", *GROUP)
+OTHER = "gdp_no_graph"  # an ablation of a method that does not run itself
+NAMES = (*METHODS, "printed", *GROUP, OTHER)
 VIDEOS = {"train": 24, "val": 8, "test": 12}
 
 
@@ -39,7 +43,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "epochs": 2, "dim": 8, "video_slots": 80, "query_slots": 80
         }  # fmt: skip
         document["seeds"] = [0]
-        document["methods"], document["ablations"] = list(METHODS), ["printed", "table_5"]
+        document["methods"], document["ablations"] = (list(METHODS), ["printed", "table_5", OTHER])
         document["groups"]["table_5"] = list(GROUP)
         document["exhibits"] = {"paper": ["table_1", "figure_1b"]}
         document["evaluation"]["resamples"] = 50
@@ -76,6 +80,16 @@ def test_every_run_and_every_group_is_scored(inside: Path) -> None:
     assert list(kept.columns) == ["name", "group", "metric", "mean", "sd", "trainings"]
     assert set(kept["name"]) == set(NAMES)
     assert set(kept["trainings"]) == {1}
+
+
+def test_an_ablation_of_any_method_is_trained_scored_and_has_a_title(inside: Path) -> None:
+    run = params.read(RunConfig, paths.config("embedded", OTHER))
+    assert (run.name, run.method, run.model["graph"]) == (OTHER, "gdp", "none")
+    results = Results("embedded")
+    row = results.result(OTHER, "all", "R@1, IoU=0.5")
+    assert row is not None
+    assert (row["trainings"], published.title(OTHER)) == (1, "GDP, no graph")
+    assert OTHER in dict(stamps.of_source(results))["Schedule"]
 
 
 def test_every_checkpoint_tells_the_numerics_it_was_trained_with(inside: Path) -> None:

@@ -11,6 +11,7 @@ from mgsl.models.cbp import CBP
 from mgsl.models.cmin import CMIN
 from mgsl.models.ctrl import CTRL
 from mgsl.models.drn import DRN
+from mgsl.models.gdp import GDP
 from mgsl.models.lgi import LGI
 from mgsl.models.mgsl_net import MGSLNet
 from mgsl.models.parts.base import BlindMethod, GroundingModel, Method
@@ -29,6 +30,7 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "acrn": ACRN,
     "cbp": CBP,
     "scdm": SCDM,
+    "gdp": GDP,
     "cmin": CMIN,
     "lgi": LGI,
     "bpnet": BPNet,

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mgsl import params, paths
+from mgsl.errors import UserError
 from mgsl.evaluation.metrics import METRICS
 from mgsl.files import write_json
 from mgsl.nested import flatten
@@ -16,6 +17,7 @@ from mgsl.reporting.draw import effects
 from mgsl.reporting.draw.tables import DASH, Cell
 from mgsl.reporting.exhibits import details, memories, other_datasets, readings, slots
 from mgsl.reporting.read.kept_runs import of_readings, of_slots
+from mgsl.studies import run_groups
 from tests.reporting import report_workspace
 
 READINGS = {
@@ -191,3 +193,13 @@ def test_each_exhibit_shows_the_study_that_it_is_named_for(
     monkeypatch.chdir(tmp_path)
     name = exhibit.__name__.rpartition(".")[2].replace("other_datasets", "methods")
     assert f"`python -m mgsl study {name}`" in getattr(exhibit, kind)(["embedded"]).caption
+
+
+def test_a_group_is_compared_with_the_method_that_it_changes() -> None:
+    parameters = params.load(paths.PARAMS)
+    assert run_groups.base_of(parameters, "gdp_readings") == "gdp"
+    assert run_groups.base_of(parameters, "gdp_focal") == "gdp"
+    assert run_groups.base_of(parameters, "readings") == "mgsl_net"
+    mixed = {"mixed": ("gdp_focal", "printed")}
+    with pytest.raises(UserError, match="mixed has ablations of gdp, mgsl_net"):
+        run_groups.base_of(parameters.model_copy(update={"groups": mixed}), "mixed")

@@ -1,4 +1,4 @@
-"""Clips and words encoded by the same layers, then shown to each other: VSLNet and BPNet."""
+"""Clips and words encoded by the same layers, then shown to each other: VSLNet, BPNet and GDP."""
 
 import torch
 import torch.nn.functional as F

@@ -27,6 +27,7 @@ METHODS = {
     "acrn": "#332288",
     "cbp": "#CC6677",
     "scdm": "#117733",
+    "gdp": "#661100",
     "lgi": "#B8860B",
     "bpnet": "#88CCEE",
     "vslnet": "#44AA99",

@@ -1,7 +1,7 @@
 """What a page says of what it was made from: data, schedules, slots, numerics, and the commit."""
 
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mgsl import numerics, paths
@@ -129,7 +129,7 @@ def _by_run(results: Results, describe: Callable[[RunConfig], str]) -> str:
     """What each run is described by; runs of the same description stand together."""
     runs = [results.run(name) for name in results.config.names]
     groups = _groups({run.name: describe(run) for run in runs})
-    methods = {run.name for run in runs if run.name == run.method}
+    methods = {run.name: run.method for run in runs}
     return "; ".join(f"{_listing(names, methods)}: {text}" for text, names in groups.items())
 
 
@@ -142,11 +142,11 @@ def _groups(texts: dict[str, str]) -> dict[str, list[str]]:
     return groups
 
 
-def _listing(names: Sequence[str], methods: set[str]) -> str:
+def _listing(names: Sequence[str], methods: Mapping[str, str]) -> str:
     """Names, but for the many ablations that stand beside their method."""
-    listed = [name for name in names if name in methods]
+    listed = [name for name in names if name == methods[name] or methods[name] not in names]
     ablations = len(names) - len(listed)
-    if not listed or ablations <= _LISTED:
+    if ablations <= _LISTED:
         return ", ".join(names)
     return f"{', '.join(listed)} and {ablations} ablations"
 

@@ -59,6 +59,13 @@ def test_an_ablation_with_a_schedule_or_slots_of_its_own_is_named() -> None:
     assert stamp()["Slots"].endswith("; memory_v: 512 for videos, 512 for queries")
 
 
+def test_ablations_are_counted_beside_their_own_method_alone() -> None:
+    for name in NAMES[4:]:
+        change(name, method="gdp")
+    schedule = stamp()["Schedule"]
+    assert "printed, baseline, memory_only, memory_v: " in schedule
+
+
 def test_without_memories_no_slots_are_told() -> None:
     for name in NAMES:
         change(name, model={})
