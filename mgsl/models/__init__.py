@@ -6,6 +6,7 @@ from mgsl.configs import RunConfig
 from mgsl.errors import UserError
 from mgsl.models.acrn import ACRN
 from mgsl.models.action_prior import ActionPrior
+from mgsl.models.cbln import CBLN
 from mgsl.models.cbp import CBP
 from mgsl.models.cmin import CMIN
 from mgsl.models.ctrl import CTRL
@@ -33,6 +34,7 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "vslnet": VSLNet,
     "tan_2d": TAN2D,
     "drn": DRN,
+    "cbln": CBLN,
     "mgsl_net": MGSLNet,
 }
 CONFIGS = {name: kind.Config for name, kind in MODELS.items()}

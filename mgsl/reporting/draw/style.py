@@ -30,6 +30,7 @@ METHODS = {
     "lgi": "#B8860B",
     "vslnet": "#44AA99",
     "cmin": "#AA4499",
+    "cbln": "#EE8866",
     "prior": "#CC79A7",
     "action_prior": "#882255",
 }
