@@ -218,6 +218,8 @@ def _pair(claim: Claim, group: str, measure: str, results: Results) -> Effect | 
         return reason
     if measure not in METRICS:
         lead = describe(_lead(claim, measure, results), pd.Index([measure]), results.runs.params)
+        if lead["value"].isna().all():
+            return f"{claim.a} or {claim.b} has no {measure}: it answers once"
         return _points(lead.iloc[0].to_dict() | {"queries": len(results.test)})
     row = results.runs.difference(claim.a, claim.b, group, measure)
     return None if row is None else _points(row)
