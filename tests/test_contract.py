@@ -31,9 +31,13 @@ def config(request: pytest.FixtureRequest) -> RunConfig:
 
 @pytest.fixture
 def model(config: RunConfig) -> GroundingModel:
-    """A fresh one."""
+    """A fresh one; a matrix that starts at zero is drawn, or it would hide what lies before it."""
     torch.manual_seed(0)
-    return build(config)
+    model = build(config)
+    for parameter in model.parameters():
+        if parameter.dim() > 1 and not parameter.any():
+            nn.init.normal_(parameter, std=0.1)
+    return model
 
 
 class Plain(nn.Module):

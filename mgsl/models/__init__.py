@@ -7,6 +7,7 @@ from mgsl.errors import UserError
 from mgsl.models.acrn import ACRN
 from mgsl.models.action_prior import ActionPrior
 from mgsl.models.bpnet import BPNet
+from mgsl.models.cbln import CBLN
 from mgsl.models.cbp import CBP
 from mgsl.models.cmin import CMIN
 from mgsl.models.ctrl import CTRL
@@ -31,12 +32,13 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "cbp": CBP,
     "scdm": SCDM,
     "gdp": GDP,
-    "cmin": CMIN,
     "lgi": LGI,
     "bpnet": BPNet,
     "vslnet": VSLNet,
+    "cmin": CMIN,
     "tan_2d": TAN2D,
     "drn": DRN,
+    "cbln": CBLN,
     "mgsl_net": MGSLNet,
 }
 CONFIGS = {name: kind.Config for name, kind in MODELS.items()}

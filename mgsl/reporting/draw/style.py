@@ -32,6 +32,7 @@ METHODS = {
     "bpnet": "#88CCEE",
     "vslnet": "#44AA99",
     "cmin": "#AA4499",
+    "cbln": "#EE8866",
     "prior": "#CC79A7",
     "action_prior": "#882255",
 }

@@ -127,6 +127,18 @@ class Results:
         masks = groups(test, self.summary["bins"])
         return Runs(config.names, config.seeds, masks, rules, read)
 
+    def own_scores(self, name: str) -> list[pd.DataFrame]:
+        """What each test query scores in each training of a run, by all metrics and its own NMS."""
+        if name not in self._own_scores:
+            rules, test = self.config.scoring_of(name), self.test
+            files = (self.folder(name, seed) / "predictions.jsonl" for seed in self.config.seeds)
+            self._own_scores[name] = [scoring.query_scores(test, path, rules) for path in files]
+        return self._own_scores[name]
+
+    @cached_property
+    def _own_scores(self) -> dict[str, list[pd.DataFrame]]:
+        return {}
+
     @cached_property
     def queries(self) -> list[Query]:
         """All queries of the dataset."""

@@ -8,7 +8,6 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.exhibits.claims import statements
@@ -45,8 +44,8 @@ def draw(findings: Sequence[Verdict]) -> Drawing:
     caption = (
         "The claims of the paper, each with the effect that its numbers give (diamond) and ours "
         "with its 95% interval, over queries and trainings; where nothing was trained twice, over "
-        "queries alone (dashed), and there is no verdict. Effects on recall are differences of "
-        "R@1 in points, of costs ratios. The vertical line is no effect; a grey band is the margin "
+        "queries alone (dashed), and there is no verdict. Effects on recall are differences "
+        "in points, of costs ratios. The vertical line is no effect; a grey band is the margin "
         "within which a claimed sameness holds. Axes differ from topic to topic. "
         + " ".join(results.caption for results in all_results)
     )
@@ -80,8 +79,9 @@ def _draw_key(results: Results, part: SubFigure) -> None:
 def _part(rows: dict[Claim, list[Verdict]], part: SubFigure) -> None:
     first = next(iter(rows))
     unit = _UNITS.get(first.kind, "points")
-    columns = list(dict.fromkeys(m for claim in rows for m in claim.measures if m in METRICS))
-    columns = columns or [first.measures[0]]
+    columns = [first.measures[0]]
+    if unit == "points":
+        columns = list(dict.fromkeys(measure for claim in rows for measure in claim.measures))
     height = _HEAD + _FOOT + _ROW * len(rows)
     bottom, tall = _FOOT / height, _ROW * len(rows) / height
     part.text(0.01, 1 - 0.5 * _HEAD / height, first.topic, size=8, weight="bold", va="center")

@@ -154,8 +154,9 @@ def _caption(findings: Sequence[Verdict], all_results: Sequence[Results], count:
     verdicts = "; ".join(f"{verdict}: {rule}" for verdict, rule in statements.RULE.items())
     return " ".join(
         [
-            "The claims of the paper. Effects on recall are differences of R@1 in points on the "
-            "test split; costs are ratios, and others are named below the number. Ours have 95% "
+            "The claims of the paper. Effects on recall are differences in points on the test set, "
+            "of R@1 at the IoU above or of the metric below the number, where each run has its own "
+            "rule for NMS; costs are ratios, and others are named below the number. Ours have 95% "
             "intervals over queries and trainings, of one training over queries alone; ± is the "
             "standard deviation of the effect over trainings. Beside a verdict stands the number "
             "of trainings it rests on, of each side, and P: in how many pairs of a training of "

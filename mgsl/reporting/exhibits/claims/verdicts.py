@@ -8,7 +8,8 @@ import pandas as pd
 
 from mgsl import paths
 from mgsl.evaluation.comparing import describe, stack
-from mgsl.evaluation.intervals import estimate
+from mgsl.evaluation.intervals import Estimate, estimate
+from mgsl.evaluation.metrics import METRICS
 from mgsl.evaluation.pairs import CONTRAST
 from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
 from mgsl.reporting.read import claims, kept_trainings
@@ -53,16 +54,7 @@ def across(
         return "the report has no ActivityNet Captions with features of this kind"
     if reason := _lacking(claim, other):
         return reason
-    here, there = (
-        estimate(
-            [
-                stack([table[[measure]] for table in one.runs.scores(name)])
-                for name in (claim.a, claim.b)
-            ],
-            [one.runs.groups["all"]],
-        )
-        for one in (results, other)
-    )
+    here, there = (_lead(claim, measure, one) for one in (results, other))
     lead = describe(here.less(there), pd.Index([measure]), results.runs.params).iloc[0]
     return _points(lead.to_dict() | {"queries": min(len(one.test) for one in (results, other))})
 
@@ -224,8 +216,20 @@ def _pair(claim: Claim, group: str, measure: str, results: Results) -> Effect | 
         return _points(kept, kept_trainings.STUDY)
     if reason := _lacking(claim, results):
         return reason
+    if measure not in METRICS:
+        lead = describe(_lead(claim, measure, results), pd.Index([measure]), results.runs.params)
+        if lead["value"].isna().all():
+            return f"{claim.a} or {claim.b} has no {measure}: it answers once"
+        return _points(lead.iloc[0].to_dict() | {"queries": len(results.test)})
     row = results.runs.difference(claim.a, claim.b, group, measure)
     return None if row is None else _points(row)
+
+
+def _lead(claim: Claim, measure: str, results: Results) -> Estimate:
+    """What `a` scores more than `b` by a measure, each as its own rule for NMS has it."""
+    scores = results.runs.scores if measure in METRICS else results.own_scores
+    tables = [[table[[measure]] for table in scores(name)] for name in (claim.a, claim.b)]
+    return estimate([stack(each) for each in tables], [results.runs.groups["all"]])
 
 
 def _points(row: Any, origin: str = "runs") -> Effect:

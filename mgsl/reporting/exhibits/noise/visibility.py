@@ -116,7 +116,7 @@ def effects(results: Results | None = None) -> list[PrintedEffect]:
         _effect(claim, measure, printed, results)
         for claim in tested
         for measure in claim.measures
-        if (printed := claims.printed(claim, measure)) is not None
+        if measure in METRICS and (printed := claims.printed(claim, measure)) is not None
     ]
 
 
