@@ -85,6 +85,7 @@ class DataParams(Frozen):
     """One dataset's features."""
 
     video_dim: Positive
+    vocabulary: Positive | None = None  # its words and the padding, where they were counted
     planted: PlantedParams | None = None
 
 

@@ -16,6 +16,7 @@ from mgsl.conformance.golden import (
     backward,
     compare,
     total,
+    unnamed,
 )
 from mgsl.models import vslnet
 from mgsl.models.vslnet import VSLNet, VSLNetConfig, best_cell, depthwise, highlighted
@@ -108,6 +109,7 @@ class OfficialVSLNet(Official[VSLNet]):
             query=query,
             query_mask=golden["in/query_mask"].bool(),
             target=golden["in/time"] / golden["in/duration"][:, None],
+            words=unnamed(query),
         )
 
     def compare(self) -> Iterator[Comparison]:
