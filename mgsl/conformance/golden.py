@@ -127,6 +127,7 @@ class Setting:
     parameters: int
     missing: int = 0
     why: str = ""
+    transcribed: bool = False  # the authors' program did not run: theirs is a transcription of it
 
 
 class Official(ABC, Generic[Model]):

@@ -44,7 +44,7 @@ from mgsl.models.parts.convolution import convolve
 from mgsl.models.parts.early_fusion import EarlyFusion, caption_loss, ranking_loss
 from mgsl.models.parts.layers import Dropout, masked_softmax
 from mgsl.models.parts.segments import (
-    Chosen,
+    Marks,
     PerSegment,
     Segments,
     centered_anchors,
@@ -61,6 +61,7 @@ SCALES = (0.1, 0.2)  # what the second head's targets are divided by
 SHARPNESS = (1 / 9, 1.0)  # 1/σ² of the smooth L1 losses of both heads, σ = 3 and 1
 Clips = Float[Tensor, "batch clips dim"]
 Weight = Annotated[float, Field(ge=0)]
+Rate = Annotated[float, Field(gt=0)]
 MATCHING, BOTH = 1, 2  # after the proposals, number 0
 
 
@@ -68,8 +69,8 @@ class QSPNConfig(Frozen):
     """Sizes, anchors in clips, what is positive, and how both stages share the training.
 
     The second stage begins after the share `matching_from` of the epochs; with `joint` there is
-    one stage. `contrasted` pairs of segment and query form a group, in which each is contrasted
-    with all.
+    one stage. `rates` are the factors of the learning rate. `contrasted` pairs of segment and query
+    form a group, in which each is contrasted with all.
     """
 
     num_clips: Positive
@@ -95,6 +96,7 @@ class QSPNConfig(Frozen):
     contrasted: Annotated[int, Field(ge=2)]
     joint: bool
     matching_from: Share
+    rates: tuple[Rate, Rate]
     margin: Weight
     ranking: Literal["stated", "as_run"]
     ranking_weight: Weight
@@ -112,11 +114,11 @@ class Proposed(NamedTuple):
     """Anchors, and what both heads say; logits are of background and foreground."""
 
     anchors: Segments
-    anchors_real: Chosen
+    anchors_real: Marks
     anchor_logits: Float[Tensor, "batch anchors 2"]
     anchor_offsets: Segments
     segments: Segments  # proposals, before the second head moves them
-    real: Chosen
+    real: Marks
     confidence: PerSegment  # of proposals, as anchors
 
 
@@ -165,7 +167,7 @@ class QSPN(GroundingModel):
         self.matched.fill_(self.step > 0)
         self.requires_grad_(self.step != MATCHING)
         self.matching.requires_grad_(self.step > 0)
-        return 1.0
+        return self.config.rates[stage]
 
     def forward(self, batch: Batch) -> Moments:
         """Rank the proposals by how they match; by their confidence before that is trained."""
@@ -224,9 +226,7 @@ class QSPN(GroundingModel):
                 keep=min(self.config.proposals, len(self.anchors)),
             )
         segments = segments.gather(1, columns[..., None].expand(-1, -1, 2))
-        return Proposed(
-            anchors, real, logits, by, segments, alive, confidence.gather(1, columns)
-        )
+        return Proposed(anchors, real, logits, by, segments, alive, confidence.gather(1, columns))
 
     def _bounded(self, segments: Segments, by: Segments, count: Int[Tensor, " batch"]) -> Segments:
         """Moved; the logarithm stops where a segment has the length of the longest video."""
@@ -247,7 +247,7 @@ class QSPN(GroundingModel):
         self,
         proposed: Proposed,
         segments: Segments,
-        real: Chosen,
+        real: Marks,
         outputs: Float[Tensor, "batch segments 4"],
         target: Float[Tensor, "batch 2"],
     ) -> dict[str, Float[Tensor, ""]]:
@@ -256,18 +256,18 @@ class QSPN(GroundingModel):
         tiou, _ = shared(proposed.anchors, aim)
         tiou = tiou.masked_fill(~proposed.anchors_real, -1)
         positive, negative = anchor_labels(tiou, config.positive_iou, config.negative_iou)
-        chosen = sample(positive, negative, config.sampled_anchors)
+        drawn = sample(positive, negative, config.sampled_anchors)
         to = offsets(proposed.anchors, aim)
         names = ("anchors", "anchor_offsets")
-        heads = [(names, proposed.anchor_logits, proposed.anchor_offsets, to, chosen)]
+        heads = [(names, proposed.anchor_logits, proposed.anchor_offsets, to, drawn)]
         tiou, _ = shared(lengthened(segments), aim)
         foreground = (tiou >= config.foreground_iou) & real
-        chosen = sample(foreground, real & ~foreground, config.sampled_proposals)
+        drawn = sample(foreground, real & ~foreground, config.sampled_proposals)
         to = offsets(lengthened(segments), aim) / target.new_tensor(SCALES)
         logits, by = outputs.float().split(2, dim=-1)
-        heads.append((("proposals", "proposal_offsets"), logits, by, to, chosen))
+        heads.append((("proposals", "proposal_offsets"), logits, by, to, drawn))
         terms = {}
-        for (head, sharpness) in zip(heads, SHARPNESS, strict=True):
+        for head, sharpness in zip(heads, SHARPNESS, strict=True):
             names, logits, by, to, (yes, no) = head
             number = (yes | no).sum(1).clamp(min=1)
             terms[names[0]] = (binary(logits, yes, yes | no).sum(1) / number).mean()
@@ -279,7 +279,7 @@ class QSPN(GroundingModel):
         self,
         batch: Batch,
         segments: Segments,
-        real: Chosen,
+        real: Marks,
         features: Clips,
         outputs: Float[Tensor, "batch segments 4"],
         target: Float[Tensor, "batch 2"],
@@ -337,7 +337,7 @@ class Guidance(nn.Module):
         return masked_softmax(self.score(hidden).mT, mask[:, None]).mT
 
 
-def anchor_labels(tiou: PerSegment, above: float, below: float) -> tuple[Chosen, Chosen]:
+def anchor_labels(tiou: PerSegment, above: float, below: float) -> tuple[Marks, Marks]:
     """Positive: overlaps enough, or as well as any; negative: hardly. -1 is neither."""
     positive = (tiou >= above) | (tiou == tiou.amax(1, keepdim=True))
     return positive, (tiou < below) & (tiou >= 0) & ~positive
@@ -349,9 +349,7 @@ def lengthened(segments: Segments) -> Segments:
     return torch.stack([start, torch.maximum(end, start + 1e-3)], dim=-1)
 
 
-def binary(
-    logits: Float[Tensor, "batch segments 2"], yes: Chosen, counted: Chosen
-) -> PerSegment:
+def binary(logits: Float[Tensor, "batch segments 2"], yes: Marks, counted: Marks) -> PerSegment:
     """Cross entropy of background and foreground where it counts."""
     apart = logits[..., 1] - logits[..., 0]
     return torch.where(counted, F.softplus(torch.where(yes, -apart, apart)), 0)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 Segments = Float[Tensor, "batch segments 2"]
 PerSegment = Float[Tensor, "batch segments"]
-Chosen = Bool[Tensor, "batch segments"]
+Marks = Bool[Tensor, "batch segments"]
 
 
 def centered_anchors(num_clips: int, lengths: Sequence[int]) -> Float[Tensor, "segments 2"]:
@@ -38,7 +38,7 @@ def moved(segments: Segments, by: Segments, count: Int[Tensor, " batch"]) -> Seg
 
 
 def suppress(
-    segments: Segments, scores: PerSegment, real: Chosen, *, threshold: float, keep: int
+    segments: Segments, scores: PerSegment, real: Marks, *, threshold: float, keep: int
 ) -> tuple[Int[Tensor, "batch {keep}"], Bool[Tensor, "batch {keep}"]]:
     """Greedy non-maximum suppression: the columns that are kept, best first, and which are real.
 
@@ -60,7 +60,7 @@ def suppress(
     return torch.cat(columns, dim=1), torch.cat(alive, dim=1)
 
 
-def sample(positive: Chosen, negative: Chosen, number: int) -> tuple[Chosen, Chosen]:
+def sample(positive: Marks, negative: Marks, number: int) -> tuple[Marks, Marks]:
     """Draw at most half of a number from the positives, and fill it up with negatives."""
     luck = torch.rand(positive.shape, device=positive.device)
     first = positive & (_places(luck, positive) < number // 2)
@@ -68,7 +68,7 @@ def sample(positive: Chosen, negative: Chosen, number: int) -> tuple[Chosen, Cho
     return first, negative & (_places(luck, negative) < room)
 
 
-def _places(luck: PerSegment, among: Chosen) -> Int[Tensor, "batch segments"]:
+def _places(luck: PerSegment, among: Marks) -> Int[Tensor, "batch segments"]:
     """Where each of some comes if all of them are ordered by luck."""
     return luck.masked_fill(~among, 2).argsort(1).argsort(1)
 
