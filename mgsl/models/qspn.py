@@ -42,12 +42,16 @@ from mgsl.fields import Frozen, Positive, Probability, Share
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.convolution import convolve
 from mgsl.models.parts.early_fusion import EarlyFusion, caption_loss, ranking_loss
-from mgsl.models.parts.layers import Dropout, masked_softmax
+from mgsl.models.parts.layers import Dropout
+from mgsl.models.parts.query_guidance import Guidance
 from mgsl.models.parts.segments import (
     Marks,
     PerSegment,
     Segments,
+    anchor_labels,
     centered_anchors,
+    head_losses,
+    lengthened,
     moved,
     offsets,
     sample,
@@ -58,7 +62,7 @@ from mgsl.models.parts.windows import rank, shared
 from mgsl.records import Batch, Moments
 
 SCALES = (0.1, 0.2)  # what the second head's targets are divided by
-SHARPNESS = (1 / 9, 1.0)  # 1/σ² of the smooth L1 losses of both heads, σ = 3 and 1
+BETAS = (1 / 9, 1.0)  # 1/σ² of the smooth L1 losses of both heads, σ = 3 and 1
 Clips = Float[Tensor, "batch clips dim"]
 Weight = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
@@ -104,8 +108,8 @@ class QSPNConfig(Frozen):
 
     @model_validator(mode="after")
     def _band(self) -> "QSPNConfig":
-        if self.negative_iou > self.positive_iou:
-            above, below = self.positive_iou, self.negative_iou
+        above, below = self.positive_iou, self.negative_iou
+        if below > above:
             raise ValueError(f"anchors would be positive at {above} and negative at {below}")
         return self
 
@@ -139,8 +143,8 @@ class QSPN(GroundingModel):
         if config.guidance != "none":
             self.guidance = Guidance(hidden, config.word_dim)
         self.anchor_head = nn.Linear(hidden, 4 * len(config.anchors))
-        self.features = nn.Linear(hidden if config.pooled == "convolved" else inputs,
-                                  config.feature_dim)  # fmt: skip
+        pooled_dim = hidden if config.pooled == "convolved" else inputs
+        self.features = nn.Linear(pooled_dim, config.feature_dim)
         self.proposal_head = nn.Linear(config.feature_dim, 4)
         self.dropout = Dropout(config.dropout)
         self.matching = EarlyFusion(
@@ -155,6 +159,7 @@ class QSPN(GroundingModel):
         anchors = centered_anchors(config.num_clips, config.anchors)
         self.register_buffer("anchors", anchors, persistent=False)
         self.register_buffer("matched", torch.tensor(False))
+        self.register_load_state_dict_post_hook(lambda *_: self._remember())
         self.enter(0)
 
     def stage(self, progress: float) -> int:
@@ -169,6 +174,10 @@ class QSPN(GroundingModel):
         self.matching.requires_grad_(self.step > 0)
         return self.config.rates[stage]
 
+    def _remember(self) -> None:
+        """Rank as the weights that were loaded are to rank."""
+        self.step = BOTH if self.matched else 0
+
     def forward(self, batch: Batch) -> Moments:
         """Rank the proposals by how they match; by their confidence before that is trained."""
         clips = self._clips(batch)
@@ -177,8 +186,10 @@ class QSPN(GroundingModel):
         _, by = self.proposal_head(features).split(2, dim=-1)
         count = batch.video_mask.sum(1)
         spans = self._refined(proposed.segments, by, count) / count[:, None, None]
-        scores = self.matching.scores(features, batch.query, batch.query_mask)
-        return rank(spans, torch.where(self.matched, scores, proposed.confidence), proposed.real)
+        scores = proposed.confidence
+        if self.step > 0:
+            scores = self.matching.scores(features, batch.query, batch.query_mask)
+        return rank(spans, scores, proposed.real)
 
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """Those of the stage that training is in."""
@@ -235,9 +246,8 @@ class QSPN(GroundingModel):
 
     def _features(self, batch: Batch, clips: Clips, segments: Segments) -> Clips:
         """v of each segment; dropout is for the stage that trains it."""
-        pooled = segment_maxima(clips if self.config.pooled == "convolved" else batch.video,
-                                segments)  # fmt: skip
-        features = self.features(pooled).relu()
+        source = clips if self.config.pooled == "convolved" else batch.video
+        features = self.features(segment_maxima(source, segments)).relu()
         return features if self.step == MATCHING else self.dropout(features)
 
     def _refined(self, segments: Segments, by: Segments, count: Int[Tensor, " batch"]) -> Segments:
@@ -258,22 +268,17 @@ class QSPN(GroundingModel):
         positive, negative = anchor_labels(tiou, config.positive_iou, config.negative_iou)
         drawn = sample(positive, negative, config.sampled_anchors)
         to = offsets(proposed.anchors, aim)
-        names = ("anchors", "anchor_offsets")
-        heads = [(names, proposed.anchor_logits, proposed.anchor_offsets, to, drawn)]
-        tiou, _ = shared(lengthened(segments), aim)
+        logits, by = proposed.anchor_logits, proposed.anchor_offsets
+        anchors = head_losses(logits, by, to, drawn, beta=BETAS[0])
+        segments = lengthened(segments)
+        tiou, _ = shared(segments, aim)
         foreground = (tiou >= config.foreground_iou) & real
         drawn = sample(foreground, real & ~foreground, config.sampled_proposals)
-        to = offsets(lengthened(segments), aim) / target.new_tensor(SCALES)
+        to = offsets(segments, aim) / target.new_tensor(SCALES)
         logits, by = outputs.float().split(2, dim=-1)
-        heads.append((("proposals", "proposal_offsets"), logits, by, to, drawn))
-        terms = {}
-        for head, sharpness in zip(heads, SHARPNESS, strict=True):
-            names, logits, by, to, (yes, no) = head
-            number = (yes | no).sum(1).clamp(min=1)
-            terms[names[0]] = (binary(logits, yes, yes | no).sum(1) / number).mean()
-            error = F.smooth_l1_loss(by, to, reduction="none", beta=sharpness).sum(-1)
-            terms[names[1]] = (torch.where(yes, error, 0).sum(1) / number).mean()
-        return terms
+        proposals = head_losses(logits, by, to, drawn, beta=BETAS[1])
+        names = ("anchors", "anchor_offsets", "proposals", "proposal_offsets")
+        return dict(zip(names, anchors + proposals, strict=True))
 
     def _matching_losses(
         self,
@@ -297,59 +302,11 @@ class QSPN(GroundingModel):
         clips = features[torch.arange(len(batch), device=drawn.device), drawn]
         groups = max(1, len(batch) // config.contrasted)
         pairs = len(batch) // groups * groups
-        size = pairs // groups
-        scores, states = self.matching.pairs(
-            clips[:pairs].unflatten(0, (groups, size)),
-            batch.query[:pairs].unflatten(0, (groups, size)),
-            batch.query_mask[:pairs].unflatten(0, (groups, size)),
-        )
-        logits = self.matching.captions(states, batch.query_mask[:pairs])
-        return {
-            "ranking": ranking_loss(scores, margin=config.margin, reading=config.ranking)
-            * (config.ranking_weight if config.ranking == "stated" else 1),
-            "captions": config.caption_weight
-            * caption_loss(logits, batch.words[:pairs], batch.query_mask[:pairs]),
-        }
-
-
-class Guidance(nn.Module):
-    """How much each clip matters to the query: a = softmax over clips of wᵀ tanh(W_x x + W_s s)."""
-
-    def __init__(self, dim: int, word_dim: int) -> None:
-        super().__init__()
-        self.query = nn.LSTM(word_dim, dim, batch_first=True)
-        self.of_query = nn.Linear(dim, dim)
-        self.of_clip = nn.Linear(dim, dim, bias=False)
-        self.score = nn.Linear(dim, 1, bias=False)
-
-    def forward(
-        self,
-        clips: Clips,
-        mask: Bool[Tensor, "batch clips"],
-        query: Float[Tensor, "batch words word_dim"],
-        query_mask: Bool[Tensor, "batch words"],
-    ) -> Float[Tensor, "batch clips 1"]:
-        """The query is where an LSTM ends."""
-        states = self.query(query)[0]
-        rows = torch.arange(len(states), device=states.device)
-        sentence = states[rows, query_mask.sum(1) - 1]
-        hidden = (self.of_clip(clips) + self.of_query(sentence)[:, None]).tanh()
-        return masked_softmax(self.score(hidden).mT, mask[:, None]).mT
-
-
-def anchor_labels(tiou: PerSegment, above: float, below: float) -> tuple[Marks, Marks]:
-    """Positive: overlaps enough, or as well as any; negative: hardly. -1 is neither."""
-    positive = (tiou >= above) | (tiou == tiou.amax(1, keepdim=True))
-    return positive, (tiou < below) & (tiou >= 0) & ~positive
-
-
-def lengthened(segments: Segments) -> Segments:
-    """None of no length: those end a little later."""
-    start, end = segments.unbind(-1)
-    return torch.stack([start, torch.maximum(end, start + 1e-3)], dim=-1)
-
-
-def binary(logits: Float[Tensor, "batch segments 2"], yes: Marks, counted: Marks) -> PerSegment:
-    """Cross entropy of background and foreground where it counts."""
-    apart = logits[..., 1] - logits[..., 0]
-    return torch.where(counted, F.softplus(torch.where(yes, -apart, apart)), 0)
+        of_pairs = (x[:pairs] for x in (clips, batch.query, batch.query_mask, batch.words))
+        clips, query, mask, words = of_pairs
+        shaped = (x.unflatten(0, (groups, -1)) for x in (clips, query, mask))
+        scores, states = self.matching.pairs(*shaped)
+        ranking = ranking_loss(scores, margin=config.margin, reading=config.ranking)
+        captions = caption_loss(self.matching.captions(states, mask), words, mask)
+        weight = config.ranking_weight if config.ranking == "stated" else 1.0
+        return {"ranking": weight * ranking, "captions": config.caption_weight * captions}

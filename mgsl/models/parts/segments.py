@@ -6,12 +6,14 @@ A segment is a start and an end in clips, fractions allowed.
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Segments = Float[Tensor, "batch segments 2"]
 PerSegment = Float[Tensor, "batch segments"]
 Marks = Bool[Tensor, "batch segments"]
+LEAST = 1e-3  # of a length that is divided by
 
 
 def centered_anchors(num_clips: int, lengths: Sequence[int]) -> Float[Tensor, "segments 2"]:
@@ -97,3 +99,37 @@ def segment_maxima(
         for place in (start, start + length - 2**level)
     )
     return torch.maximum(left, right)
+
+
+def lengthened(segments: Segments) -> Segments:
+    """None of no length: those end a little later."""
+    start, end = segments.unbind(-1)
+    return torch.stack([start, torch.maximum(end, start + LEAST)], dim=-1)
+
+
+def anchor_labels(tiou: PerSegment, above: float, below: float) -> tuple[Marks, Marks]:
+    """Positive: overlaps enough, or as well as any; negative: hardly. -1 is neither."""
+    positive = (tiou >= above) | (tiou == tiou.amax(1, keepdim=True))
+    return positive, (tiou < below) & (tiou >= 0) & ~positive
+
+
+def head_losses(
+    logits: Float[Tensor, "batch segments 2"],
+    by: Segments,
+    to: Segments,
+    drawn: tuple[Marks, Marks],
+    *,
+    beta: float,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Cross entropy of background and foreground; smooth L1 of the foreground's offsets.
+
+    Both are sums divided by how many segments of a query are drawn, and means over queries.
+    """
+    positive, negative = drawn
+    counted = positive | negative
+    number = counted.sum(1).clamp(min=1)
+    apart = logits[..., 1] - logits[..., 0]
+    cost = torch.where(counted, F.softplus(torch.where(positive, -apart, apart)), 0)
+    error = F.smooth_l1_loss(by, to, reduction="none", beta=beta).sum(-1)
+    error = torch.where(positive, error, 0)
+    return (cost.sum(1) / number).mean(), (error.sum(1) / number).mean()
