@@ -64,6 +64,7 @@ from mgsl.records import Batch, Moments
 SCALES = (0.1, 0.2)  # what the second head's targets are divided by
 BETAS = (1 / 9, 1.0)  # 1/σ² of the smooth L1 losses of both heads, σ = 3 and 1
 Clips = Float[Tensor, "batch clips dim"]
+Features = Float[Tensor, "batch segments features"]
 Weight = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
 MATCHING, BOTH = 1, 2  # after the proposals, number 0
@@ -244,7 +245,7 @@ class QSPN(GroundingModel):
         limit = torch.tensor([torch.inf, self.config.num_clips], device=by.device).log()
         return moved(segments, torch.minimum(by, limit), count)
 
-    def _features(self, batch: Batch, clips: Clips, segments: Segments) -> Clips:
+    def _features(self, batch: Batch, clips: Clips, segments: Segments) -> Features:
         """v of each segment; dropout is for the stage that trains it."""
         source = clips if self.config.pooled == "convolved" else batch.video
         features = self.features(segment_maxima(source, segments)).relu()
@@ -258,7 +259,7 @@ class QSPN(GroundingModel):
         proposed: Proposed,
         segments: Segments,
         real: Marks,
-        outputs: Float[Tensor, "batch segments 4"],
+        outputs: Float[Tensor, "batch segments outputs"],
         target: Float[Tensor, "batch 2"],
     ) -> dict[str, Float[Tensor, ""]]:
         """Class and offsets of both heads."""
@@ -285,8 +286,8 @@ class QSPN(GroundingModel):
         batch: Batch,
         segments: Segments,
         real: Marks,
-        features: Clips,
-        outputs: Float[Tensor, "batch segments 4"],
+        features: Features,
+        outputs: Float[Tensor, "batch segments outputs"],
         target: Float[Tensor, "batch 2"],
     ) -> dict[str, Float[Tensor, ""]]:
         """Ranking within groups of pairs, and the captions of the pairs."""
@@ -299,12 +300,12 @@ class QSPN(GroundingModel):
             good[:, config.positives : -1] = False
             good[:, -1] = True
             drawn = torch.rand_like(tiou).masked_fill(~good, -1).argmax(1)
-        clips = features[torch.arange(len(batch), device=drawn.device), drawn]
+        drawn = features[torch.arange(len(batch), device=drawn.device), drawn]
         groups = max(1, len(batch) // config.contrasted)
         pairs = len(batch) // groups * groups
-        of_pairs = (x[:pairs] for x in (clips, batch.query, batch.query_mask, batch.words))
-        clips, query, mask, words = of_pairs
-        shaped = (x.unflatten(0, (groups, -1)) for x in (clips, query, mask))
+        of_pairs = (x[:pairs] for x in (drawn, batch.query, batch.query_mask, batch.words))
+        drawn, query, mask, words = of_pairs
+        shaped = (x.unflatten(0, (groups, -1)) for x in (drawn, query, mask))
         scores, states = self.matching.pairs(*shaped)
         ranking = ranking_loss(scores, margin=config.margin, reading=config.ranking)
         captions = caption_loss(self.matching.captions(states, mask), words, mask)

@@ -304,7 +304,7 @@ def test_each_stage_trains_its_own_part() -> None:
         assert ("matching" in moving) == (stage == 1)
         if stage == 1:
             assert all(p.grad is not None for p in model.matching.parameters())
-    assert [model.stage(progress) for progress in (0, 0.49, 0.5, 0.9)] == [0, 0, 1, 1]
+    assert [model.stage(progress) for progress in (0.0, 0.49, 0.5, 0.9)] == [0, 0, 1, 1]
 
 
 def test_both_at_once_train_all_of_it() -> None:
