@@ -106,6 +106,7 @@ def make_batch(prepare: PrepareConfig, queries: int) -> Batch:
         query=torch.randn(word_shape, generator=generator),
         query_mask=torch.arange(prepare.max_words) < words,
         target=torch.cat([starts, starts + 0.3], dim=1),
+        words=torch.zeros(word_shape[:2], dtype=torch.long),
     )
 
 

@@ -49,7 +49,7 @@ def random_batch(size: int, num_clips: int, video_dim: int, words: int = 12) -> 
     target = torch.rand(size, 2).sort(dim=1).values
     video, query = torch.randn(size, num_clips, video_dim), torch.randn(size, words, 300)
     clips, real = torch.ones(size, num_clips).bool(), torch.ones(size, words).bool()
-    return Batch(video, clips, query, real, target)
+    return Batch(video, clips, query, real, target, real.long())
 
 
 class DirectStack(nn.Sequential):

@@ -17,7 +17,7 @@ from mgsl.families import for_dataset, refuse_strangers
 from mgsl.fields import Frozen, NonNegative, Positive, Share
 from mgsl.lists import EachOnce, Some, repeated
 from mgsl.parsing import parse
-from mgsl.recipes import Clipping, Optimizer, Rate, RecipeParams, Schedule
+from mgsl.recipes import Clipping, Optimizer, Rate, RecipeParams, Schedule, StageParams
 
 Name = Annotated[str, Field(pattern=paths.NAME)]
 Names = Annotated[tuple[Name, ...], EachOnce]
@@ -48,11 +48,19 @@ class TrainingParams(Frozen):
 
     optimizer: Optimizer
     clip: Clipping
+    stages: tuple[StageParams, ...] = ()  # of a method trained in several, the first ones
     drop_last: bool
     mask_padding: bool
     precision: Literal["float32", "bfloat16", "float16"]
     micro_batches: Positive
     select_iou: Share
+
+    def of_stage(self, stage: int) -> "TrainingParams":
+        """What holds in one stage, counted from 0."""
+        own = self.stages[stage : stage + 1]
+        return self.model_copy(
+            update={key: value for one in own for key, value in one if value is not None}
+        )
 
 
 class RareParams(Frozen):
@@ -85,6 +93,7 @@ class DataParams(Frozen):
     """One dataset's features."""
 
     video_dim: Positive
+    vocabulary: Positive | None = None  # its words and the padding, where they were counted
     planted: PlantedParams | None = None
 
 

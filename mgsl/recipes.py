@@ -26,10 +26,16 @@ class Adam(Frozen):
 
 
 class SGD(Frozen):
-    """Gradient descent with momentum."""
+    """Gradient descent with momentum. `weight_decay` times a weight is added to its gradient.
+
+    `exceptions` are parameters without; a bias moves at `bias_factor` times the rate.
+    """
 
     kind: Literal["sgd"]
     momentum: Probability
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    exceptions: tuple[Literal["biases", "layer_norms"], ...] = ()
+    bias_factor: Annotated[float, Field(gt=0)] = 1.0
 
 
 class NoClip(Frozen):
@@ -126,6 +132,13 @@ Schedule = Annotated[
 ]
 
 
+class StageParams(Frozen):
+    """What a stage of a training has for itself; null: what the training has."""
+
+    optimizer: Optimizer | None = None
+    clip: Clipping | None = None
+
+
 class RecipeParams(Frozen):
     """What a method changes of a dataset's schedule and of the training: what is not given stays.
 
@@ -139,5 +152,6 @@ class RecipeParams(Frozen):
     schedule: Schedule | None = None
     optimizer: Optimizer | None = None
     clip: Clipping | None = None
+    stages: tuple[StageParams, ...] | None = None
     drop_last: bool | None = None
     select_iou: Share | None = None

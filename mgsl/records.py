@@ -16,7 +16,8 @@ from torch import Tensor
 class Batch:
     """Padded queries, each with the video it is asked of.
 
-    `target` is the annotated span as fractions of the video's duration.
+    `target` is the annotated span as fractions of the video's duration. `words` are rows of the
+    prepared vocabulary: 0, the padding, where there is no word or one that is not in it.
     """
 
     video: Float[Tensor, "batch clips video_dim"]
@@ -24,6 +25,7 @@ class Batch:
     query: Float[Tensor, "batch words word_dim"]
     query_mask: Bool[Tensor, "batch words"]
     target: Float[Tensor, "batch 2"]
+    words: Int[Tensor, "batch words"]
 
     def __len__(self) -> int:
         return len(self.target)

@@ -199,7 +199,8 @@ def _recipe(params: Params, block: ModelParams, dataset: str) -> dict[str, Any]:
 def _lengths(params: Params, dataset: str) -> dict[str, int]:
     """What a method may ask of the dataset, under the names that its Config has for them."""
     setting, slots = params.setting(dataset), params.memory.slots
-    return {
+    vocabulary = params.data[dataset].vocabulary
+    lengths = {
         "num_clips": setting.num_clips,
         "dim": setting.dim,
         "video_dim": params.data[dataset].video_dim,
@@ -207,6 +208,7 @@ def _lengths(params: Params, dataset: str) -> dict[str, int]:
         "video_slots": slots or setting.video_slots,
         "query_slots": slots or setting.query_slots,
     }
+    return lengths if vocabulary is None else lengths | {"vocabulary": vocabulary}
 
 
 def _find(params: Params, name: str) -> tuple[str, dict[str, Any]]:

@@ -70,6 +70,7 @@ def test_padding_changes_nothing(model: GroundingModel) -> None:
         batch,
         video=batch.video.masked_fill(~batch.video_mask[..., None], 1e3),
         query=batch.query.masked_fill(~batch.query_mask[..., None], -1e3),
+        words=batch.words.masked_fill(~batch.query_mask, 1),
     )
     model.eval()
     torch.testing.assert_close(model(noisy).spans, model(batch).spans)
@@ -86,6 +87,7 @@ def test_longer_padding_changes_nothing(model: GroundingModel) -> None:
     words = {
         "query": F.pad(batch.query, (0, 0, 0, 3), value=7.0),
         "query_mask": F.pad(batch.query_mask, (0, 3)),
+        "words": F.pad(batch.words, (0, 3)),
     }
     moments, longer = model.eval()(batch), model(replace(batch, **words))
     torch.testing.assert_close(longer.spans, moments.spans)

@@ -19,7 +19,7 @@ from mgsl.recipes import Constant
 from mgsl.records import Batch
 from mgsl.resolving import resolve
 
-CLIPS, WORDS, VIDEO_DIM, WORD_DIM = 12, 6, 5, 8
+CLIPS, WORDS, VIDEO_DIM, WORD_DIM, VOCABULARY = 12, 6, 5, 8, 10
 
 
 def parameters() -> Params:
@@ -41,6 +41,7 @@ def run_config(name: str = "mgsl_net", **changes: object) -> RunConfig:
         "num_clips": CLIPS,
         "video_dim": VIDEO_DIM,
         "word_dim": WORD_DIM,
+        "vocabulary": VOCABULARY,
         "video_slots": 40,
         "query_slots": 40,
         "dim": 16,
@@ -83,6 +84,7 @@ def batch(size: int = 4, seed: int = 0) -> Batch:
         query=torch.randn(size, WORDS, WORD_DIM, generator=generator) * query_mask[..., None],
         query_mask=query_mask,
         target=torch.stack([start, start + length], dim=1),
+        words=torch.randint(1, VOCABULARY, (size, WORDS), generator=generator) * query_mask,
     )
 
 

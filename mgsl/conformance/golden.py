@@ -108,6 +108,11 @@ class Golden:
         }
 
 
+def unnamed(words: Tensor) -> Tensor:
+    """Ids for words of which released code was given the vectors alone: none is in a vocabulary."""
+    return torch.zeros(words.shape[:2], dtype=torch.long)
+
+
 @dataclass(frozen=True)
 class Setting:
     """A configuration of released code: its golden file, and its sizes there and as released.
@@ -122,6 +127,7 @@ class Setting:
     parameters: int
     missing: int = 0
     why: str = ""
+    transcribed: bool = False  # the authors' program did not run: theirs is a transcription of it
 
 
 class Official(ABC, Generic[Model]):

@@ -8,7 +8,16 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from mgsl.conformance.golden import Arrays, Comparison, Official, Setting, backward, calls, compare
+from mgsl.conformance.golden import (
+    Arrays,
+    Comparison,
+    Official,
+    Setting,
+    backward,
+    calls,
+    compare,
+    unnamed,
+)
 from mgsl.conformance.official_interactor import (
     CONSTANT,
     HIDDEN,
@@ -95,6 +104,7 @@ class OfficialCBP(Official[CBP]):
             query=self.golden["in/word_vectors"],
             query_mask=words | (self.name == "TACoS"),
             target=self._clips / mask.sum(1, keepdim=True),
+            words=unnamed(self.golden["in/word_vectors"]),
         )
 
     @property

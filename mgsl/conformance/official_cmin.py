@@ -16,6 +16,7 @@ from mgsl.conformance.golden import (
     calls,
     compare,
     total,
+    unnamed,
 )
 from mgsl.models import cmin
 from mgsl.models.cmin import CMIN, CMINConfig, GraphLayer, legal
@@ -99,6 +100,7 @@ class OfficialCMIN(Official[CMIN]):
             query=golden["in/word_vectors"],
             query_mask=golden["in/query_mask"].bool(),
             target=(golden["target/frames"] + torch.tensor([0, 1])) / count[:, None],
+            words=unnamed(golden["in/word_vectors"]),
         )
 
     def compare(self) -> Iterator[Comparison]:

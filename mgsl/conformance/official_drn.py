@@ -15,6 +15,7 @@ from mgsl.conformance.golden import (
     calls,
     compare,
     total,
+    unnamed,
 )
 from mgsl.models.drn import DRN, DRNConfig
 from mgsl.records import Batch
@@ -97,6 +98,7 @@ class OfficialDRN(Official[DRN]):
             query=words,
             query_mask=torch.arange(words.shape[1]) < self.golden["in/word_length"][:, None],
             target=self.golden["target/span"],
+            words=unnamed(words),
         )
 
     def compare(self) -> Iterator[Comparison]:

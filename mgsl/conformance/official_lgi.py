@@ -16,6 +16,7 @@ from mgsl.conformance.golden import (
     backward,
     compare,
     total,
+    unnamed,
 )
 from mgsl.models.lgi import LGI, LGIConfig, LocalContext, attended
 from mgsl.records import Batch
@@ -115,6 +116,7 @@ class OfficialLGI(Official[LGI]):
             query=self.golden["in/word_vectors"],
             query_mask=self.golden["in/query_mask"].bool(),
             target=self.golden["target/span"],
+            words=unnamed(self.golden["in/word_vectors"]),
         )
 
     def compare(self) -> Iterator[Comparison]:

@@ -6,7 +6,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from mgsl.conformance.golden import Arrays, Comparison, Official, Setting, backward, calls, compare
+from mgsl.conformance.golden import (
+    Arrays,
+    Comparison,
+    Official,
+    Setting,
+    backward,
+    calls,
+    compare,
+    unnamed,
+)
 from mgsl.models.scdm import SCDM, SCDMConfig
 from mgsl.records import Batch
 from mgsl.spans import nms
@@ -97,6 +106,7 @@ class OfficialSCDM(Official[SCDM]):
             query=words,
             query_mask=numbers < self.golden["in/query_length"][:, None],
             target=self.golden["in/time"] / grid,
+            words=unnamed(words),
         )
 
     def compare(self) -> Iterator[Comparison]:

@@ -16,6 +16,7 @@ from mgsl.conformance.golden import (
     calls,
     compare,
     total,
+    unnamed,
 )
 from mgsl.models.tan_2d import TAN2D, TAN2DConfig, overlap, resampling
 from mgsl.records import Batch
@@ -82,6 +83,7 @@ class OfficialTAN2D(Official[TAN2D]):
             query=self.golden["in/words"],
             query_mask=self.golden["in/word_mask"][..., 0].bool(),
             target=self.golden["in/time"] / self.golden["in/duration"][:, None],
+            words=unnamed(self.golden["in/words"]),
         )
 
     def compare(self) -> Iterator[Comparison]:

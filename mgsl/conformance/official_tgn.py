@@ -16,6 +16,7 @@ from mgsl.conformance.golden import (
     calls,
     compare,
     total,
+    unnamed,
 )
 from mgsl.conformance.official_interactor import (
     CONSTANT,
@@ -88,6 +89,7 @@ class OfficialTGN(Official[TGN]):
             query=self.golden["in/words"],
             query_mask=self.golden["in/word_mask"].bool(),
             target=(self.golden["in/time"] + 0.5) / mask.sum(1, keepdim=True),
+            words=unnamed(self.golden["in/words"]),
         )
 
     def compare(self) -> Iterator[Comparison]:

@@ -16,6 +16,7 @@ from mgsl.conformance.golden import (
     backward,
     compare,
     total,
+    unnamed,
 )
 from mgsl.models.parts import context_query
 from mgsl.models.parts.context_query import depthwise
@@ -110,6 +111,7 @@ class OfficialVSLNet(Official[VSLNet]):
             query=query,
             query_mask=golden["in/query_mask"].bool(),
             target=golden["in/time"] / golden["in/duration"][:, None],
+            words=unnamed(query),
         )
 
     def compare(self) -> Iterator[Comparison]:

@@ -20,6 +20,7 @@ from mgsl.conformance.golden import (
     calls,
     compare,
     total,
+    unnamed,
 )
 from mgsl.models.acrn import ACRN
 from mgsl.models.ctrl import CTRL
@@ -76,6 +77,7 @@ def batch(clips: Tensor, sentences: Tensor) -> Batch:
         query=sentences[:, None],
         query_mask=torch.ones(len(sentences), 1, dtype=torch.bool),
         target=torch.zeros(len(sentences), 2),
+        words=unnamed(sentences[:, None]),
     )
 
 

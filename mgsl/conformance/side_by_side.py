@@ -14,6 +14,7 @@ from mgsl.conformance.official_cmin import OfficialCMIN
 from mgsl.conformance.official_ctrl import OfficialCTRL
 from mgsl.conformance.official_drn import OfficialDRN
 from mgsl.conformance.official_lgi import OfficialLGI
+from mgsl.conformance.official_qspn import OfficialQSPN
 from mgsl.conformance.official_scdm import OfficialSCDM
 from mgsl.conformance.official_tan_2d import OfficialTAN2D
 from mgsl.conformance.official_tgn import OfficialTGN
@@ -24,6 +25,7 @@ OFFICIAL: dict[str, type[Official[Any]]] = {
     "tgn": OfficialTGN,
     "ctrl": OfficialCTRL,
     "acrn": OfficialACRN,
+    "qspn": OfficialQSPN,
     "cbp": OfficialCBP,
     "scdm": OfficialSCDM,
     "cmin": OfficialCMIN,
@@ -40,8 +42,8 @@ def measure() -> dict[str, Any]:
 
     Returns:
         By method: `header`, and `settings`: by name `comparisons`, whose differences are rounded up
-        to one digit, and `parameters` at the released sizes, `theirs`, `ours`, and `why` they
-        differ.
+        to one digit, `parameters` at the released sizes, `theirs`, `ours`, and `why` they differ,
+        and whether theirs is `transcribed`.
     """
     return {
         name: {
@@ -89,4 +91,5 @@ def _setting(kind: type[Official[Any]], setting: str) -> dict[str, Any]:
             "ours": official.count(),
             "why": official.setting.why,
         },
+        "transcribed": official.setting.transcribed,
     }

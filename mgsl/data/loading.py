@@ -60,6 +60,7 @@ class Split:
             query=self.word_vectors[words[:, :longest]],
             query_mask=real[:, :longest],
             target=torch.from_numpy(self.targets[rows]),
+            words=words[:, :longest],
         )
 
     def _check(
@@ -82,10 +83,12 @@ def load_splits(prepared: Path, config: RunConfig) -> dict[str, Split]:
         config: of a run: where longer queries are cut, and whether padding is masked.
 
     Raises:
-        UserError: a file is missing or not what the summary says, or a word vector is not finite.
+        UserError: a file is missing or not what the summary says, a word vector is not finite, or
+            there are more words than the method has room for.
     """
     queries = read_queries(prepared / "queries.jsonl")
     vocabulary, videos = read_vocabulary(prepared), read_videos(prepared)
+    _see_that_words_fit(vocabulary, config)
     vectors, features = read_vectors(prepared, vocabulary), read_features(prepared, videos)
     word_row = {word: row for row, word in enumerate(vocabulary)}
     video_row = {video: row for row, video in enumerate(videos)}
@@ -110,6 +113,16 @@ def load_splits(prepared: Path, config: RunConfig) -> dict[str, Split]:
         )
 
     return {name: split(name) for name in SPLITS}
+
+
+def _see_that_words_fit(vocabulary: list[str], config: RunConfig) -> None:
+    """A method that tells words apart has as many outputs as its configuration says."""
+    room = config.model.get("vocabulary", len(vocabulary))
+    if room < len(vocabulary):
+        raise UserError(
+            f"{config.name} has outputs for vocabulary={room} words, and {config.dataset} has "
+            f"{len(vocabulary)}: correct data.{config.dataset}.vocabulary in params.yaml"
+        )
 
 
 def batches(

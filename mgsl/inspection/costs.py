@@ -191,13 +191,15 @@ class Stored:
     def batch(self, size: int) -> Batch:
         """The first queries: what has to be done before a method sees them."""
         video = self.features[:size].float()
-        query = self.word_vectors[self.words[:size]]
+        words = self.words[:size]
+        query = self.word_vectors[words]
         return Batch(
             video=video,
             video_mask=torch.ones(video.shape[:2], dtype=torch.bool),
             query=query,
             query_mask=torch.ones(query.shape[:2], dtype=torch.bool),
             target=torch.tensor([[0.25, 0.75]]).expand(size, 2),
+            words=words,
         )
 
 

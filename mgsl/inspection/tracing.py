@@ -115,6 +115,7 @@ def _batch(sizes: dict[str, int]) -> Batch:
         query=torch.randn(b, w, sizes["word_dim"]),
         query_mask=torch.ones(b, w, dtype=torch.bool),
         target=torch.tensor([0.2, 0.6]).expand(b, 2),
+        words=torch.zeros(b, w, dtype=torch.long),
     )
 
 

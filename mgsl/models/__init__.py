@@ -17,6 +17,7 @@ from mgsl.models.lgi import LGI
 from mgsl.models.mgsl_net import MGSLNet
 from mgsl.models.parts.base import BlindMethod, GroundingModel, Method
 from mgsl.models.prior import Prior
+from mgsl.models.qspn import QSPN
 from mgsl.models.scdm import SCDM
 from mgsl.models.tan_2d import TAN2D
 from mgsl.models.tgn import TGN
@@ -29,6 +30,7 @@ MODELS: dict[str, type[GroundingModel] | type[BlindMethod]] = {
     "tgn": TGN,
     "ctrl": CTRL,
     "acrn": ACRN,
+    "qspn": QSPN,
     "cbp": CBP,
     "scdm": SCDM,
     "gdp": GDP,

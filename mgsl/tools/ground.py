@@ -222,6 +222,7 @@ def _ask(model, clips, vectors, precision, device):  # type: ignore[no-untyped-d
         query=query,
         query_mask=torch.ones(query.shape[:2], dtype=torch.bool),
         target=torch.zeros(1, 2),
+        words=torch.zeros(query.shape[:2], dtype=torch.long),
     )
     with torch.inference_mode(), autocast(precision, device):
         moments = model.to(device)(batch.to(device))

@@ -180,12 +180,11 @@ def update(training: Training, rate: float) -> None:
     """Move the weights along the gradient, which all processes average, at a learning rate."""
     model, optimizer, scaler = training.model, training.optimizer, training.scaler
     average_gradients(model)
-    clipping = training.config.training.clip
+    clipping = training.config.training.of_stage(training.progress.stage).clip
     if clipping.kind != "none":
         scaler.unscale_(optimizer)
         recipe.clip(model, clipping)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    recipe.set_rate(optimizer, rate)
     scaler.step(optimizer)
     scaler.update()
     model.after_step()

@@ -49,7 +49,7 @@ class Training:
         """
         if stage != self.progress.stage:
             self.model.load_state_dict(self.progress.best_weights)
-            self.optimizer = recipe.optimizer(self.model, self.config)
+            self.optimizer = recipe.optimizer(self.model, self.config, stage)
             self.progress.stage, self.progress.best = stage, -1.0
             self.progress.looks = plateau.Looks()
         return self.model.enter(stage)
@@ -93,6 +93,8 @@ class Training:
             return False
         try:
             self.model.load_state_dict(state["model"])
+            stage = state["progress"]["stage"]
+            self.optimizer = recipe.optimizer(self.model, self.config, stage)
             self.optimizer.load_state_dict(state["optimizer"])
             self.scaler.load_state_dict(state["scaler"])
             restore_random_state(state["random"][rank()])

@@ -65,11 +65,11 @@ def refuse(config: RunConfig, *, num_validation: int) -> None:
         )
 
 
-def optimizer(model: nn.Module, config: RunConfig) -> torch.optim.Optimizer:
-    """A fresh optimiser of all parameters."""
-    kind, rate = config.training.optimizer, config.learning_rate
+def optimizer(model: nn.Module, config: RunConfig, stage: int = 0) -> torch.optim.Optimizer:
+    """A fresh optimiser of all parameters, for a stage of the training."""
+    kind, rate = config.training.of_stage(stage).optimizer, config.learning_rate
     if isinstance(kind, SGD):
-        return torch.optim.SGD(model.parameters(), lr=rate, momentum=kind.momentum)
+        return _descent(model, kind, rate)
     options: dict[str, Any] = {"lr": rate, "betas": kind.betas, "eps": kind.epsilon, "fused": True}
     if not kind.weight_decay:
         return torch.optim.Adam(model.parameters(), **options)
@@ -81,7 +81,24 @@ def optimizer(model: nn.Module, config: RunConfig) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, weight_decay=kind.weight_decay, **options)
 
 
-def decay_exceptions(model: nn.Module, adam: Adam) -> set[str]:
+def _descent(model: nn.Module, sgd: SGD, rate: float) -> torch.optim.SGD:
+    """Weights and biases in groups, whose `factor` a rate is multiplied by."""
+    exceptions, groups = decay_exceptions(model, sgd), []
+    for name, parameter in model.named_parameters():
+        factor = sgd.bias_factor if "bias" in name else 1.0
+        decay = 0.0 if name in exceptions else sgd.weight_decay
+        groups.append({"params": [parameter], "weight_decay": decay, "factor": factor})
+    groups = [group | {"lr": rate * group["factor"]} for group in groups]
+    return torch.optim.SGD(groups, lr=rate, momentum=sgd.momentum)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Let the next step be taken at a learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("factor", 1.0)
+
+
+def decay_exceptions(model: nn.Module, adam: Adam | SGD) -> set[str]:
     """Names of the parameters that weight decay leaves alone."""
     exceptions = set()
     for path, module in model.named_modules():

@@ -66,7 +66,7 @@ def test_multiply_adds_are_those_of_the_textbook(name: str) -> None:
     module, expected = CASES[name]
     video = torch.randn(B, STEPS, IN)
     real = torch.ones(B, STEPS, dtype=torch.bool)
-    batch = Batch(video, real, video, real, torch.zeros(B, 2))
+    batch = Batch(video, real, video, real, torch.zeros(B, 2), real.long())
     assert costs.multiply_adds(Reading(module).eval(), batch) == B * expected
 
 

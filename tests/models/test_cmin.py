@@ -124,7 +124,7 @@ def test_the_anchors_that_lie_in_the_video_are_counted(
     mask = torch.ones(1, 200, dtype=torch.bool)
     words = torch.randn(1, 4, tiny.WORD_DIM)
     batch = Batch(torch.randn(1, 200, tiny.VIDEO_DIM), mask, words, mask[:, :4],
-                  torch.tensor([[0.2, 0.4]]))  # fmt: skip
+                  torch.tensor([[0.2, 0.4]]), torch.ones(1, 4).long())  # fmt: skip
     with torch.no_grad():
         assert net.losses(batch)["overlap"].item() == pytest.approx(entropy, abs=5e-4)
         assert net(batch).spans.shape == (1, number, 2)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -69,7 +70,7 @@ def test_what_ignorance_costs(n: int) -> None:
     model = net(num_clips=n, positions=n)
     batch = tiny.batch()
     video = torch.randn(4, n, 10)
-    batch = Batch(video, torch.ones(4, n).bool(), batch.query, batch.query_mask, batch.target)
+    batch = replace(batch, video=video, video_mask=torch.ones(4, n).bool())
     for layer in (model.highlight, model.span.start[2], model.span.end[2]):
         assert isinstance(layer, nn.Linear)
         nn.init.zeros_(layer.weight)

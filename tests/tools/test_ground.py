@@ -88,7 +88,8 @@ def test_the_best_moment_is_what_the_model_ranks_first() -> None:
     video = torch.from_numpy(clips)[None]
     query = torch.from_numpy(np.stack(words).astype(np.float32))[None]
     every = torch.ones(1, 12, dtype=torch.bool), torch.ones(1, 5, dtype=torch.bool)
-    moments = model.eval()(Batch(video, every[0], query, every[1], torch.zeros(1, 2)))
+    batch = Batch(video, every[0], query, every[1], torch.zeros(1, 2), every[1].long())
+    moments = model.eval()(batch)
     best = ask(features=clips).moments[0]
     expected = (83.2 * moments.spans[0, 0].double()).tolist()
     assert (best.start_s, best.end_s) == pytest.approx(expected)

@@ -44,6 +44,11 @@ def build() -> TextTable:
         "rounding explains some 1e-6. Parameters are counted at the released sizes. Deviations are "
         "what the method’s file says of itself."
     )
+    if any(_is_transcribed(measured[m.name]) for m in methods):
+        caption += (
+            " Where a transcription is named, the authors’ program did not run: its computation "
+            "was written down again by others, and ours is compared with that."
+        )
     return TextTable(caption, COLUMNS, (*overview, *without, *details), widths=(1.3, 4.6, 1.5))
 
 
@@ -56,11 +61,17 @@ def _overview(title: str, method: Mapping[str, Any]) -> Row:
     what = commit[0] if commit else reference
     if not rows:
         return OVERVIEW, title, what, "not compared"
+    if _is_transcribed(method):
+        what += ": a transcription, which the authors’ program did not run"
     worst = [
         f"{kind} {_largest(row for row in rows if row['kind'] == kind)}"
         for kind in ("outputs", "losses", "gradients")
     ]
     return OVERVIEW, title, what, ", ".join(worst)
+
+
+def _is_transcribed(method: Mapping[str, Any]) -> bool:
+    return any(setting.get("transcribed") for setting in method["settings"].values())
 
 
 def _details(title: str, method: Mapping[str, Any]) -> Iterator[Row]:

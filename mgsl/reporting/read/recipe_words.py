@@ -1,13 +1,16 @@
 """How each method is trained, in words."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mgsl import paths
 from mgsl.configs import RunConfig
 from mgsl.documents import read_json
 from mgsl.errors import missing
+from mgsl.params import TrainingParams
 from mgsl.parsing import parse
 from mgsl.recipes import (
     SGD,
@@ -61,33 +64,42 @@ def read() -> list[RecipeRow]:
     for row in rows:
         run = parse(RunConfig, row["run"], where=str(paths.RECIPES))
         words = Words(
-            optimizer=_optimizer(run),
+            optimizer=_by_stage(run, partial(_optimizer, run)),
             schedule=_schedule(run.schedule) + _stages(row["stages"]),
-            clipping=_clipping(run.training.clip),
+            clipping=_by_stage(run, lambda training: _clipping(training.clip)),
             length=_length(run),
         )
         recipes.append(RecipeRow(row["scale"], run.method, run.dataset, words))
     return recipes
 
 
-def _optimizer(run: RunConfig) -> str:
-    optimizer, l2 = run.training.optimizer, run.model.get("weight_decay", 0.0)
+def _by_stage(run: RunConfig, words: Callable[[TrainingParams], str]) -> str:
+    """Of the training, or of one stage after the other where they differ."""
+    stages = max(1, len(run.training.stages))
+    said = [words(run.training.of_stage(stage)) for stage in range(stages)]
+    return "; then ".join(dict.fromkeys(said))
+
+
+def _optimizer(run: RunConfig, training: TrainingParams) -> str:
+    optimizer, l2 = training.optimizer, run.model.get("weight_decay", 0.0)
     if isinstance(optimizer, SGD):
         words = ["gradient descent", f"momentum {_number(optimizer.momentum)}"]
-        decay, exceptions = 0.0, ""
+        if optimizer.bias_factor != 1:
+            words.append(f"biases at {_number(optimizer.bias_factor)} times the rate")
     else:
         words = ["Adam"]
         if optimizer.betas != BETAS:
             words.append(f"betas {' and '.join(map(_number, optimizer.betas))}")
         if optimizer.epsilon != EPSILON:
             words.append(f"epsilon {_number(optimizer.epsilon)}")
-        decay = optimizer.weight_decay
-        exceptions = " and ".join(optimizer.exceptions).replace("_", " ")
+    decay = optimizer.weight_decay
+    exceptions = " and ".join(optimizer.exceptions).replace("_", " ")
     words.insert(1, _number(run.learning_rate))
     words.append(f"L2 {_number(l2)}" if l2 else "L2 none")
     if decay:
         but = f" but for {exceptions}" if exceptions else ""
-        words.append(f"decoupled decay {_number(decay)}{but}")
+        kind = "decay" if isinstance(optimizer, SGD) else "decoupled decay"
+        words.append(f"{kind} {_number(decay)}{but}")
     return ", ".join(words)
 
 
