@@ -96,7 +96,7 @@ class BPNet(SpanPredictor):
         self.enter(0)
 
     def stage(self, progress: float) -> int:
-        """The second begins after the warm-up; without one there is one stage."""
+        """The second begins after the warm-up; without one, both are trained as the first."""
         return int(progress >= self.config.warmup > 0)
 
     def enter(self, stage: int) -> float:
@@ -174,7 +174,7 @@ def around(
 
 
 def apart(spans: Spans, threshold: float) -> Bool[Tensor, "batch spans"]:
-    """The spans that greedy NMS leaves, where they come best first."""
+    """The spans that greedy NMS leaves, where they come best first: each depends on the last."""
     tiou, _ = shared(spans[:, :, None].float(), spans[:, None].float())
     close = (tiou > threshold).triu(1)
     alive = torch.ones_like(close[:, 0])
@@ -197,12 +197,12 @@ class MatchRating(nn.Module):
 
     def forward(self, encoded: Encoded, batch: Batch, spans: Spans) -> PerSpan:
         """Rate each span alone; the linear layer of the mean is the mean of the linear layer."""
-        spans_of_clips = self.span(means(encoded.clips, spans))
+        candidates = self.span(means(encoded.clips, spans))
         query = summary(encoded.words, self.pool, batch.query_mask)
         if self.concat:
-            fused = beside(spans_of_clips, query, self.fusion)
+            fused = beside(candidates, query, self.fusion)
         else:
-            fused = self.fusion(F.normalize(spans_of_clips * query, dim=-1))
+            fused = self.fusion(F.normalize(candidates * query, dim=-1))
         return self.match(fused).squeeze(-1).float()
 
 
