@@ -48,7 +48,8 @@ class TrainingParams(Frozen):
 
     optimizer: Optimizer
     clip: Clipping
-    stages: tuple[StageParams, ...] = ()  # of a method trained in several, the first ones
+    # Of a method trained in several: the first ones. Else left out, as of most it says nothing.
+    stages: Annotated[tuple[StageParams, ...], Field(exclude_if=lambda one: not one)] = ()
     drop_last: bool
     mask_padding: bool
     precision: Literal["float32", "bfloat16", "float16"]
