@@ -27,8 +27,8 @@ def resolved(params: Params, configs: Mapping[str, type[Frozen]]) -> list[dict[s
         configs: the Config of each method.
 
     Returns:
-        `scale`, `run` (a RunConfig) and `stages`: of each how many epochs it has, and its factor on
-        the learning rate.
+        `scale`, `run` (a RunConfig) and `stages`: of each how many epochs or steps it has, and its
+        factor on the learning rate.
     """
     rows = []
     for scale, datasets in DATASETS.items():
@@ -41,14 +41,13 @@ def resolved(params: Params, configs: Mapping[str, type[Frozen]]) -> list[dict[s
 
 
 def stages(config: RunConfig) -> list[dict[str, Any]]:
-    """Epochs and factor on the rate of each stage of a training; a training in steps has one."""
-    if config.epochs is None:
-        return [{"epochs": 0, "factor": 1.0}]
+    """Length and factor on the rate of each stage of a training; one begins with an epoch."""
+    unit = "epochs" if config.steps is None else "steps"
+    total = config.epochs or config.steps or 0
     with torch.device("meta"):
         model = build(config)
     assert isinstance(model, GroundingModel)
-    places = [model.stage(epoch / config.epochs) for epoch in range(config.epochs)]
+    places = [model.stage(done / total) for done in range(total)]
     return [
-        {"epochs": places.count(stage), "factor": model.enter(stage)}
-        for stage in dict.fromkeys(places)
+        {unit: places.count(stage), "factor": model.enter(stage)} for stage in dict.fromkeys(places)
     ]

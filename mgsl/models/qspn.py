@@ -3,8 +3,8 @@
 Paper       H. Xu, K. He, B. A. Plummer, L. Sigal, S. Sclaroff, K. Saenko. "Multilevel Language and
             Vision Integration for Text-to-Clip Retrieval". AAAI 2019
 Reference   VisionLearningGroup/Text-to-Clip_Retrieval, commit f3c479d: Caffe, for Charades-STA
-            alone, and without the paper's query guidance. It was not run: what is compared is a
-            transcription of its second stage
+            alone, and without the query's guidance. It did not run: a transcription of its second
+            stage is what ours is compared with
 Deviations  The code's: anchors, their labels, both heads of the proposals and their losses; the
             second stage with its matching, captions and losses; proposals at test. The paper's
             guidance is known from descriptions alone; its form here, one layer of attention to the
@@ -27,7 +27,6 @@ Deviations  The code's: anchors, their labels, both heads of the proposals and t
 Notation    x      clips     batch clips hidden        after the convolutions
             a      weights   batch clips               attention of the query to the clips
             v      features  batch proposals feature   of proposals
-            sigma  scores    groups clips sentences    of every clip with every sentence
 """
 
 from typing import Annotated, Literal, NamedTuple, final
@@ -51,7 +50,6 @@ from mgsl.models.parts.segments import (
     anchor_labels,
     centered_anchors,
     head_losses,
-    lengthened,
     moved,
     offsets,
     sample,
@@ -66,7 +64,6 @@ BETAS = (1 / 9, 1.0)  # 1/σ² of the smooth L1 losses of both heads, σ = 3 and
 Clips = Float[Tensor, "batch clips dim"]
 Features = Float[Tensor, "batch segments features"]
 Weight = Annotated[float, Field(ge=0)]
-Rate = Annotated[float, Field(gt=0)]
 MATCHING, BOTH = 1, 2  # after the proposals, number 0
 
 
@@ -101,7 +98,7 @@ class QSPNConfig(Frozen):
     contrasted: Annotated[int, Field(ge=2)]
     joint: bool
     matching_from: Share
-    rates: tuple[Rate, Rate]
+    rates: tuple[Weight, Weight]
     margin: Weight
     ranking: Literal["stated", "as_run"]
     ranking_weight: Weight
@@ -109,8 +106,7 @@ class QSPNConfig(Frozen):
 
     @model_validator(mode="after")
     def _band(self) -> "QSPNConfig":
-        above, below = self.positive_iou, self.negative_iou
-        if below > above:
+        if (below := self.negative_iou) > (above := self.positive_iou):
             raise ValueError(f"anchors would be positive at {above} and negative at {below}")
         return self
 
@@ -140,9 +136,8 @@ class QSPN(GroundingModel):
         self.config = config
         hidden, inputs = config.hidden_dim, config.video_dim
         self.stem = nn.ModuleList([nn.Conv1d(inputs, hidden, 3), nn.Conv1d(hidden, hidden, 3)])
-        self.guidance = None
-        if config.guidance != "none":
-            self.guidance = Guidance(hidden, config.word_dim)
+        guided = config.guidance != "none"
+        self.guidance = Guidance(hidden, config.word_dim) if guided else None
         self.anchor_head = nn.Linear(hidden, 4 * len(config.anchors))
         pooled_dim = hidden if config.pooled == "convolved" else inputs
         self.features = nn.Linear(pooled_dim, config.feature_dim)
@@ -228,22 +223,14 @@ class QSPN(GroundingModel):
         real = mask.repeat_interleave(kinds, dim=1)
         anchors = torch.where(real[..., None], anchors, anchors.new_tensor([0.0, 1.0]))
         with torch.no_grad():
-            segments = self._bounded(anchors, by, count)
+            segments = moved(anchors, by, count)
             confidence = logits[..., 1] - logits[..., 0]
+            keep = min(self.config.proposals, len(self.anchors))
             columns, alive = suppress(
-                segments,
-                confidence,
-                real,
-                threshold=self.config.nms_threshold,
-                keep=min(self.config.proposals, len(self.anchors)),
+                segments, confidence, real, threshold=self.config.nms_threshold, keep=keep
             )
         segments = segments.gather(1, columns[..., None].expand(-1, -1, 2))
         return Proposed(anchors, real, logits, by, segments, alive, confidence.gather(1, columns))
-
-    def _bounded(self, segments: Segments, by: Segments, count: Int[Tensor, " batch"]) -> Segments:
-        """Moved; the logarithm stops where a segment has the length of the longest video."""
-        limit = torch.tensor([torch.inf, self.config.num_clips], device=by.device).log()
-        return moved(segments, torch.minimum(by, limit), count)
 
     def _features(self, batch: Batch, clips: Clips, segments: Segments) -> Features:
         """v of each segment; dropout is for the stage that trains it."""
@@ -252,7 +239,7 @@ class QSPN(GroundingModel):
         return features if self.step == MATCHING else self.dropout(features)
 
     def _refined(self, segments: Segments, by: Segments, count: Int[Tensor, " batch"]) -> Segments:
-        return self._bounded(segments, by.float() * by.new_tensor(SCALES).float(), count)
+        return moved(segments, by.float() * by.new_tensor(SCALES).float(), count)
 
     def _proposal_losses(
         self,
@@ -271,7 +258,6 @@ class QSPN(GroundingModel):
         to = offsets(proposed.anchors, aim)
         logits, by = proposed.anchor_logits, proposed.anchor_offsets
         anchors = head_losses(logits, by, to, drawn, beta=BETAS[0])
-        segments = lengthened(segments)
         tiou, _ = shared(segments, aim)
         foreground = (tiou >= config.foreground_iou) & real
         drawn = sample(foreground, real & ~foreground, config.sampled_proposals)
@@ -295,7 +281,7 @@ class QSPN(GroundingModel):
         with torch.no_grad():
             by = F.pad(outputs[:, :-1, 2:], (0, 0, 0, 1))  # the moment stays as it is
             spans = self._refined(segments, by, batch.video_mask.sum(1))
-            tiou, _ = shared(lengthened(spans), target[:, None])
+            tiou, _ = shared(spans, target[:, None])
             good = (tiou >= config.positive_iou) & real
             good[:, config.positives : -1] = False
             good[:, -1] = True

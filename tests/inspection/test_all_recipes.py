@@ -28,5 +28,11 @@ def test_stages_are_those_of_the_method() -> None:
         {"epochs": 40, "factor": 0.01},
         {"epochs": 40, "factor": 0.0001},
     ]
+    qspn = tiny.run_config("qspn", epochs=None, steps=35_000)
+    sizes = qspn.model | {"matching_from": 0.8571428, "rates": [0.1, 1.0]}
+    assert all_recipes.stages(qspn.model_copy(update={"model": sizes})) == [
+        {"steps": 30_000, "factor": 0.1},
+        {"steps": 5_000, "factor": 1.0},
+    ]
     whole = tiny.run_config("tan_2d", epochs=5)
     assert all_recipes.stages(whole) == [{"epochs": 5, "factor": 1.0}]

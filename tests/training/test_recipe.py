@@ -145,6 +145,36 @@ def test_momentum_moves_as_slow_arithmetic_does() -> None:
     np.testing.assert_allclose(model.weight.detach().numpy(), values, rtol=1e-6)
 
 
+def test_decay_and_the_rate_of_biases_are_those_of_slow_arithmetic() -> None:
+    spec = {"kind": "sgd", "momentum": 0.9, "weight_decay": 0.1, "exceptions": ["biases"],
+            "bias_factor": 2.0}  # fmt: skip
+    model = nn.Linear(3, 2)
+    values = {name: p.detach().clone() for name, p in model.named_parameters()}
+    speed = {name: torch.zeros_like(value) for name, value in values.items()}
+    optimizer = recipe.optimizer(model, config(optimizer=spec, learning_rate=0.01))
+    for rate in (0.01, 0.005, 0.02):
+        recipe.set_rate(optimizer, rate)
+        optimizer.zero_grad()
+        model(torch.randn(4, 3)).square().sum().backward()
+        for name, p in model.named_parameters():
+            assert p.grad is not None
+            decay, factor = (0.0, 2.0) if name == "bias" else (0.1, 1.0)
+            speed[name] = 0.9 * speed[name] + p.grad + decay * values[name]
+            values[name] = values[name] - factor * rate * speed[name]
+        optimizer.step()
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(p.detach(), values[name])
+
+
+def test_a_stage_has_its_own_optimiser_and_clipping() -> None:
+    spec = {"kind": "sgd", "momentum": 0.9}
+    run = config(stages=[{"optimizer": spec, "clip": {"kind": "none"}}])
+    kinds = [type(recipe.optimizer(nn.Linear(2, 2), run, stage)) for stage in range(3)]
+    assert kinds == [torch.optim.SGD, torch.optim.Adam, torch.optim.Adam]
+    clips = [run.training.of_stage(stage).clip.kind for stage in range(3)]
+    assert clips == ["none", "norm", "norm"]
+
+
 def test_decay_spares_biases_and_layer_norms_and_nothing_else() -> None:
     spec = Adam(
         kind="adam", betas=(0.9, 0.999), epsilon=1e-6, weight_decay=0.01,

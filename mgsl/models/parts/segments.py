@@ -13,7 +13,7 @@ from torch import Tensor
 Segments = Float[Tensor, "batch segments 2"]
 PerSegment = Float[Tensor, "batch segments"]
 Marks = Bool[Tensor, "batch segments"]
-LEAST = 1e-3  # of a length that is divided by
+LEAST = 1e-3  # of a length
 
 
 def centered_anchors(num_clips: int, lengths: Sequence[int]) -> Float[Tensor, "segments 2"]:
@@ -31,12 +31,14 @@ def offsets(of: Segments, to: Float[Tensor, "batch #segments 2"]) -> Segments:
 
 
 def moved(segments: Segments, by: Segments, count: Int[Tensor, " batch"]) -> Segments:
-    """Segments moved by offsets, and cut off at the ends of videos of so many clips."""
+    """Segments moved by offsets, cut off at the ends of videos of so many clips; some is left."""
     length = segments[..., 1] - segments[..., 0]
     middle = segments.mean(-1) + by[..., 0] * length
-    half = length * by[..., 1].exp() / 2
-    ends = torch.stack([middle - half, middle + half], dim=-1).clamp(min=0)
-    return torch.minimum(ends, count[:, None, None])
+    most = count[:, None].to(middle.dtype)
+    half = torch.minimum(length * by[..., 1].exp() / 2, most)  # no number is too large
+    start = torch.minimum((middle - half).clamp(min=0), most - LEAST)
+    end = torch.minimum(torch.maximum(middle + half, start + LEAST), most)
+    return torch.stack([start, end], dim=-1)
 
 
 def suppress(
@@ -56,7 +58,7 @@ def suppress(
         common = (common - torch.maximum(start, start.gather(1, column))).clamp(min=0)
         union = length + length.gather(1, column) - common
         scores = scores.masked_fill(common > threshold * union, -torch.inf)
-        scores = scores.scatter(1, column, -torch.inf)  # one of no length does not overlap itself
+        scores = scores.scatter(1, column, -torch.inf)
         columns.append(column)
         alive.append(score > -torch.inf)
     return torch.cat(columns, dim=1), torch.cat(alive, dim=1)
@@ -99,12 +101,6 @@ def segment_maxima(
         for place in (start, start + length - 2**level)
     )
     return torch.maximum(left, right)
-
-
-def lengthened(segments: Segments) -> Segments:
-    """None of no length: those end a little later."""
-    start, end = segments.unbind(-1)
-    return torch.stack([start, torch.maximum(end, start + LEAST)], dim=-1)
 
 
 def anchor_labels(tiou: PerSegment, above: float, below: float) -> tuple[Marks, Marks]:

@@ -107,7 +107,8 @@ def _stages(stages: list[dict[str, Any]]) -> str:
     """What the rate is multiplied by in each stage, where there are several."""
     if len(stages) == 1:
         return ""
-    parts = [f"×{_number(s['factor'])} for {_count(s['epochs'], 'epoch')}" for s in stages]
+    unit = "epoch" if "epochs" in stages[0] else "step"
+    parts = [f"×{_number(s['factor'])} for {_count(s[f'{unit}s'], unit)}" for s in stages]
     return f"; besides in {len(stages)} stages: {', '.join(parts)}"
 
 

@@ -74,6 +74,10 @@ def test_every_method_with_code_is_there_at_both_scales() -> None:
         ("DRN", EVERY, "Adam, 0.001, L2 none", "constant; besides in 3 stages: ×1 for 10 epochs, "
          "×0.01 for 40 epochs, ×0.0001 for 40 epochs", "norm of all <= 0.5",
          "90 epochs, batches of 32"),
+        ("QSPN", EVERY, "gradient descent, 0.001, momentum 0.9, biases at 2 times the rate, "
+         "L2 none, decay 0.0005 but for biases; then Adam, 0.001, L2 none",
+         "constant; besides in 2 stages: ×0.1 for 30,000 steps, ×1 for 5,000 steps",
+         "none; then norm of all <= 10", "35,000 steps of 32, full ones only"),
         ("TGN", "TACoS", "Adam, 0.001, L2 1e-5", "×0.1 and back to the best on a plateau of the "
          "validation R@5, IoU=0.7 after NMS at 0.3: taken every 5 epochs, and the oldest of the "
          "last 5 is the best; ends below 1e-5", "norm of each tensor <= 100",
