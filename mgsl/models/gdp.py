@@ -280,7 +280,7 @@ class Branches(nn.Module):
         sums = []
         states = (self.first(neighbours(x * real)).relu() * real).chunk(3, dim=-1)
         for state, tower, output in zip(states, self.towers, self.outputs, strict=True):
-            for layer in tower:
+            for layer in tower:  # type: ignore[attr-defined]
                 state = layer(neighbours(state)).relu() * real
             # A convolution to few numbers: mapped, then added up, not laid side by side.
             before, own, behind = F.pad(output(state), (0, 0, 1, 1)).chunk(3, dim=-1)

@@ -155,7 +155,7 @@ class QSPN(GroundingModel):
         anchors = centered_anchors(config.num_clips, config.anchors)
         self.register_buffer("anchors", anchors, persistent=False)
         self.register_buffer("matched", torch.tensor(False))
-        self.register_load_state_dict_post_hook(lambda *_: self._remember())
+        self.register_load_state_dict_post_hook(lambda *_: self._remember())  # type: ignore[no-untyped-call]
         self.enter(0)
 
     def stage(self, progress: float) -> int:
@@ -197,7 +197,7 @@ class QSPN(GroundingModel):
             real = F.pad(proposed.real, (0, 1), value=True)
             features = self._features(batch, clips, segments)
             outputs = self.proposal_head(features)
-        terms = {}
+        terms: dict[str, Float[Tensor, ""]] = {}
         if self.step != MATCHING:
             terms |= self._proposal_losses(proposed, segments, real, outputs, target)
         if self.step > 0:

@@ -87,8 +87,8 @@ def _descent(model: nn.Module, sgd: SGD, rate: float) -> torch.optim.SGD:
     for name, parameter in model.named_parameters():
         factor = sgd.bias_factor if "bias" in name else 1.0
         decay = 0.0 if name in exceptions else sgd.weight_decay
-        groups.append({"params": [parameter], "weight_decay": decay, "factor": factor})
-    groups = [group | {"lr": rate * group["factor"]} for group in groups]
+        group = {"params": [parameter], "weight_decay": decay, "factor": factor}
+        groups.append(group | {"lr": rate * factor})
     return torch.optim.SGD(groups, lr=rate, momentum=sgd.momentum)
 
 
