@@ -15,7 +15,7 @@ Deviations  Read from the paper's abstract and figures, not from its text. The p
             contexts are narrower than clips, that the three window sizes share what a size of span
             asks and answers, labels (those of 2D-TAN), NMS and recipe. `choices` has the other
             readings. The linear layers between the blocks and the biaffine form follow each other
-            without an activation, as drawn. What a window has beyond the ends of the video is zeros.
+            without an activation, as drawn. What a window has beyond the ends of the video is zero.
             A clip asks a span the same in whichever window it lies, so each is asked once, and a
             window gathers the answers. Memory at 200 clips is that of the pairs of word and clip:
             for each, and each of `pair_dim` dimensions, seven numbers are kept for the backward
