@@ -9,17 +9,18 @@ Deviations  Read from the paper's abstract and figures, not from its text. The p
             form of each window size; the mean of their three maps. From the code of works that it
             names or resembles: the biaffine form (bias on both sides, zero at the start, dropout of
             its inputs), and the block in which tokens attend (scaled softmax, then LayerNorm, ReLU
-            and a linear layer beside a residual). From the authors' other works: encoders and
-            dropout. From another group's reading of it: how words and clips attend. Ours: that
-            spans are means, that contexts are narrower than clips, that the three window sizes
-            share what a size of span asks and answers, labels (those of 2D-TAN), NMS and recipe.
-            `choices` has the other readings. The linear layers between the blocks and the biaffine
-            form follow each other without an activation, as drawn. What a window has beyond the
-            ends of the video is zeros.
+            and a linear layer beside a residual). From the authors' other works: dropout, and
+            encoders, with the LSTM of MGSL-Net and not the GRU of their released code. From another
+            group's reading of it: how words and clips attend. Ours: that spans are means, that
+            contexts are narrower than clips, that the three window sizes share what a size of span
+            asks and answers, labels (those of 2D-TAN), NMS and recipe. `choices` has the other
+            readings. The linear layers between the blocks and the biaffine form follow each other
+            without an activation, as drawn. What a window has beyond the ends of the video is zero.
             A clip asks a span the same in whichever window it lies, so each is asked once, and a
             window gathers the answers. Memory at 200 clips is that of the pairs of word and clip:
-            the step of training holds at most 12 numbers of single precision for each pair and
-            each of `pair_dim` dimensions, and 2 GiB for the rest at the paper's sizes and batch.
+            for each, and each of `pair_dim` dimensions, seven numbers are kept for the backward
+            pass, which forms six more; no weights of attention are, where the framework fuses it.
+            `micro_batches` divides that.
 
 Notation    v, q   clips, words   batch steps dim
             x      pairs          batch words clips pair_dim
