@@ -167,8 +167,9 @@ def _run(params: Params, dataset: str, name: str, configs: Configs) -> RunConfig
     training = params.training.model_dump(mode="json")
     for own in (_recipe(params, block, dataset), changes):
         schedule |= {key: own[key] for key in schedule if key in own}
-        training |= {key: own[key] for key in training if key in own}
-    sizes = merge(sizes, {k: changes[k] for k in changes if k not in schedule | training})
+        training |= {key: own[key] for key in TRAINING_KEYS if key in own}
+    trained = {*RUN_KEYS, *TRAINING_KEYS}
+    sizes = merge(sizes, {k: changes[k] for k in changes if k not in trained})
     fields = configs[method].model_fields
     model = {key: value for key, value in lengths.items() if key in fields} | sizes
     if missing := [key for key in fields if fields[key].is_required() and key not in model]:

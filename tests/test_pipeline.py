@@ -155,7 +155,7 @@ def test_what_is_finished_is_kept_in_one_line_and_forced_to_the_same_bytes(
     before = trainings()
     times = {path: path.stat().st_mtime_ns for path in paths.runs("embedded").rglob("*")}
     train()
-    assert capfd.readouterr().out == "kept: 6 of 6 trainings, which no change concerns\n"
+    assert capfd.readouterr().out == "kept: 7 of 7 trainings, which no change concerns\n"
     assert {path: path.stat().st_mtime_ns for path in times} == times
     train("mgsl_net", again=True)
     out = capfd.readouterr().out
@@ -192,7 +192,7 @@ def test_a_new_seed_is_trained_alone_and_removed_when_it_is_no_longer_listed(
     configure(seeds=[0, 1], ablations=[])
     train()
     out = capfd.readouterr().out
-    assert "kept: 3 of 6 trainings" in out
+    assert "kept: 3 of 7 trainings" in out
     assert trained(out) == {f"{name}, seed 1" for name in METHODS}
     assert {path.name for path in paths.runs("embedded").iterdir()} == set(METHODS)
     configure(seeds=[0], ablations=[])
@@ -213,7 +213,7 @@ def test_a_training_with_a_file_damaged_is_trained_anew(
     path.write_bytes(path.read_bytes()[:-2])
     train()
     out = capfd.readouterr().out
-    assert "kept: 5 of 6 trainings" in out
+    assert "kept: 6 of 7 trainings" in out
     assert trained(out) == {"action_prior, seed 0"}
     assert trainings() == before
 
@@ -231,7 +231,7 @@ def test_what_stops_a_training_leaves_those_that_are_done(
     assert trained(capfd.readouterr().out) == {f"{name}, seed 0" for name in METHODS}
     train()
     out = capfd.readouterr().out
-    assert "kept: 3 of 6 trainings" in out
+    assert "kept: 3 of 7 trainings" in out
     assert "printed: resuming after epoch 2" in out
     assert trainings() == before
     assert not list(paths.UNFINISHED.iterdir())

@@ -24,7 +24,7 @@ from mgsl.records import Batch
 Axis = str | int
 Shapes = list[list[int]]
 Calls = dict[str, tuple[Shapes, Shapes]]  # what went into each module and came out, by its name
-_STRETCH = {"b": 1, "t": 2, "w": 3}  # how much longer each axis is in the second call
+_STRETCH = {"b": 1, "t": 5, "w": 3}  # how much longer in the second call; halves grow otherwise
 _FEW = 2  # queries of a call with real numbers
 
 

@@ -103,8 +103,6 @@ class GDP(GroundingModel):
     """Attend to words, build a pyramid, join its levels, regress densely."""
 
     Config = GDPConfig
-    points: Float[Tensor, " places"]
-    level: Int[Tensor, " places"]
 
     def __init__(self, config: GDPConfig) -> None:
         super().__init__()
@@ -125,18 +123,16 @@ class GDP(GroundingModel):
         self.branches = Branches(dim, config.head_layers, config.levels)
         nn.init.xavier_uniform_(self.encoder.positions.weight)
         self.step = 2 ** (config.levels - 1)  # clips come in multiples of it
-        points, level = places(-(-config.num_clips // self.step) * self.step, config.levels)
-        self.register_buffer("points", points, persistent=False)
-        self.register_buffer("level", level, persistent=False)
 
     def forward(self, batch: Batch) -> Moments:
         """Rank the moments of all places by foreground times confidence."""
         predicted, count = self._predict(batch), batch.video_mask.sum(1)[:, None]
+        points, _ = self._places(batch)
         scores = predicted.foreground.sigmoid() * predicted.confidence.sigmoid()
-        scores = scores.masked_fill(self.points >= count, 0)
+        scores = scores.masked_fill(points >= count, 0)
         scores, order = scores.sort(dim=1, descending=True, stable=True)
         before, after = predicted.distances.unbind(-1)
-        spans = torch.stack([self.points - before, self.points + after], -1) / count[..., None]
+        spans = torch.stack([points - before, points + after], -1) / count[..., None]
         spans = spans.clamp(0, 1).gather(1, order[..., None].expand_as(spans))
         if self.config.pooled_iou is not None:
             pooled = pool(spans, scores > 0, self.config.pooled_iou)
@@ -147,7 +143,8 @@ class GDP(GroundingModel):
         """Foreground or not, of every place; overlap and confidence, of the foreground."""
         config, predicted = self.config, self._predict(batch)
         truth, positive = self._assign(batch)
-        negative = (self.points < batch.video_mask.sum(1)[:, None]) & ~positive
+        points, _ = self._places(batch)
+        negative = (points < batch.video_mask.sum(1)[:, None]) & ~positive
         number = positive.sum().clamp(min=1)
         truth, distances = truth[positive][None], predicted.distances[positive][None]
         iou = distance_iou(truth, distances)
@@ -166,24 +163,32 @@ class GDP(GroundingModel):
 
     def _predict(self, batch: Batch) -> Prediction:
         mask = batch.video_mask
+        points, level = self._places(batch)
         clips = self.encoder(self.video(self.dropout(batch.video)), mask)
         words = self.encoder(self.query(self.dropout(batch.query)), batch.query_mask)
         clips = self.attention(clips, words, mask, batch.query_mask) * mask[..., None]
-        real = (self.points < mask.sum(1)[:, None])[..., None]
+        real = (points < mask.sum(1)[:, None])[..., None]
         x = self.pyramid(F.pad(clips, (0, 0, 0, -clips.shape[1] % self.step)), real)
         if self.graph is not None:
             x = self.graph(x, real)
-        return self.branches(x, real, self.level)
+        return self.branches(x, real, level)
+
+    def _places(self, batch: Batch) -> tuple[Float[Tensor, " places"], Int[Tensor, " places"]]:
+        """Those of the batch's clips, filled up to a multiple of `step`."""
+        clips = -(-batch.video.shape[1] // self.step) * self.step
+        points, level = places(clips, self.config.levels)
+        return points.to(batch.video.device), level.to(batch.video.device)
 
     def _assign(self, batch: Batch) -> tuple[Distances, PlaceMask]:
         """Distances from each place to the moment's ends, and which places answer for it."""
         count = batch.video_mask.sum(1)[:, None]
+        points, level = self._places(batch)
         start, end = (batch.target * count).split(1, dim=1)
-        truth = torch.stack([self.points - start, end - self.points], dim=-1)
-        positive = (truth.amin(-1) >= 0) & (self.points < count)
+        truth = torch.stack([points - start, end - points], dim=-1)
+        positive = (truth.amin(-1) >= 0) & (points < count)
         if self.config.level_edges is not None:
             farther, edges = truth.amax(-1) / count, truth.new_tensor(self.config.level_edges)
-            positive &= torch.bucketize(farther, edges) == self.level
+            positive &= torch.bucketize(farther, edges) == level
         return truth, positive
 
 

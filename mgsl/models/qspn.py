@@ -128,7 +128,6 @@ class QSPN(GroundingModel):
     """Guided proposals, ranked by an LSTM that reads words and proposal together."""
 
     Config = QSPNConfig
-    anchors: Float[Tensor, "anchors 2"]
     matched: Bool[Tensor, ""]  # whether the second stage ranks
 
     def __init__(self, config: QSPNConfig) -> None:
@@ -152,8 +151,6 @@ class QSPN(GroundingModel):
             vocabulary=config.vocabulary,
             dropout=config.dropout,
         )
-        anchors = centered_anchors(config.num_clips, config.anchors)
-        self.register_buffer("anchors", anchors, persistent=False)
         self.register_buffer("matched", torch.tensor(False))
         self.register_load_state_dict_post_hook(lambda *_: self._remember())  # type: ignore[no-untyped-call]
         self.enter(0)
@@ -219,13 +216,14 @@ class QSPN(GroundingModel):
         said = self.anchor_head(clips).unflatten(-1, (kinds, 4)).flatten(1, 2).float()
         logits, by = said.split(2, dim=-1)
         count = mask.sum(1)
-        anchors = torch.minimum(self.anchors.clamp(min=0), count[:, None, None])
+        anchors = centered_anchors(mask.shape[1], self.config.anchors).to(mask.device)
+        anchors = torch.minimum(anchors.clamp(min=0), count[:, None, None])
         real = mask.repeat_interleave(kinds, dim=1)
         anchors = torch.where(real[..., None], anchors, anchors.new_tensor([0.0, 1.0]))
         with torch.no_grad():
             segments = moved(anchors, by, count)
             confidence = logits[..., 1] - logits[..., 0]
-            keep = min(self.config.proposals, len(self.anchors))
+            keep = min(self.config.proposals, anchors.shape[1])
             columns, alive = suppress(
                 segments, confidence, real, threshold=self.config.nms_threshold, keep=keep
             )

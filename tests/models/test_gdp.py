@@ -47,6 +47,7 @@ SIZES = {
     "pooled_iou": None,
 }
 COUNTS = (12, 6, 3)  # of places, level by level
+POINTS, LEVEL = places(12, 3)
 
 
 def net(**changes: object) -> GDP:
@@ -79,7 +80,7 @@ def test_places_lie_in_the_middle_of_what_they_stand_for() -> None:
 def test_foreground_is_every_place_within_the_moment_at_every_level() -> None:
     model = net()
     truth, positive = model._assign(moment(2.5, 6.0))
-    assert model.points[positive[0]].tolist() == [2.5, 3.5, 4.5, 5.5, 3.0, 5.0, 6.0]
+    assert POINTS[positive[0]].tolist() == [2.5, 3.5, 4.5, 5.5, 3.0, 5.0, 6.0]
     assert truth[positive].tolist() == [
         [0.0, 3.5], [1.0, 2.5], [2.0, 1.5], [3.0, 0.5], [0.5, 3.0], [2.5, 1.0], [3.5, 0.0]
     ]  # fmt: skip
@@ -90,14 +91,14 @@ def test_places_behind_the_end_of_a_video_do_not_count() -> None:
     whole = replace(batch, target=torch.tensor([[0.0, 1.0]] * 4))
     positive = model._assign(whole)[1]
     assert positive[0].sum() == sum(COUNTS)
-    assert model.points[positive[1]].tolist() == [*(i + 0.5 for i in range(9)), 1, 3, 5, 7, 2, 6]
+    assert POINTS[positive[1]].tolist() == [*(i + 0.5 for i in range(9)), 1, 3, 5, 7, 2, 6]
 
 
 def test_levels_can_answer_for_moments_of_their_length_alone() -> None:
     model = net(level_edges=[0.25, 0.5])
     for start, end in ((2.0, 5.0), (1.0, 8.0), (0.0, 12.0)):
         positive = model._assign(moment(start, end))[1][0]
-        for x, level, answers in zip(model.points, model.level, positive, strict=True):
+        for x, level, answers in zip(POINTS, LEVEL, positive, strict=True):
             farther = max(x.item() - start, end - x.item()) / 12
             own = 0 if farther <= 0.25 else 1 if farther <= 0.5 else 2
             assert answers.item() == (start <= x <= end and x < 12 and own == level)
@@ -126,7 +127,7 @@ def test_perfect_distances_cost_nothing_and_give_the_moment_from_everywhere() ->
     real = moments.scores[0] > 0
     expected = batch.target[0].expand(int(real.sum()), 2)
     torch.testing.assert_close(moments.spans[0][real], expected)
-    assert set(model.level[positive[0]].tolist()) == {0, 1, 2}
+    assert set(LEVEL[positive[0]].tolist()) == {0, 1, 2}
 
 
 def test_distances_twice_as_long_cost_the_logarithm_of_two() -> None:
@@ -142,7 +143,7 @@ def test_losses_of_the_foreground_are_the_literal_ones(confidence: str) -> None:
     batch = moment(2.1, 8.4)
     predicted = model._predict(batch)
     overlap, quality, number = 0.0, 0.0, 0
-    for place, x in enumerate(model.points.tolist()):
+    for place, x in enumerate(POINTS.tolist()):
         before, after = x - 2.1, 8.4 - x
         if before < 0 or after < 0 or x > 12:
             continue
@@ -164,7 +165,7 @@ def test_centrality_is_one_in_the_middle_and_none_at_the_ends() -> None:
     confidence = torch.full((1, 24), 50.0)
     for sure, cost in (({4.5}, 0.0), ({2.5}, 50.0), ({6.5}, 50.0)):
         truth, positive = model._assign(batch)
-        picked = positive & torch.tensor([x in sure for x in model.points.tolist()])
+        picked = positive & torch.tensor([x in sure for x in POINTS.tolist()])
         prediction = said(model, truth)._replace(confidence=confidence)
         with (
             mock.patch.object(model, "_predict", return_value=prediction),
@@ -301,7 +302,7 @@ def test_answers_are_all_places_by_foreground_times_confidence() -> None:
     moments, predicted = model(batch), model._predict(batch)
     for row, count in enumerate(batch.video_mask.sum(1).tolist()):
         rows = []
-        for place, x in enumerate(model.points.tolist()):
+        for place, x in enumerate(POINTS.tolist()):
             if x < count:
                 left, right = predicted.distances[row, place].tolist()
                 ends = (max(0, (x - left) / count), min(1, (x + right) / count))
