@@ -94,7 +94,7 @@ class DataParams(Frozen):
     """One dataset's features."""
 
     video_dim: Positive
-    vocabulary: Positive | None = None  # its words and the padding, where they were counted
+    vocabulary: Positive  # its words and the padding
     planted: PlantedParams | None = None
 
 

@@ -200,16 +200,15 @@ def _recipe(params: Params, block: ModelParams, dataset: str) -> dict[str, Any]:
 def _lengths(params: Params, dataset: str) -> dict[str, int]:
     """What a method may ask of the dataset, under the names that its Config has for them."""
     setting, slots = params.setting(dataset), params.memory.slots
-    vocabulary = params.data[dataset].vocabulary
-    lengths = {
+    return {
         "num_clips": setting.num_clips,
         "dim": setting.dim,
         "video_dim": params.data[dataset].video_dim,
+        "vocabulary": params.data[dataset].vocabulary,
         "word_dim": params.preparation.word_dim,
         "video_slots": slots or setting.video_slots,
         "query_slots": slots or setting.query_slots,
     }
-    return lengths if vocabulary is None else lengths | {"vocabulary": vocabulary}
 
 
 def _find(params: Params, name: str) -> tuple[str, dict[str, Any]]:

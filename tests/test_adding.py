@@ -108,6 +108,7 @@ DATASET = """    "kitchen_planted": Dataset(
 """
 DATA = """  kitchen_planted:
     video_dim: 8
+    vocabulary: 500
     planted: {signature_from_word: 0.7, background: 0.5, noise: 0.5, seed: 0}
 """
 SETTING = """    kitchen:

@@ -193,14 +193,17 @@ def test_a_name_listed_twice_is_refused(key: tuple[str, ...]) -> None:
 
 def test_a_dataset_without_a_setting_is_refused_with_what_to_write() -> None:
     document = changed(["new_features"], "datasets")
-    document["data"]["new_features"] = {"video_dim": 8}
+    document["data"]["new_features"] = {"video_dim": 8, "vocabulary": 9}
     with pytest.raises(UserError, match=r"'new_features'.*write settings\.embedded\.new_features"):
         parse(document)
 
 
 def test_a_new_dataset_has_the_sizes_of_its_family_or_those_for_every_dataset() -> None:
     document = copy.deepcopy(DOCUMENT)
-    document["data"] |= {"charades_new": {"video_dim": 8}, "kitchen": {"video_dim": 8}}
+    document["data"] |= {
+        "charades_new": {"video_dim": 8, "vocabulary": 9},
+        "kitchen": {"video_dim": 8, "vocabulary": 9},
+    }
     setting = document["settings"]["embedded"]["tacos"]
     document["settings"]["embedded"]["kitchen"] = setting
     block = document["models"]["tgn"]
@@ -211,7 +214,7 @@ def test_a_new_dataset_has_the_sizes_of_its_family_or_those_for_every_dataset() 
 
 def test_a_method_without_a_size_keeps_only_its_dataset_from_running() -> None:
     document = copy.deepcopy(DOCUMENT)
-    document["data"]["kitchen"] = {"video_dim": 8}
+    document["data"]["kitchen"] = {"video_dim": 8, "vocabulary": 9}
     document["settings"]["embedded"]["kitchen"] = document["settings"]["embedded"]["tacos"]
     del document["models"]["tgn"]["choices"]["anchors"]
     resolved = resolving.resolve_all(parse(document), CONFIGS)

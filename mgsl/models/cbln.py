@@ -106,7 +106,7 @@ class CBLN(GroundingModel):
         super().__init__()
         self.config, dim = config, config.hidden_dim
         self.video, self.query = (
-            Encoder(
+            AlignedEncoder(
                 inputs,
                 dim,
                 heads=config.heads,
@@ -196,7 +196,7 @@ def labels(
     return ((tiou - window[0]) / (window[1] - window[0])).clamp(0, 1)
 
 
-class Encoder(nn.Module):
+class AlignedEncoder(nn.Module):
     """A linear layer, self-attention and a BiLSTM."""
 
     def __init__(self, inputs: int, dim: int, *, heads: int, layers: int, dropout: float) -> None:

@@ -90,7 +90,7 @@ class GDPConfig(Frozen):
         return self
 
 
-class Prediction(NamedTuple):
+class PlacePrediction(NamedTuple):
     """What is said of each place; foreground and confidence before the sigmoid."""
 
     foreground: PerPlace
@@ -114,7 +114,7 @@ class GDP(GroundingModel):
             dim=dim, heads=config.heads, positions=config.positions, dropout=config.dropout
         )
         self.attention = ContextQueryAttention(dim=dim, dropout=config.dropout)
-        self.pyramid = Pyramid(dim, config.levels)
+        self.pyramid = PlacePyramid(dim, config.levels)
         self.graph: SceneGraph | FrameGraph | None = None
         if config.graph == "scene":
             self.graph = SceneGraph(dim, config.graph_layers, config.scenes)
@@ -161,7 +161,7 @@ class GDP(GroundingModel):
             "confidence": config.confidence_weight * confidence / number,
         }
 
-    def _predict(self, batch: Batch) -> Prediction:
+    def _predict(self, batch: Batch) -> PlacePrediction:
         mask = batch.video_mask
         points, level = self._places(batch)
         clips = self.encoder(self.video(self.dropout(batch.video)), mask)
@@ -239,7 +239,7 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
-class Pyramid(nn.Module):
+class PlacePyramid(nn.Module):
     """Halve the places level by level, and hand what the coarse levels know down to the fine ones.
 
     C_l+1 = ReLU(conv(C_l)),  S_l = ReLU(lateral(C_l)) + doubled S_l+1,  P_l = ReLU(conv(S_l))
@@ -280,7 +280,7 @@ class Branches(nn.Module):
         self.biases = nn.Parameter(torch.zeros(sum(sizes)))
         self.scales = nn.Parameter(torch.ones(levels))
 
-    def forward(self, x: Places, real: Real, level: Int[Tensor, " places"]) -> Prediction:
+    def forward(self, x: Places, real: Real, level: Int[Tensor, " places"]) -> PlacePrediction:
         """A distance is the exponential of what comes out, times the scale of its level."""
         sums = []
         states = (self.first(neighbours(x * real)).relu() * real).chunk(3, dim=-1)
@@ -292,4 +292,4 @@ class Branches(nn.Module):
             sums.append(before[:, :-2] + own[:, 1:-1] + behind[:, 2:])
         said = (torch.cat(sums, dim=-1) + self.biases).float()
         distances = (self.scales[level][:, None] * said[..., 1:3]).exp()
-        return Prediction(said[..., 0], distances, said[..., 3])
+        return PlacePrediction(said[..., 0], distances, said[..., 3])

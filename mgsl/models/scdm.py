@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from mgsl.fields import Frozen, NonNegative, Positive, Probability, Share
 from mgsl.models.parts.base import GroundingModel
+from mgsl.models.parts.convolution import Convolution
 from mgsl.models.parts.layers import permute_steps, reversal
 from mgsl.models.parts.windows import shared
 from mgsl.models.parts.word_attention import WordAttention
@@ -291,23 +292,6 @@ class ModulatedBlock(nn.Module):
         scale, shift = (layer(context).tanh() for layer in self.modulation)
         normal = F.instance_norm(x.mT, eps=1e-6).mT
         return self.convolution((scale * normal + shift).relu())
-
-
-class Convolution(nn.Conv1d):
-    """Of channels that lie side by side, as one matrix product.
-
-    A map is as long before as after; if the stride is 2, half as long and padded on the right
-    alone. On a CPU, maps of a few cells take a fraction of the time of the framework's own.
-    """
-
-    def forward(self, x: Cells) -> Float[Tensor, "batch cells_after outputs"]:
-        """Each cell beside its neighbours, times the kernel."""
-        (kernel,), (stride,) = self.kernel_size, self.stride
-        around = (0, 1) if stride == 2 else (kernel // 2, kernel // 2)
-        x = F.pad(x, (0, 0, *around))
-        last = x.shape[1] - kernel + 1
-        neighbours = torch.cat([x[:, i : i + last : stride] for i in range(kernel)], dim=-1)
-        return F.linear(neighbours, self.weight.transpose(1, 2).flatten(1), self.bias)
 
 
 class LevelHead(nn.Module):

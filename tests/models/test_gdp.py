@@ -15,8 +15,8 @@ from mgsl.models.gdp import (
     GDP,
     Branches,
     GDPConfig,
-    Prediction,
-    Pyramid,
+    PlacePrediction,
+    PlacePyramid,
     class_loss,
     places,
     pool,
@@ -61,10 +61,10 @@ def moment(start: float, end: float, clips: int = 12) -> Batch:
     return replace(batch, target=torch.tensor([[start, end]]) / clips)
 
 
-def said(model: GDP, distances: Tensor) -> Prediction:
+def said(model: GDP, distances: Tensor) -> PlacePrediction:
     """A prediction of these distances, with every place as sure as any."""
     even = torch.zeros(distances.shape[:2])
-    return Prediction(even, distances, even)
+    return PlacePrediction(even, distances, even)
 
 
 def test_places_lie_in_the_middle_of_what_they_stand_for() -> None:
@@ -205,7 +205,7 @@ def convolution(layer: nn.Linear, x: Tensor, stride: int = 1) -> Tensor:
 
 def test_the_pyramid_is_the_literal_one() -> None:
     torch.manual_seed(0)
-    model, clips = Pyramid(6, 3), torch.randn(1, 8, 6)
+    model, clips = PlacePyramid(6, 3), torch.randn(1, 8, 6)
     points = places(8, 3)[0]
     levels = [clips[0].T]
     for halve in model.halves:

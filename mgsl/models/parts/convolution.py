@@ -1,4 +1,4 @@
-"""Convolutions over clips of which only the real ones count."""
+"""Convolutions over clips, whose channels lie side by side, as matrix products."""
 
 from collections.abc import Sequence
 
@@ -38,3 +38,22 @@ def convolve(
     bias = torch.cat([layer.bias for layer in layers])  # type: ignore[misc]
     joint = F.linear(neighbours, torch.cat(weights), bias)
     return joint.split([len(weight) for weight in weights], dim=-1)
+
+
+class Convolution(nn.Conv1d):
+    """Of channels that lie side by side, as one matrix product.
+
+    A map is as long before as after; if the stride is 2, half as long and padded on the right
+    alone. On a CPU, maps of a few cells take a fraction of the time of the framework's own.
+    """
+
+    def forward(
+        self, x: Float[Tensor, "batch cells dim"]
+    ) -> Float[Tensor, "batch cells_after outputs"]:
+        """Each cell beside its neighbours, times the kernel."""
+        (kernel,), (stride,) = self.kernel_size, self.stride
+        around = (0, 1) if stride == 2 else (kernel // 2, kernel // 2)
+        x = F.pad(x, (0, 0, *around))
+        last = x.shape[1] - kernel + 1
+        neighbours = torch.cat([x[:, i : i + last : stride] for i in range(kernel)], dim=-1)
+        return F.linear(neighbours, self.weight.transpose(1, 2).flatten(1), self.bias)
