@@ -202,6 +202,7 @@ def _lengths(params: Params, dataset: str) -> dict[str, int]:
     setting, slots = params.setting(dataset), params.memory.slots
     return {
         "num_clips": setting.num_clips,
+        "positions": max(setting.num_clips, setting.max_words),
         "dim": setting.dim,
         "video_dim": params.data[dataset].video_dim,
         "vocabulary": params.data[dataset].vocabulary,

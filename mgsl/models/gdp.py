@@ -59,7 +59,6 @@ class GDPConfig(Frozen):
     With `pooled_iou` the first answer reaches as far as all that overlap the best one by as much.
     """
 
-    num_clips: Positive
     video_dim: Positive
     word_dim: Positive
     hidden_dim: Positive
@@ -82,8 +81,6 @@ class GDPConfig(Frozen):
     def _possible(self) -> "GDPConfig":
         if self.hidden_dim % self.heads:
             raise ValueError(f"hidden_dim={self.hidden_dim} is no multiple of heads={self.heads}")
-        if self.positions < self.num_clips:
-            raise ValueError(f"positions={self.positions} are fewer than clips, {self.num_clips}")
         edges = list(self.level_edges or [])
         if edges and (len(edges) != self.levels - 1 or edges != sorted(set(edges))):
             raise ValueError(f"level_edges must be {self.levels - 1} that ascend, got {edges}")

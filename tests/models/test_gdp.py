@@ -27,7 +27,6 @@ from mgsl.records import Batch
 from tests import tiny
 
 SIZES = {
-    "num_clips": 12,
     "video_dim": tiny.VIDEO_DIM,
     "word_dim": 8,
     "hidden_dim": 16,
@@ -105,7 +104,7 @@ def test_levels_can_answer_for_moments_of_their_length_alone() -> None:
 
 
 def test_a_moment_longer_than_a_clip_has_foreground_and_a_short_one_costs_a_finite_loss() -> None:
-    model = net(levels=4, num_clips=16)
+    model = net(levels=4)
     batch = tiny.batch(1)
     video, mask = torch.randn(1, 16, tiny.VIDEO_DIM), torch.ones(1, 16).bool()
     batch = replace(batch, video=video, video_mask=mask)
@@ -336,7 +335,7 @@ def test_only_the_first_answer_is_pooled() -> None:
 
 
 def test_clips_are_padded_to_what_the_levels_divide_by() -> None:
-    model, batch = net(num_clips=10), tiny.batch()
+    model, batch = net(), tiny.batch()
     batch = replace(batch, video=batch.video[:, :10], video_mask=batch.video_mask[:, :10])
     assert (model(batch).scores > 0).sum(1).tolist() == [10 + 5 + 2, *[9 + 4 + 2] * 3]
 
@@ -349,7 +348,7 @@ def test_it_is_about_as_large_as_it_was_reckoned(
 ) -> None:
     """With four levels and two graph layers; nothing was published."""
     model = net(
-        num_clips=clips, video_dim=video_dim, word_dim=300, hidden_dim=128, heads=8,
+        video_dim=video_dim, word_dim=300, hidden_dim=128, heads=8,
         positions=clips, head_layers=4, levels=4, graph="frame", graph_layers=2,
     )  # fmt: skip
 
@@ -363,7 +362,7 @@ def test_it_is_about_as_large_as_it_was_reckoned(
     assert count(model.graph) == pytest.approx(0.07, abs=0.005)
 
 
-@pytest.mark.parametrize("changes", [{"heads": 3}, {"positions": 11}, {"level_edges": [0.5]}])
+@pytest.mark.parametrize("changes", [{"heads": 3}, {"level_edges": [0.5]}])
 def test_sizes_that_do_not_fit_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(UserError, match=next(iter(changes))):
         net(**changes)
