@@ -53,7 +53,7 @@ def test_readme_is_what_the_committed_reports_give() -> None:
 
 def test_readme_is_read_in_three_minutes_and_has_a_block_for_each_template() -> None:
     text = (ROOT / README).read_text()
-    assert len(text.splitlines()) <= 120
+    assert len(text.splitlines()) <= 130  # a row for each of fifteen methods
     names = re.findall(r"<!-- mgsl:(\w+) -->", text)
     assert sorted(names) == sorted(path.stem for path in TEMPLATES.iterdir())
     assert re.findall(r"<!-- /mgsl:(\w+) -->", text) == names
