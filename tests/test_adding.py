@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -153,11 +154,11 @@ def repository(tmp_path: Path) -> Path:
 def choose(repository: Path, **lists: str) -> None:
     """Change what params.yaml says is run."""
     path = repository / "params.yaml"
-    lines = path.read_text().splitlines()
+    text = path.read_text()
     for key, value in lists.items():
-        (index,) = (i for i, line in enumerate(lines) if line.startswith(f"{key}:"))
-        lines[index] = f"{key}: {value}"
-    path.write_text("\n".join(lines) + "\n")
+        text, count = re.subn(rf"^{key}:.*\n(?: .*\n)*", f"{key}: {value}\n", text, flags=re.M)
+        assert count == 1, key
+    path.write_text(text)
 
 
 def steps(dataset: str, method: str, *exhibits: str) -> list[str]:
