@@ -112,8 +112,9 @@ DATA = """  kitchen_planted:
     vocabulary: 500
     planted: {signature_from_word: 0.7, background: 0.5, noise: 0.5, seed: 0}
 """
+# As many clips as the longest anchor that methods have where a dataset says nothing of its own.
 SETTING = """    kitchen:
-      {num_clips: 12, max_words: 8, dim: 8, video_slots: 8, query_slots: 8, epochs: 1,
+      {num_clips: 128, max_words: 8, dim: 8, video_slots: 8, query_slots: 8, epochs: 1,
        batch_size: 8, learning_rate: 0.002, schedule: {kind: constant}}
 """
 CARD = """
