@@ -37,9 +37,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from mgsl.fields import Positive, Probability, Share
+from mgsl.models.parts.context_query import Encoded
 from mgsl.models.parts.span_prediction import (
     Clips,
-    Encoded,
     SpanConfig,
     SpanPrediction,
     SpanPredictor,

@@ -33,9 +33,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from mgsl.fields import Frozen, Positive, Probability, Share
-from mgsl.models.parts.base import GroundingModel
-from mgsl.models.parts.context_query import ContextQueryAttention, SharedEncoder
-from mgsl.models.parts.layers import Dropout
+from mgsl.models.parts.context_query import ContextQueryModel
 from mgsl.models.parts.per_clip import distance_iou
 from mgsl.models.parts.place_graphs import FrameGraph, SceneGraph
 from mgsl.records import Batch, Moments
@@ -96,21 +94,22 @@ class PlacePrediction(NamedTuple):
 
 
 @final
-class GDP(GroundingModel):
+class GDP(ContextQueryModel):
     """Attend to words, build a pyramid, join its levels, regress densely."""
 
     Config = GDPConfig
 
     def __init__(self, config: GDPConfig) -> None:
-        super().__init__()
-        self.config, dim = config, config.hidden_dim
-        self.video = nn.Linear(config.video_dim, dim)
-        self.query = nn.Linear(config.word_dim, dim)
-        self.dropout = Dropout(config.dropout)
-        self.encoder = SharedEncoder(
-            dim=dim, heads=config.heads, positions=config.positions, dropout=config.dropout
+        dim = config.hidden_dim
+        super().__init__(
+            video_dim=config.video_dim,
+            word_dim=config.word_dim,
+            dim=dim,
+            heads=config.heads,
+            positions=config.positions,
+            dropout=config.dropout,
         )
-        self.attention = ContextQueryAttention(dim=dim, dropout=config.dropout)
+        self.config = config
         self.pyramid = PlacePyramid(dim, config.levels)
         self.graph: SceneGraph | FrameGraph | None = None
         if config.graph == "scene":
@@ -161,9 +160,7 @@ class GDP(GroundingModel):
     def _predict(self, batch: Batch) -> PlacePrediction:
         mask = batch.video_mask
         points, level = self._places(batch)
-        clips = self.encoder(self.video(self.dropout(batch.video)), mask)
-        words = self.encoder(self.query(self.dropout(batch.query)), batch.query_mask)
-        clips = self.attention(clips, words, mask, batch.query_mask) * mask[..., None]
+        clips = self.encode(batch).clips * mask[..., None]
         real = (points < mask.sum(1)[:, None])[..., None]
         x = self.pyramid(F.pad(clips, (0, 0, 0, -clips.shape[1] % self.step)), real)
         if self.graph is not None:

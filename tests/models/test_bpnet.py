@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from mgsl.errors import UserError
 from mgsl.models import MODELS, build
 from mgsl.models.bpnet import BPNet, BPNetConfig, MatchRating, apart, around, means
-from mgsl.models.parts.span_prediction import Encoded, best_cell
+from mgsl.models.parts.context_query import Encoded
+from mgsl.models.parts.span_prediction import best_cell
 from mgsl.models.parts.windows import shared
 from mgsl.models.vslnet import VSLNet, VSLNetConfig
 from mgsl.parsing import parse

@@ -1,11 +1,15 @@
 """Clips and words encoded by the same layers, then shown to each other: VSLNet, BPNet and GDP."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.layers import Dropout, masked_softmax
+from mgsl.records import Batch
 
 KERNEL, CONVOLUTIONS = 7, 4  # of the shared encoder
 EPSILON = 1e-6  # of layer normalisation
@@ -97,3 +101,40 @@ class ContextQueryAttention(nn.Module):
 
     def _similarity(self, clips: Clips, words: Words) -> Float[Tensor, "batch clips words"]:
         return (clips * self.of_both + self.of_word) @ words.mT + (clips @ self.of_clip)[..., None]
+
+
+class Encoded(NamedTuple):
+    """Clips that have attended to the words, and the words as they were encoded before."""
+
+    clips: Clips
+    words: Words
+
+
+class ContextQueryModel(GroundingModel):
+    """What comes before the question where the moment is; the methods go on from there.
+
+    Args:
+        video_dim: of a clip's features.
+        word_dim: of a word's vector.
+        dim: of both once they are encoded, a multiple of `heads`.
+        heads: of the encoder's attention.
+        positions: of the longest video or query.
+        dropout: in [0, 1).
+    """
+
+    def __init__(
+        self, *, video_dim: int, word_dim: int, dim: int, heads: int, positions: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.video = nn.Linear(video_dim, dim)
+        self.query = nn.Linear(word_dim, dim)
+        self.dropout = Dropout(dropout)
+        self.encoder = SharedEncoder(dim=dim, heads=heads, positions=positions, dropout=dropout)
+        self.attention = ContextQueryAttention(dim=dim, dropout=dropout)
+
+    def encode(self, batch: Batch) -> Encoded:
+        """Clips and words by the same layers, then each clip in the light of the words."""
+        clips = self.encoder(self.video(self.dropout(batch.video)), batch.video_mask)
+        words = self.encoder(self.query(self.dropout(batch.query)), batch.query_mask)
+        attended = self.attention(clips, words, batch.video_mask, batch.query_mask)
+        return Encoded(attended, words)

@@ -12,9 +12,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from mgsl.fields import Frozen, Positive, Probability
-from mgsl.models.parts.base import GroundingModel
-from mgsl.models.parts.context_query import ContextQueryAttention, SharedEncoder
-from mgsl.models.parts.layers import Dropout, masked_softmax
+from mgsl.models.parts.context_query import ContextQueryModel, Encoded
+from mgsl.models.parts.layers import masked_softmax
 from mgsl.records import Batch
 
 Steps = Float[Tensor, "batch steps dim"]
@@ -53,13 +52,6 @@ class SpanConfig(Frozen):
         return self
 
 
-class Encoded(NamedTuple):
-    """Clips that have attended to the words, and the words as they were encoded before."""
-
-    clips: Clips
-    words: Words
-
-
 class SpanPrediction(NamedTuple):
     """What is said of each clip, before sigmoid and softmax; padded clips have the least number."""
 
@@ -68,22 +60,23 @@ class SpanPrediction(NamedTuple):
     end: PerClip
 
 
-class SpanPredictor(GroundingModel):
+class SpanPredictor(ContextQueryModel):
     """Encode clips and words alike, let them attend to each other, classify first and last clip."""
 
     config: SpanConfig
     cells: Int[Tensor, "2 cells"]
 
     def __init__(self, config: SpanConfig) -> None:
-        super().__init__()
-        self.config, dim = config, config.hidden_dim
-        self.video = nn.Linear(config.video_dim, dim)
-        self.query = nn.Linear(config.word_dim, dim)
-        self.dropout = Dropout(config.dropout)
-        self.encoder = SharedEncoder(
-            dim=dim, heads=config.heads, positions=config.positions, dropout=config.dropout
+        dim = config.hidden_dim
+        super().__init__(
+            video_dim=config.video_dim,
+            word_dim=config.word_dim,
+            dim=dim,
+            heads=config.heads,
+            positions=config.positions,
+            dropout=config.dropout,
         )
-        self.attention = ContextQueryAttention(dim=dim, dropout=config.dropout)
+        self.config = config
         self.pool = nn.Linear(dim, 1, bias=False)
         self.concatenation = nn.Linear(2 * dim, dim)
         self.highlight = nn.Linear(dim, 1)
@@ -95,13 +88,6 @@ class SpanPredictor(GroundingModel):
             nn.init.xavier_uniform_(self.encoder.positions.weight)
         cells = torch.triu_indices(config.num_clips, config.num_clips)
         self.register_buffer("cells", cells, persistent=False)
-
-    def encode(self, batch: Batch) -> Encoded:
-        """Everything that comes before the question where the moment is."""
-        clips = self.encoder(self.video(self.dropout(batch.video)), batch.video_mask)
-        words = self.encoder(self.query(self.dropout(batch.query)), batch.query_mask)
-        attended = self.attention(clips, words, batch.video_mask, batch.query_mask)
-        return Encoded(attended, words)
 
     def locate(self, encoded: Encoded, batch: Batch) -> SpanPrediction:
         """Highlight the clips in the light of the whole query, then look for both ends."""
