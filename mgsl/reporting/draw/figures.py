@@ -16,6 +16,7 @@ from matplotlib.figure import Figure, SubFigure
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.reporting.draw.style import style
+from mgsl.reporting.draw.templating import statement
 
 # It finds the one date that every figure has too early, and says so wherever a figure is drawn.
 logging.getLogger("fontTools").setLevel(logging.ERROR)
@@ -26,11 +27,16 @@ _DOTS_PER_INCH = 200
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure with the sentences that have to stand below it."""
+    """A figure with the sentences that have to stand beside it.
+
+    `statement` is its result in a sentence, made of the numbers it shows: what stands under the
+    title of the page, and what a screen reader says in place of the image.
+    """
 
     figure: Figure
     title: str
     caption: str
+    statement: str = ""
 
 
 def show(drawing: Drawing) -> None:
@@ -92,12 +98,14 @@ def _number_ids(svg: bytes) -> bytes:
 
 
 def to_html(drawing: Drawing) -> str:
-    """A `figure` that holds its image within itself."""
+    """Its statement, then a `figure` that holds its image within itself."""
     image = base64.b64encode(render(drawing, "svg")).decode()
+    words = html.escape(drawing.statement or drawing.title)
     return (
+        f"{statement(drawing.statement)}"
         '<figure class="drawing">\n<div class="scroll" tabindex="0" role="region" '
         'aria-label="Figure, scrolls sideways">'
-        f'<img alt="{html.escape(drawing.title)}" src="data:image/svg+xml;base64,{image}"></div>\n'
+        f'<img alt="{words}" src="data:image/svg+xml;base64,{image}"></div>\n'
         f"<figcaption>{html.escape(drawing.caption)}</figcaption>\n</figure>\n"
     )
 

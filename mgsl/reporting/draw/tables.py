@@ -16,7 +16,7 @@ from markupsafe import Markup
 from mgsl.evaluation.intervals import Measured
 from mgsl.files import atomic_path, write_text
 from mgsl.reporting.draw import latex, markdown
-from mgsl.reporting.draw.templating import fill
+from mgsl.reporting.draw.templating import fill, statement
 
 DASH = "–"  # not printed, or not run: never a zero
 DITTO = "″"  # the printed number in the row above
@@ -61,7 +61,8 @@ class Table:
     """A table of numbers.
 
     `rows` pairs the name of each row with its cells, in the order of all `columns`; `tidy` holds
-    the same numbers one a row; `stub` heads the names of the rows.
+    the same numbers one a row; `stub` heads the names of the rows; `statement` is its result in a
+    sentence, made of those numbers.
     """
 
     template: ClassVar = "table"
@@ -70,6 +71,7 @@ class Table:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     tidy: pd.DataFrame
     stub: str = "Method"
+    statement: str = ""
 
     def __post_init__(self) -> None:
         width = sum(len(block.names) for block in self.columns)
@@ -135,7 +137,7 @@ class TextTable:
     """A table of sentences.
 
     Rows with the same first column are neighbours and stand under it as a heading. `widths` are the
-    shares of the other columns in LaTeX.
+    shares of the other columns in LaTeX; `statement` is its result in a sentence.
     """
 
     template: ClassVar = "text_table"
@@ -143,6 +145,7 @@ class TextTable:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     widths: tuple[float, ...]
+    statement: str = ""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -215,12 +218,12 @@ def to_latex(table: AnyTable) -> str:
 
 
 def to_html(table: AnyTable) -> str:
-    """A `figure` that needs no style to be read.
+    """Its statement, then a `figure` that needs no style to be read.
 
     Numbers stand in a container that scrolls. Sentences wrap, and on a narrow screen each cell is a
     paragraph.
     """
-    return fill(f"{table.template}.html", table=table)
+    return statement(table.statement) + Markup(fill(f"{table.template}.html", table=table))
 
 
 def signed(points: float, digits: int = 2) -> str:

@@ -22,6 +22,11 @@ def fill(name: str, **values: Any) -> str:
     return _environment(Path(name).suffix).get_template(name).render(values)
 
 
+def statement(text: str) -> Markup:
+    """The result of an exhibit in a sentence, as a page shows it; nothing where there is none."""
+    return Markup('<p class="statement">{}</p>\n').format(text) if text else Markup()
+
+
 @functools.cache
 def _environment(suffix: str) -> jinja2.Environment:
     tags: dict[str, Any] = {}

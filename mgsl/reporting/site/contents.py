@@ -1,5 +1,7 @@
 """What the front page lists: exhibits, section by section, each with its claim and its files."""
 
+import html
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +15,15 @@ DOWNLOADS = {
     "csv": "CSV", "tex": "LaTeX", "md": "Markdown", "svg": "SVG", "pdf": "PDF", "png": "PNG"
 }  # fmt: skip
 
+STATEMENT = re.compile(r'<p class="statement">(.*?)</p>\n?', re.S)
+
 
 @dataclass(frozen=True)
 class Exhibit:
-    """What the front page says of one exhibit; `image` is None where it is a table."""
+    """What the front page says of one exhibit; `image` is None where it is a table.
+
+    `statement` is its result in a sentence, as its page shows it; empty before there is a page.
+    """
 
     name: str
     title: str
@@ -24,6 +31,7 @@ class Exhibit:
     files: tuple[str, ...]
     image: str | None
     caption: str
+    statement: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,19 @@ def describe(name: str) -> Exhibit:
     )
     image = f"{name}.svg" if f"{name}.svg" in files else None
     caption = _caption(paths.EXHIBITS / image) if image else ""
-    return Exhibit(name, title, claim, files, image, caption)
+    page = paths.EXHIBITS / f"{name}.html"
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    return Exhibit(name, title, claim, files, image, caption, statement(text))
+
+
+def statement(page: str) -> str:
+    """The result that a page states, as plain text; the first one, and empty where there is none.
+
+    Args:
+        page: its HTML, or that of an executed notebook.
+    """
+    match = STATEMENT.search(page)
+    return html.unescape(match[1]) if match else ""
 
 
 def kind(file: str) -> str:

@@ -40,8 +40,9 @@ def write_page(
     """
     exhibit = contents.describe(name)
     page = environment().get_template("exhibit.html").render(
-        title=exhibit.title, name=name, body=body, code=code, files=exhibit.files,
-        sources=sources, stamps=made_from, unpromised=stamps.unpromised(made_from),
+        title=exhibit.title, name=name, body=_lead_with_statement(body), code=code,
+        files=exhibit.files, sources=sources, stamps=made_from,
+        unpromised=stamps.unpromised(made_from),
     )  # fmt: skip
     write_text(paths.EXHIBITS / f"{name}.html", page)
 
@@ -80,3 +81,12 @@ def build_index(exhibits: Mapping[str, Sequence[str]], datasets: Sequence[str]) 
     ):
         text = environment().get_template(template).render(headline=headline, **values)
         write_text(paths.REPORTS / target, text)
+
+
+def _lead_with_statement(body: str) -> str:
+    """The body with its first statement right under its title."""
+    match = contents.STATEMENT.search(body)
+    if not match:
+        return body
+    rest = body[: match.start()] + body[match.end() :]
+    return rest.replace("</h1>", f"</h1>\n{match[0]}", 1)

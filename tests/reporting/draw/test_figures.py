@@ -1,6 +1,7 @@
 """Figures show what the artefacts hold, in the same bytes each time; no text lies on another."""
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +20,7 @@ from mgsl.reporting.exhibits import (
     training_curve,
 )
 from mgsl.reporting.read.results import Results
+from mgsl.reporting.site import contents
 from tests.reporting import report_workspace
 
 EXHIBITS = [figure_1a, figure_1b, figure_6, long_tail, training_curve, embedded_dataset]
@@ -149,3 +151,11 @@ def test_a_missing_training_is_named(root: Path) -> None:
     path.unlink()
     with pytest.raises(UserError, match=r"runs/printed/0/curve.csv is missing: run `dvc repro`"):
         training_curve.draw(["charades_actions"])
+
+
+def test_a_statement_stands_before_its_figure_and_in_place_of_the_image() -> None:
+    drawing = figure_1a.draw(["embedded"])
+    page = figures.to_html(replace(drawing, statement="Rare costs < 5 & “more”."))
+    assert page.startswith('<p class="statement">Rare costs &lt; 5 &amp; “more”.</p>')
+    assert '<img alt="Rare costs &lt; 5 &amp; “more”." src=' in page
+    assert contents.statement(page) == "Rare costs < 5 & “more”."
