@@ -11,6 +11,7 @@ from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.reporting.draw import tables
 from mgsl.reporting.read import stamps
+from mgsl.reporting.read.kept_records import KeptSource
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.read.stamps import Stamp
 from mgsl.reporting.site import contents, front_page
@@ -27,7 +28,11 @@ LEAD = (
 
 
 def write_page(
-    name: str, body: str, code: str, sources: Sequence[Results], made_from: Sequence[Stamp]
+    name: str,
+    body: str,
+    code: str,
+    sources: Sequence[Results | KeptSource],
+    made_from: Sequence[Stamp],
 ) -> None:
     """Write the page of one exhibit, beside its tables and figures.
 
@@ -35,13 +40,14 @@ def write_page(
         name: of the exhibit.
         body: the executed notebook as an HTML fragment.
         code: the notebook's code, shown on demand.
-        sources: the datasets that the notebook was run on.
+        sources: the datasets of which it shows numbers; several may be one dataset.
         made_from: what `stamps.of_page` returned for them.
     """
     exhibit = contents.describe(name)
+    by_dataset = {source.dataset: source for source in sources}
     page = environment().get_template("exhibit.html").render(
         title=exhibit.title, name=name, body=_lead_with_statement(body), code=code,
-        files=exhibit.files, sources=sources, stamps=made_from,
+        files=exhibit.files, sources=list(by_dataset.values()), stamps=made_from,
         unpromised=stamps.unpromised(made_from),
     )  # fmt: skip
     write_text(paths.EXHIBITS / f"{name}.html", page)
