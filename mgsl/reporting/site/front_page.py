@@ -13,6 +13,7 @@ from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval
 from mgsl.reporting.exhibits.claims.statements import (
     CONTRADICTED,
     NOT_REAL,
+    NOT_REPRODUCED,
     NOT_RUN,
     ONE_TRAINING,
     QUERIES_ALONE,
@@ -27,7 +28,7 @@ GROUPS = ("all", "rare", "common")
 MIXED = "mixed"  # a claim whose measures have different verdicts
 _ORDER = (
     *(SUPPORTED, CONTRADICTED, UNDECIDED, ONE_TRAINING, QUERIES_ALONE, MIXED),
-    *(NOT_REAL, NOT_RUN),
+    *(NOT_REPRODUCED, NOT_REAL, NOT_RUN),
 )
 
 
