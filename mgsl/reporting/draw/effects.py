@@ -214,5 +214,6 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
 def _draw_effect(axes: Axes, row: pd.Series, group: str, height: float) -> None:
     marks.interval(
         axes, Measured.of(row, prefix="difference"), height, style.GROUPS[group],
-        size=_SIZES[group], width=1.3 if group == "all" else 0.8, edge=0.8, filled=group != "common",
+        size=_SIZES[group], width=1.3 if group == "all" else 0.8, edge=0.8,
+        filled=group != "common",
     )  # fmt: skip

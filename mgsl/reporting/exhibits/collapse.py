@@ -112,11 +112,11 @@ def _statement(last: pd.DataFrame) -> str:
     """How much the slots have in common at the end, as the equations stand and repaired."""
     sentences = []
     for dataset, rows in last.groupby("dataset", sort=False):
-        by_name = rows.set_index("name")
+        slots = dict(zip(rows["name"], rows["slots"], strict=True))
         shares = [
-            f"{published.title(name)} {by_name.loc[name, 'slots']:.0%}"
+            f"{published.title(name)} {float(slots[name]):.0%}"
             for name in (LITERAL, FULL)
-            if name in by_name.index
+            if name in slots
         ]
         if shares:
             step = int(rows["step"].iloc[0])

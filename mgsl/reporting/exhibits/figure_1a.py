@@ -1,6 +1,6 @@
 """Figure 1a: one query, the moment that answers it, and what the runs answered."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from matplotlib.figure import SubFigure
@@ -27,7 +27,8 @@ def draw(datasets: Sequence[str]) -> Drawing:
         datasets: names of evaluated datasets.
     """
     all_results = [Results(dataset) for dataset in datasets]
-    parts, heights = [], []
+    parts: list[Callable[[SubFigure], None]] = []
+    heights: list[float] = []
     for results in all_results:
         query = timeline.example(results)
         bars = timeline.truth(results, query) + timeline.answers(results, query)

@@ -52,8 +52,8 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
         "drawing."
     )
     said = " ".join(
-        f"{title}: the attention learns {traces[0].parameters('attention')} of "
-        f"{traces[0].parameters('')} parameters." for title, traces in groups.items()
+        f"{title}: the attention learns {traces[0].parameters('attention')} parameters."
+        for title, traces in groups.items()
     )  # fmt: skip
     return Drawing(figure, "Figure 3. Heterogeneous attention", caption, said, notes)
 

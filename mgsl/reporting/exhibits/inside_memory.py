@@ -72,17 +72,20 @@ def draw(datasets: Sequence[str]) -> Drawing:
 
 def _statement(run: Inspected) -> str:
     """What shuffling the slots of a run costs, and what that says of them."""
-    costs = []
+    name, costs = published.title(run.name), []
+    if all(inspections.carries_content(run, metric).startswith("no") for metric in METRICS):
+        return f"Shuffling the slots of {name} changes nothing: they hold nothing of their own."
     for metric in METRICS:
         rows = run.probes.query(
             "probe == @inspections.SHUFFLED and group == 'all' and metric == @metric"
         )
         keys = ("difference", "difference_low", "difference_high")
         ends = [100 * float(rows.iloc[0][key]) for key in keys]
-        costs.append(f"{effect(*ends)} of {metric} ({inspections.carries_content(run, metric)})")
+        content = inspections.carries_content(run, metric)
+        costs.append(f"{metric} by {effect(*ends)} [{content}]")
     return (
-        f"Do the slots of {published.title(run.name)} hold something of their own? Shuffled, it "
-        f"scores {listed(costs)}."
+        f"Shuffling the slots of {name} changes {listed(costs)}; in brackets, whether they hold "
+        "something of their own."
     )
 
 

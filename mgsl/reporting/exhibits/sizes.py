@@ -100,13 +100,13 @@ def recipes() -> TextTable:
 
 
 def _statement(rows: pd.DataFrame, printed: float) -> str:
-    """Which reading comes nearest to the paper's size, and how near the first one is."""
+    """How far apart the readings lie, and which comes nearest to the paper's size."""
     tacos = rows[rows["dataset"] == _PRINTED]
-    first, nearest = tacos.iloc[0], tacos.loc[tacos["gap_mib"].abs().idxmin()]
+    nearest = tacos.iloc[int(tacos["gap_mib"].abs().to_numpy().argmin())]
     return (
-        f"The paper’s {printed:g} is met to {signed(float(nearest['gap_mib']), 1)} MiB by the "
-        f"reading “{nearest['reading']}”; “{first['reading']}” has {first['mib']:.1f} MiB, and "
-        f"readings reach from {tacos['mib'].min():.0f} to {tacos['mib'].max():.0f} MiB."
+        f"Readings have from {tacos['mib'].min():.0f} to {tacos['mib'].max():.0f} MiB on TACoS; "
+        f"nearest to the paper’s {printed:g}, by {signed(float(nearest['gap_mib']), 1)}, is "
+        f"“{nearest['reading']}”."
     )
 
 

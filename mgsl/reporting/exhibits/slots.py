@@ -52,7 +52,7 @@ def _statement(study: RunStudy, dataset: str) -> str:
     """How far recall moves from the fewest to the most slots."""
     rows = study.sweep(dataset, "all", METRICS[0])
     least, most = int(rows["slots"].min()), int(rows["slots"].max())
-    furthest = rows.loc[rows["difference"].abs().idxmax()]
+    furthest = rows.iloc[int(rows["difference"].abs().to_numpy().argmax())]
     ends = (float(furthest[key]) for key in ("difference", "difference_low", "difference_high"))
     return (
         f"On {heading(dataset)}, from {least:,} to {most:,} slots {METRICS[0]} moves furthest from "

@@ -21,6 +21,8 @@ from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.reporting.read import kept_records, stamps
+from mgsl.reporting.read.kept_records import KeptSource
+from mgsl.reporting.read.results import Results
 from mgsl.reporting.site import contents, pages
 from mgsl.reporting.site.page_templates import FORMULA
 
@@ -65,7 +67,7 @@ def run_exhibit(name: str, datasets: list[str]) -> None:
     if counted:  # of the paper's benchmarks
         sources = [source for source in sources if source.benchmark]
     made_from = stamps.of_page(sources, studies=counted, exhibit=name)
-    shown = [*sources, *kept_records.sources(name)]
+    shown: list[Results | KeptSource] = [*sources, *kept_records.sources(name)]
     pages.write_page(name, to_html(executed), _code(executed), shown, made_from)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from matplotlib.colors import to_hex
-from matplotlib.text import Annotation
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.text import Annotation, Text
 
 from mgsl.errors import UserError
 from mgsl.reporting.draw import figures, style, timeline
@@ -81,7 +81,7 @@ def test_the_svg_is_whole_and_carries_its_caption(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["f.pdf", "f.png", "f.svg"]
     tree = ET.parse(tmp_path / "f.svg").getroot()
     described = tree.findtext(".//{http://purl.org/dc/elements/1.1/}description")
-    assert described == drawing.caption
+    assert described == drawing.description
     assert tree.find(".//{http://purl.org/dc/elements/1.1/}date") is None
 
 
@@ -135,7 +135,7 @@ def test_figure_6_shows_a_rare_and_a_common_query_and_says_what_was_not_run() ->
     assert list(bars) == ["truth", "2D-TAN", "DRN", "MGSL-Net"]
     assert bars["MGSL-Net"].text == "tIoU 0.78"
     assert bars["DRN"].text == figure_6.NOT_RUN
-    assert "Not run on embedded (simulated): 2D-TAN, DRN." in figure_6.draw(["embedded"]).caption
+    assert "Not run on embedded (simulated): 2D-TAN, DRN." in figure_6.draw(["embedded"]).notes
 
 
 def test_figure_6_scores_the_printed_examples_from_their_times() -> None:
@@ -159,3 +159,31 @@ def test_a_statement_stands_before_its_figure_and_in_place_of_the_image() -> Non
     assert page.startswith('<p class="statement">Rare costs &lt; 5 &amp; “more”.</p>')
     assert '<img alt="Rare costs &lt; 5 &amp; “more”." src=' in page
     assert contents.statement(page) == "Rare costs < 5 & “more”."
+
+
+@pytest.mark.parametrize("exhibit", EXHIBITS)
+def test_every_text_of_a_figure_can_be_read_on_white(exhibit: ModuleType) -> None:
+    figure = exhibit.draw(["embedded"]).figure
+    inks = {to_hex(text.get_color()) for text in figure.findobj(Text) if text.get_text()}
+    assert all(style.contrast(to_rgb(ink)) >= 4.5 for ink in inks - {"#ffffff"}), inks
+
+
+def test_a_pale_colour_is_darkened_for_text_and_a_dark_one_stays() -> None:
+    assert style.contrast((0.0, 0.0, 0.0)) == pytest.approx(21)
+    assert style.contrast(to_rgb(style.readable("#E69F00"))) >= 4.5
+    assert style.readable(style.INK) == style.INK
+    assert style.readable("white") == "#ffffff"
+
+
+def test_one_colour_has_one_meaning() -> None:
+    meanings = [*style.METHODS.values(), style.MOMENT, style.DISTRACTOR, style.EVENT, style.PEOPLE]
+    meanings += [style.SUPPORTED, style.CONTRADICTED, style.GROUPS["rare"], style.GROUPS["common"]]
+    meanings += style.SERIES
+    assert len({ink.lower() for ink in meanings}) == len(meanings)
+
+
+@pytest.mark.parametrize("exhibit", EXHIBITS)
+def test_every_exhibit_states_its_result_with_a_number(exhibit: ModuleType) -> None:
+    statement = exhibit.draw(["embedded"]).statement
+    assert statement.endswith(".")
+    assert any(letter.isdigit() for letter in statement) or "not measured" in statement

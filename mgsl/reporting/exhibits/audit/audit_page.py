@@ -6,7 +6,6 @@ from matplotlib.figure import SubFigure
 
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.draw.tables import TextTable
 from mgsl.reporting.exhibits.audit import arithmetic, provenance
 from mgsl.reporting.exhibits.audit.arithmetic import OURS, title
@@ -75,16 +74,13 @@ def statement() -> str:
     apart = len(remarks[["method", "benchmark"]].drop_duplicates())
     cells = len({key[:2] for key in table if key[0] != OURS})
     fits = provenance.sizes().groupby("method", sort=False)["fits"].agg(set)
-    units = [
-        f"{sum(unit in some for some in fits)} in {words}"
-        for unit, words in (("MiB", "MiB"), ("millions", "millions of parameters"))
-    ]
+    mib, millions = (sum(unit in some for some in fits) for unit in ("MiB", "millions"))
     neither = sum(some == {"neither"} for some in fits)
     return (
         f"{apart} of the {cells} rows that Table 1 has of other methods, one for each benchmark, "
         "rest on other features, another test set or other annotations than their column says, or "
-        f"were run by others; of {len(fits)} sizes in Table 2 {listed(units)}, and {neither} fit "
-        "no public configuration."
+        f"were run by others; of {len(fits)} sizes in Table 2, {mib} would be in MiB, {millions} "
+        f"in millions of parameters, and {neither} fit no public configuration."
     )
 
 

@@ -98,7 +98,7 @@ def summary(findings: Sequence[Verdict]) -> list[str]:
     Args:
         findings: of all claims on all datasets.
     """
-    texts = []
+    texts: list[str] = []
     for results in dict.fromkeys(finding.results for finding in findings):
         dataset_findings = [finding for finding in findings if finding.results == results]
         texts += filter(None, [statements.by_chance(dataset_findings)])

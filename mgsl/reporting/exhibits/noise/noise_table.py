@@ -108,8 +108,8 @@ def _cells(row: pd.Series) -> list[Cell]:
     if row["trainings"] == 1:
         return [mean, *[Cell(reason="one training")] * 3]
     shares = [Cell(f"{100 * row[key]:.0f}") for key in ("of_queries", "of_trainings")]
-    number = f"of {row['trainings']}"
-    return [mean, Cell(interval(row["lowest"], row["highest"]), number), *shares]
+    trainings = f"of {row['trainings']}"
+    return [mean, Cell(interval(row["lowest"], row["highest"]), trainings), *shares]
 
 
 def _printed(effect: PrintedEffect | None) -> Cell:
