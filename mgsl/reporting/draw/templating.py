@@ -2,6 +2,7 @@
 
 import functools
 import html
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,14 @@ import jinja2
 from markupsafe import Markup
 
 from mgsl.reporting.draw import latex
+
+
+def prose(text: str) -> str:
+    """Markdown of one paragraph as HTML: code, emphasis, and the words of links."""
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", html.escape(text, quote=False))
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
+    text = re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", text)
+    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)
 
 
 def fill(name: str, **values: Any) -> str:

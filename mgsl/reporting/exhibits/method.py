@@ -1,7 +1,5 @@
 """The method: each equation beside the code that computes it, how it is read, and an example."""
 
-import html
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from markupsafe import Markup
 from mgsl.files import write_text
 from mgsl.reporting import draw
 from mgsl.reporting.draw.phrases import count
-from mgsl.reporting.draw.templating import statement
+from mgsl.reporting.draw.templating import prose, statement
 from mgsl.reporting.read import equations
 from mgsl.reporting.read.equations import Equation
 
@@ -45,7 +43,7 @@ def save(method: list[Equation], stem: str) -> None:
 
 def to_html(method: list[Equation]) -> str:
     """Its statement, then a section for each equation; mathematics as MathML."""
-    page = _render("method.html", method, math=_mathml, prose=_prose)
+    page = _render("method.html", method, math=_mathml, prose=prose)
     return statement(said(method)) + Markup(page)
 
 
@@ -106,10 +104,3 @@ def _mathml(formula: str) -> str:
 def _value(value: Any) -> str:
     """A choice as it stands in params.yaml."""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _prose(text: str) -> str:
-    """Markdown of one paragraph as HTML: code, emphasis, and the words of links."""
-    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", html.escape(text, quote=False))
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)

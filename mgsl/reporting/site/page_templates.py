@@ -8,6 +8,7 @@ import jinja2
 from latex2mathml.converter import convert
 
 from mgsl.reporting.draw import markdown
+from mgsl.reporting.draw.templating import prose
 from mgsl.reporting.site.contents import kind
 
 FORMULA = re.compile(r"\$([^$\n]+)\$")
@@ -26,6 +27,7 @@ def environment() -> jinja2.Environment:
         "formulas": formulas,
         "kind": kind,
         "plain": markdown.escape,
+        "prose": prose,
         "short": lambda title: title.split(".")[0],
     }
     return environment

@@ -14,7 +14,7 @@ from mgsl.reporting.read import stamps
 from mgsl.reporting.read.kept_records import KeptSource
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.read.stamps import Stamp
-from mgsl.reporting.site import contents, front_page
+from mgsl.reporting.site import contents, front_page, glossary
 from mgsl.reporting.site.page_templates import environment
 
 TITLE = "MGSL-Net, replicated"
@@ -45,8 +45,9 @@ def write_page(
     """
     exhibit = contents.describe(name)
     by_dataset = {source.dataset: source for source in sources}
+    linked = glossary.link(_lead_with_statement(body), f"../{glossary.PAGE.name}")
     page = environment().get_template("exhibit.html").render(
-        title=exhibit.title, name=name, body=_lead_with_statement(body), code=code,
+        title=exhibit.title, name=name, body=linked, code=code,
         files=exhibit.files, sources=list(by_dataset.values()), stamps=made_from,
         unpromised=stamps.unpromised(made_from),
     )  # fmt: skip
@@ -54,7 +55,7 @@ def write_page(
 
 
 def build_index(exhibits: Mapping[str, Sequence[str]], datasets: Sequence[str]) -> None:
-    """Write reports/index.html and reports/README.md.
+    """Write reports/index.html and reports/README.md, and the glossary beside them.
 
     Args:
         exhibits: names of the exhibits by section, in the order shown; their pages must stand.
@@ -86,7 +87,10 @@ def build_index(exhibits: Mapping[str, Sequence[str]], datasets: Sequence[str]) 
         ("README.md", "reports_readme.md", tables.to_markdown(results)),
     ):
         text = environment().get_template(template).render(headline=headline, **values)
+        if target.endswith("html"):
+            text = glossary.link(text, glossary.PAGE.name)
         write_text(paths.REPORTS / target, text)
+    glossary.write()
 
 
 def _lead_with_statement(body: str) -> str:

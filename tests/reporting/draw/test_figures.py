@@ -143,7 +143,7 @@ def test_figure_6_scores_the_printed_examples_from_their_times() -> None:
     # (80.57 - 63.74) over (82.08 - 60.63), and (73.33 - 58.81) over (74.52 - 58.15)
     assert "tIoU 0.78" in texts
     assert "tIoU 0.89" in texts
-    assert texts.count("printed") == 2
+    assert texts.count("paper") == 2
 
 
 def test_a_missing_training_is_named(root: Path) -> None:

@@ -243,7 +243,8 @@ def test_latex_of_numbers_alone_has_no_interval_and_no_spread() -> None:
     )
     text = tables.to_latex(table, numbers_only=True)
     assert r"a & 52.35 & yes \\" in text
-    assert "46.7" not in text and "N." not in text
+    assert "46.7" not in text
+    assert "N." not in text
 
 
 def test_how_to_read_a_table_is_unfolded_by_who_wants_it(small: Table) -> None:
