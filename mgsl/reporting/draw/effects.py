@@ -37,17 +37,16 @@ def draw(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     parts = [partial(_part, study, dataset) for dataset in shown]
     caption = (
         f"{study.lead}: R@1 on the test split less that of {study.base}, in points, with its 95% "
-        f"interval, {study.scope}. Those that gain most are on top."
+        f"interval, {study.scope}. Those that gain most are on top. {study.not_run(datasets)}"
     )
     notes = " ".join(
         [
             "The repaired reading was chosen on validation data, not by this figure.",
             *map(study.caption, shown),
-            study.not_run(datasets),
         ]
     )
     figure = figures.compose(heights, parts, width=style.WIDTH)
-    return Drawing(figure, study.title, caption, statement(study, shown), notes.strip())
+    return Drawing(figure, study.title, caption.strip(), statement(study, shown), notes)
 
 
 def statement(study: RunStudy, datasets: Sequence[str]) -> str:
@@ -109,9 +108,9 @@ def build(study: RunStudy, datasets: Sequence[str]) -> Table:
     return Table(
         caption=(
             f"{study.lead}: R@1 in percent, and Δ, what a row scores more than {study.base}, in "
-            "points; ± is the standard deviation over trainings."
-        ),
-        notes=_notes(study, datasets, shown),
+            f"points; ± is the standard deviation over trainings. {study.not_run(datasets)}"
+        ).strip(),
+        notes=_notes(study, shown),
         columns=tuple(columns) or (Columns("not run", ("all",), ours=True),),
         rows=tuple(rows),
         tidy=tidy.assign(changes=changes).round(4),
@@ -119,12 +118,11 @@ def build(study: RunStudy, datasets: Sequence[str]) -> Table:
     )
 
 
-def _notes(study: RunStudy, datasets: Sequence[str], shown: Sequence[str]) -> str:
+def _notes(study: RunStudy, shown: Sequence[str]) -> str:
     return " ".join(
         [
             f"95% intervals are {study.scope}.",
             *map(study.caption, shown),
-            study.not_run(datasets),
             f"{DASH} : not run, or {study.base} itself.",
         ]
     )

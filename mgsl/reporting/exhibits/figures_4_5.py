@@ -62,8 +62,9 @@ def draw(datasets: Sequence[str], folder: str) -> Drawing:
     caption = (
         "Figures 4 and 5. Above: share of pairs by the training frequency of their rarest noun, "
         f"verb or adjective, for each split. Below: {METRIC} of rare and of common queries. "
+        f"Distributions and priors: {STAMP}. "
         + " ".join(results.caption for results in all_results)
-    )
+    ).strip()
     return Drawing(figure, title, caption, _statement(studies), _notes(all_results))
 
 
@@ -209,8 +210,7 @@ def _notes(all_results: list[Results]) -> str:
             f"{published.NO_DRAWINGS} Black lines on ActivityNet: the shares that Figure 1b "
             "prints, which no reading gives (Q22). Diamonds: what the paper prints; a dash where "
             "its graphics could not be read. The prior and the action prior see no video and no "
-            "features. A method that was not run is not listed. Distributions and priors: "
-            f"{STAMP}.",
+            "features. A method that was not run is not listed.",
             *others,
         ]
     )

@@ -48,7 +48,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
     parts = [partial(_part, table, title) for table, title in zip(tables, titles, strict=True)]
     caption = (
         "R@1 on the validation split, the mean over seeds, with the memories as trained (line: "
-        "from the lowest to the highest seed) and damaged."
+        f"from the lowest to the highest seed) and damaged. {study.not_run(datasets)}"
     )
     notes = " ".join(
         [
@@ -59,12 +59,11 @@ def draw(datasets: Sequence[str]) -> Drawing:
             f"shuffling cost {LEAST:g} point or more at IoU 0.7; the reading that does so on most "
             "datasets is recommended, of several the one with the highest R@1.",
             *map(study.caption, shown),
-            study.not_run(datasets),
         ]
     )
     heights = [_HEAD + _ROW * len(table) for table in tables]
     figure = figures.compose(heights, parts, width=style.WIDTH)
-    return Drawing(figure, study.title, caption, _verdict(means), notes.strip())
+    return Drawing(figure, study.title, caption.strip(), _verdict(means), notes)
 
 
 def build(datasets: Sequence[str]) -> Table:

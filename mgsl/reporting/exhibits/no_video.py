@@ -40,8 +40,8 @@ def draw(folder: str) -> Drawing:
     )
     caption = (
         "How much of each metric needs no video. Diamonds: the paper’s numbers. Purple: methods "
-        "that read no video. Orange: people who marked the same queries again. "
-        f"{STAMP.capitalize()}."
+        "that read no video. Orange: people who marked the same queries again. Test splits of "
+        f"{STAMP}."
     )
     title = "How much of each metric needs no video"
     return Drawing(figure, title, caption, _statement(table), _notes(studies, table))

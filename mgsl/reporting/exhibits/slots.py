@@ -31,7 +31,8 @@ def draw(datasets: Sequence[str]) -> Drawing:
         return effects.absent(study, datasets)
     caption = (
         "R@1 on the test split by the number of slots that each of the two memories has: above, "
-        "what is reached; below, the change to the default number (dotted line)."
+        "what is reached; below, the change to the default number (dotted line). "
+        f"{study.not_run(datasets)}"
     )
     notes = " ".join(
         [
@@ -39,13 +40,12 @@ def draw(datasets: Sequence[str]) -> Drawing:
             "Below: all queries; within the grey band, "
             f"{MARGIN:g} point either way, numbers of slots count as equally good.",
             *map(study.caption, shown),
-            study.not_run(datasets),
         ]
     )
     parts = [partial(_part, study, dataset) for dataset in shown]
     figure = figures.compose(_HEIGHT, parts, width=style.WIDTH)
     said = " ".join(_statement(study, dataset) for dataset in shown)
-    return Drawing(figure, study.title, caption, said, notes.strip())
+    return Drawing(figure, study.title, caption.strip(), said, notes)
 
 
 def _statement(study: RunStudy, dataset: str) -> str:

@@ -95,7 +95,7 @@ def _stamp(study: str, dataset: str) -> Stamp:
         ("Data", "SIMULATED" if source.simulated else "real"),
         ("Runs", ", ".join(rows["name"].unique())),
     ]
-    if about is None:
+    if about is None or "seeds" not in about:
         seeds = seeds_in_words(sorted(rows["seed"].unique())) if "seed" in rows else "not recorded"
         steps = [("Steps", f"up to {rows['step'].max()}")] if "step" in rows else []
         return [*stamp, ("Seeds", seeds), *steps]

@@ -98,10 +98,11 @@ class RunStudy:
 
     def trained(self, dataset: str) -> str:
         """How long and how often the runs on one dataset were trained, for the head of a column."""
-        epochs = sorted({about["epochs"] for about in self._told(dataset)})
-        seeds = sorted({seed for about in self._told(dataset) for seed in about["seeds"]})
+        records = [about for about in self._told(dataset) if "epochs" in about]
+        epochs = sorted({about["epochs"] for about in records})
+        seeds = sorted({seed for about in records for seed in about["seeds"]})
         if not epochs:
-            return "not recorded"
+            return "length not recorded"
         length = " to ".join(dict.fromkeys(map(str, (epochs[0], epochs[-1]))))
         return f"{length} epochs, {seeds_in_words(seeds)}"
 

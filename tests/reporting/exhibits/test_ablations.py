@@ -81,7 +81,7 @@ def test_without_the_full_model_nothing_is_compared_with_it(
 def test_no_gap_stands_where_data_is_not_the_papers() -> None:
     table = table_4.build(["embedded"])
     assert not any("gap" in block.names for block in table.columns)
-    assert "embedded (simulated) has no gap" in table.caption
+    assert "embedded (simulated) has no gap" in table.notes
     assert table.tidy["gap_points"].isna().all()
 
 
@@ -92,7 +92,7 @@ def test_several_seeds_show_their_spread(tmp_path: Path, monkeypatch: pytest.Mon
     report_workspace.build(again, ["embedded"], names=RUN, seeds=(0, 1, 2))
     table = table_3.build(["embedded"])
     assert row(table, "memory_only")[6].text == "46.00 ± 1.00"
-    assert "each configuration with trainings of its own" in table.caption
+    assert "each configuration with trainings of its own" in table.notes
     assert table.tidy["to_full_sd"].dropna().eq(0).all()
     assert set(table.tidy["trainings"].dropna()) == {3}
     assert table.tidy["to_full_better"].dropna().between(0, 1).all()
