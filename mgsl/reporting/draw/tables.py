@@ -7,7 +7,7 @@ HTML show the same numbers side by side. A table of sentences has the same four 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple, final
+from typing import ClassVar, NamedTuple, SupportsFloat, final
 
 import pandas as pd
 from IPython.display import HTML, display
@@ -276,9 +276,9 @@ def signed(points: float, digits: int = 2) -> str:
     return f"{points:+.{digits}f}".replace("-", "−")
 
 
-def decimals(queries: float) -> int:
+def decimals(queries: SupportsFloat) -> int:
     """The decimals of a percentage of so many queries: of a few hundred, each is half a point."""
-    return 2 if queries >= _MANY else 1
+    return 2 if float(queries) >= _MANY else 1
 
 
 def measured(number: Measured[float], *, sign: bool = False, digits: int = 2) -> Cell:
