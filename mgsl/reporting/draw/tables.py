@@ -5,6 +5,8 @@ HTML show the same numbers side by side. A table of sentences has the same four 
 """
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple, final
@@ -22,7 +24,8 @@ DASH = "–"  # not printed, or not run: never a zero
 DITTO = "″"  # the printed number in the row above
 CHECK = "✓"
 
-_LONG = 40  # letters of a row's name above which its column is made wider
+_BROAD = 8  # columns that fit a desk's screen
+_LONG = 40  # letters of a row's name above which its column is made wider, and its id is cut
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,16 @@ class Table:
             for name, cells in self.rows
         ]
         return [[self.stub, *heads], [":--", *["--:"] * len(heads)], *rows]
+
+    @property
+    def anchors(self) -> list[str]:
+        """The id of each row in HTML; of rows of one name the second has a number, and so on."""
+        return numbered(anchor(self.stub, name) for name, _ in self.rows)
+
+    @property
+    def is_broad(self) -> bool:
+        """Whether it has more columns than a screen has room for."""
+        return sum(len(block.names) for block in self.columns) > _BROAD
 
     @property
     def is_wide(self) -> bool:
@@ -171,6 +184,14 @@ class TextTable:
         return {topic: [row[1:] for row in self.rows if row[0] == topic] for topic in topics}
 
     @property
+    def anchors(self) -> dict[str, list[str]]:
+        """The ids of the rows under each heading, which has its own, in HTML."""
+        return {
+            topic: numbered([anchor(topic), *(anchor(topic, row[0][:_LONG]) for row in rows)])
+            for topic, rows in self.topics.items()
+        }
+
+    @property
     def floats(self) -> list[tuple[str, list[tuple[str, ...]]]]:
         """A heading and as many of its rows as fit a page of LaTeX, one float after the other."""
         return [(topic, page) for topic, rows in self.topics.items() for page in latex.pages(rows)]
@@ -224,6 +245,21 @@ def to_html(table: AnyTable) -> str:
     paragraph.
     """
     return statement(table.statement) + Markup(fill(f"{table.template}.html", table=table))
+
+
+def anchor(*words: str) -> str:
+    """The id of a row or a heading in HTML: its words, as an address can have them."""
+    return "-".join(re.findall("[a-z0-9]+", " ".join(words).lower()))
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """The same names, but that every repetition of one has its number behind it."""
+    counts: Counter[str] = Counter()
+    unique = []
+    for name in names:
+        counts[name] += 1
+        unique.append(name if counts[name] == 1 else f"{name}-{counts[name]}")
+    return unique
 
 
 def signed(points: float, digits: int = 2) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 from latex2mathml.converter import convert
 
-from mgsl.reporting.draw import markdown
+from mgsl.reporting.draw import markdown, tables
 from mgsl.reporting.site.contents import kind
 
 FORMULA = re.compile(r"\$([^$\n]+)\$")
@@ -25,7 +25,9 @@ def environment() -> jinja2.Environment:
     environment.filters |= {
         "formulas": formulas,
         "kind": kind,
+        "markdown": tables.to_markdown,
         "plain": markdown.escape,
+        "rest": lambda title: title.partition(". ")[2] or title,
         "short": lambda title: title.split(".")[0],
     }
     return environment
