@@ -16,7 +16,7 @@ from matplotlib.figure import Figure, SubFigure
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.reporting.draw.style import style
-from mgsl.reporting.draw.templating import statement
+from mgsl.reporting.draw.templating import how_to_read, statement
 
 # It finds the one date that every figure has too early, and says so wherever a figure is drawn.
 logging.getLogger("fontTools").setLevel(logging.ERROR)
@@ -30,13 +30,20 @@ class Drawing:
     """A figure with the sentences that have to stand beside it.
 
     `statement` is its result in a sentence, made of the numbers it shows: what stands under the
-    title of the page, and what a screen reader says in place of the image.
+    title of the page, and what a screen reader says in place of the image. `caption` says in two
+    lines what is seen, `notes` how to read it.
     """
 
     figure: Figure
     title: str
     caption: str
     statement: str = ""
+    notes: str = ""
+
+    @property
+    def description(self) -> str:
+        """Its caption and notes: what its SVG carries."""
+        return f"{self.caption} {self.notes}".strip()
 
 
 def show(drawing: Drawing) -> None:
@@ -79,7 +86,7 @@ def render(drawing: Drawing, suffix: str) -> bytes:
     """The bytes of one format: svg, pdf or png."""
     metadata: dict[str, str | None] = {"Title": drawing.title, **_METADATA[suffix]}
     if suffix == "svg":
-        metadata["Description"] = drawing.caption
+        metadata["Description"] = drawing.description
     buffer = io.BytesIO()
     with style():
         drawing.figure.savefig(buffer, format=suffix, dpi=_DOTS_PER_INCH, metadata=metadata)
@@ -107,7 +114,8 @@ def to_html(drawing: Drawing) -> str:
         '<div class="scroll" tabindex="0" role="region" '
         'aria-label="Figure, scrolls sideways">'
         f'<img alt="{words}" src="data:image/svg+xml;base64,{image}"></div>\n'
-        f"<figcaption>{html.escape(drawing.caption)}</figcaption>\n</figure>\n"
+        f"<figcaption>{html.escape(drawing.caption)}</figcaption>\n{how_to_read(drawing.notes)}"
+        "</figure>\n"
     )
 
 

@@ -27,6 +27,12 @@ def statement(text: str) -> Markup:
     return Markup('<p class="statement">{}</p>\n').format(text) if text else Markup()
 
 
+def how_to_read(text: str) -> Markup:
+    """What is to be known of a figure or table beyond its caption, unfolded by who wants it."""
+    template = '<details class="reading"><summary>How to read</summary><p>{}</p></details>\n'
+    return Markup(template).format(text) if text else Markup()
+
+
 @functools.cache
 def _environment(suffix: str) -> jinja2.Environment:
     tags: dict[str, Any] = {}
@@ -44,7 +50,13 @@ def _environment(suffix: str) -> jinja2.Environment:
         keep_trailing_newline=True,
         **tags,
     )
-    environment.filters |= {"breakable": latex.breakable, "heading": latex.heading}
+    environment.filters |= {
+        "breakable": latex.breakable,
+        "brief": latex.brief,
+        "heading": latex.heading,
+        "rest": latex.rest,
+        "how_to_read": how_to_read,
+    }
     return environment
 
 

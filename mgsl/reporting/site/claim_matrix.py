@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from mgsl import paths
-from mgsl.reporting.draw.tables import anchor
+from mgsl.reporting.draw import anchors
 from mgsl.reporting.exhibits.claims.statements import (
     CONTRADICTED,
     NOT_REAL,
@@ -41,7 +41,7 @@ class Mark:
     @property
     def anchor(self) -> str:
         """The row's id."""
-        return anchor("Claim", self.statement)
+        return anchors.of("Claim", self.statement)
 
     @property
     def kind(self) -> str:

@@ -1,6 +1,6 @@
 """What the front page says first, in sentences: what is not tested, what ran, what came out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mgsl.data import datasets as known
@@ -39,8 +39,8 @@ def verdict(
     lines = [
         Line("Not tested", _not_tested(exhibits, rankings), "claims"),
         Line("What ran", f"{scope(datasets)}. {_on(rankings)}", "table_1"),
-        *(line for dataset in datasets for line in _memory(dataset)),
-        *(line for dataset in datasets for line in _literal(Results(dataset))),
+        *(_memory(dataset, exhibits) for dataset in datasets),
+        *(_literal(Results(dataset)) for dataset in datasets),
     ]
     return [
         Line(line.question, line.answer, line.exhibit if line.exhibit in exhibits else "")
@@ -86,35 +86,34 @@ def _on(rankings: Sequence[Ranking]) -> str:
     return f"On {'; '.join(names)}."
 
 
-def _memory(dataset: str) -> Iterator[Line]:
-    """The recommended reading against the same network without memories, where it was tested."""
+def _memory(dataset: str, exhibits: Sequence[str]) -> Line:
+    """The repaired reading against the same network without memories, where it was tested."""
+    question, label = "Does the memory help?", Results(dataset).label
     numbers = ReadmeNumbers(dataset)
-    every, rare = numbers.claim("memory_full"), numbers.claim("memory_rare")
-    if not every or every["verdict_here"] == NOT_RUN
-        yield Line("Does the memory help?", f"Not tested on {Results(dataset).label}.", "claims")
-        return
-    answer = _ANSWERS.get(every["verdict_here"], "Undecided")
-    yield Line(
-        "Does the memory help?",
-        f"{answer}, on {Results(dataset).label}: {points(every['value'])} points of {METRIC} "
-        f"({ends(every)}) on all queries and {points(rare.get('value', float('nan')))} on rare "
-        f"ones, over {in_words(every['trainings'])} trainings with it and without. The paper "
-        f"prints {points(every['printed'])}.",
-        "claims",
+    every = numbers.claim("memory_full") if claim_matrix.EXHIBIT in exhibits else {}
+    if every.get("verdict_here", NOT_RUN) == NOT_RUN:
+        return Line(question, f"Not tested on {label}.")
+    rare = numbers.claim("memory_rare")
+    return Line(
+        question,
+        f"{_ANSWERS.get(every['verdict_here'], 'Undecided')}, on {label}: {points(every['value'])} "
+        f"points of {METRIC} ({ends(every)}) on all queries and {points(rare['value'])} "
+        f"({ends(rare)}) on rare ones, over {in_words(every['trainings'])} trainings with it and "
+        f"without. The paper prints {points(every['printed'])}, for all.",
+        claim_matrix.EXHIBIT,
     )
 
 
-def _literal(results: Results) -> Iterator[Line]:
+def _literal(results: Results) -> Line:
     """What the equations reach as they stand, beside the recommended reading."""
     question = "The equations taken literally"
     pair = [results.result(name, "all", METRIC) for name in (LITERAL, FULL)]
     if pair[0] is None or pair[1] is None:
-        yield Line(question, f"Not run on {results.label}.")
-        return
+        return Line(question, f"Not run on {results.label}.")
     literal, repaired = (Measured.of(row, scale=100.0) for row in pair)
     last = [results.curve(LITERAL, seed).iloc[-1] for seed in results.config.seeds]
     cosines = [row[f"{side}_slot_cosine"] for row in last for side in ("video", "query")]
-    yield Line(
+    return Line(
         question,
         f"On {results.label} they reach {METRIC} of {literal.value:.1f} % where "
         f"{published.title(FULL)} reaches {repaired.value:.1f} % (seeds "

@@ -21,8 +21,7 @@ from traitlets import default
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_text
-from mgsl.reporting.read import stamps
-from mgsl.reporting.read.results import Results
+from mgsl.reporting.read import kept_records, stamps
 from mgsl.reporting.site import contents, navigation, pages
 from mgsl.reporting.site.page_templates import FORMULA
 
@@ -65,13 +64,14 @@ def run_exhibit(
     values = {"datasets": datasets, "output": (paths.EXHIBITS / name).as_posix()}
     executed = execute(notebook, {key: value for key, value in values.items() if key in known})
     write_text(paths.REPORTS / "executed" / f"{name}.ipynb", nbformat.writes(executed) + "\n")
-    sources = [Results(dataset) for dataset in datasets] if "datasets" in known else []
-    studies = "studies" in known
-    if studies:  # they are of the paper's benchmarks
+    sources = stamps.sources_of(name, datasets if "datasets" in known else [])
+    counted = "studies" in known and not kept_records.sources(name)
+    if counted:  # of the paper's benchmarks
         sources = [source for source in sources if source.benchmark]
-    made_from = stamps.of_page(sources, studies=studies)
+    made_from = stamps.of_page(sources, studies=counted, exhibit=name)
+    shown = [*sources, *kept_records.sources(name)]
     around = navigation.around(name, exhibits, root="../")
-    pages.write_page(name, to_html(executed), _code(executed), sources, made_from, around)
+    pages.write_page(name, to_html(executed), _code(executed), shown, made_from, around)
 
 
 def execute(notebook: Path, parameters: Mapping[str, Any]) -> NotebookNode:

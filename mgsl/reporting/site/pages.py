@@ -11,6 +11,7 @@ from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.reporting.read import stamps
+from mgsl.reporting.read.kept_records import KeptSource
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.read.stamps import Stamp
 from mgsl.reporting.site import (
@@ -26,9 +27,10 @@ from mgsl.reporting.site.page_templates import environment
 TITLE = "MGSL-Net, replicated"
 SUBTITLE = "Temporal sentence grounding with rare words"
 LEAD = (
-    "Given a video and a sentence, find the moment that the sentence describes, also where a word of "
-    "it is rarely seen in training: the paper (AAAI 2022), written anew from its text without the "
-    "authors’ code or weights, its tables and figures beside ours, each naming the data it saw."
+    "Given a video and a sentence, find the moment that the sentence describes, also where a word "
+    "of it is rarely seen in training. The tables and figures of the paper (AAAI 2022) and ours, "
+    "each naming the data it saw; written anew from the paper’s text, without its authors’ code or "
+    "weights."
 )
 LINKS = (  # of the front page; all but the paper lie beside it
     ("The paper (arXiv 2201.00454)", "https://arxiv.org/abs/2201.00454"),
@@ -44,7 +46,7 @@ def write_page(
     name: str,
     body: str,
     code: str,
-    sources: Sequence[Results],
+    sources: Sequence[Results | KeptSource],
     made_from: Sequence[Stamp],
     around: navigation.Navigation,
 ) -> None:
@@ -54,14 +56,15 @@ def write_page(
         name: of the exhibit.
         body: the executed notebook as an HTML fragment.
         code: the notebook's code, shown on demand.
-        sources: the datasets that the notebook was run on.
+        sources: the datasets of which it shows numbers; several may be one dataset.
         made_from: what `stamps.of_page` returned for them.
         around: the other exhibits.
     """
     exhibit = contents.describe(name)
+    by_dataset = {source.dataset: source for source in sources}
     page = environment().get_template("exhibit.html").render(
         title=exhibit.title, name=name, body=_lead_with_statement(body), code=code,
-        files=exhibit.files, sources=sources, stamps=made_from,
+        files=exhibit.files, sources=list(by_dataset.values()), stamps=made_from,
         unpromised=stamps.unpromised(made_from), navigation=around,
     )  # fmt: skip
     write_text(paths.EXHIBITS / f"{name}.html", page)

@@ -165,8 +165,8 @@ def _how(
         yield f"{most} epochs." if fewest == most else f"{fewest} to {most} epochs, by method."
     if len(seeds) == 1:
         yield (
-            f"One training of each (seed {seeds[0]}): the intervals are over queries alone, and the "
-            "order of neighbours is open."
+            f"One training of each (seed {seeds[0]}): the intervals are over queries alone, and "
+            "the order of neighbours is open."
         )
     elif seeds:
         over = "queries and trainings" if over_trainings else "queries alone"

@@ -9,7 +9,7 @@ import pytest
 
 from mgsl.errors import UserError
 from mgsl.reporting.draw import tables
-from mgsl.reporting.draw.tables import CHECK, DASH, DITTO, Cell, Columns, Table
+from mgsl.reporting.draw.tables import CHECK, DASH, Cell, Columns, Table
 from mgsl.reporting.exhibits import table_1
 from mgsl.reporting.site import front_page
 from tests.reporting import report_workspace
@@ -24,8 +24,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def small() -> Table:
-    columns = (Columns("printed: A", ("R@1, IoU=0.5",), False), Columns("ours: b_c", ("x",), True))
-    rows = (("First & 1", (Cell("1.00"), Cell())), ("Second", (Cell(DITTO), Cell("2.0", "1–3"))))
+    columns = (Columns("paper: A", ("R@1, IoU=0.5",), False), Columns("ours: b_c", ("x",), True))
+    rows = (("First & 1", (Cell("1.00"), Cell())), ("Second", (Cell(DASH), Cell("2.0", "1–3"))))
     return Table("A caption: 95% >= 1.", columns, rows, pd.DataFrame({"a": [1]}))
 
 
@@ -37,9 +37,9 @@ def row(table: Table, title: str) -> tuple[Cell, ...]:
 def test_the_embedded_dataset_stands_apart_from_all_printed_columns() -> None:
     table = table_1.build(["embedded"])
     assert [block.title for block in table.columns] == [
-        "printed: ActivityNet Captions, C3D",
-        "printed: TACoS, C3D",
-        "printed: Charades-STA, I3D",
+        "paper: ActivityNet Captions, C3D",
+        "paper: TACoS, C3D",
+        "paper: Charades-STA, I3D",
         "ours: embedded (simulated)",
     ]
     assert [block.ours for block in table.columns] == [False, False, False, True]
@@ -53,19 +53,19 @@ def test_all_fifteen_printed_rows_stand_whatever_was_run() -> None:
     assert len(table.rows) == 16  # the second configuration of MGSL-Net shares its printed row
     assert [cell.text for cell in row(table, "TGN")[:4]] == ["28.47", DASH, "43.33", DASH]
     assert [cell.text for cell in row(table, "CBLN")[12:]] == [DASH] * 7
-    ours = row(table, "MGSL-Net (recommended reading)")
+    ours = row(table, "MGSL-Net (repaired)")
     assert ours[0].text == "51.87"
     assert ours[12] == Cell("60.00", "57.0–63.0")
-    assert [cell.text for cell in row(table, "MGSL-Net (as printed)")[:12]] == [DITTO] * 12
+    assert [cell.text for cell in row(table, "MGSL-Net (literal)")[:12]] == [DITTO] * 12
 
 
 @pytest.mark.usefixtures("root")
 def test_real_queries_stand_beside_their_benchmark_with_the_gap() -> None:
     table = table_1.build(["charades_actions"])
-    assert table.columns[2].title == "printed: Charades-STA, I3D"
+    assert table.columns[2].title == "paper: Charades-STA, I3D"
     assert table.columns[3].title == "ours: charades_actions"
     assert table.columns[3].names[:2] == ("R@1, IoU=0.5", "gap")
-    cells = row(table, "MGSL-Net (recommended reading)")
+    cells = row(table, "MGSL-Net (repaired)")
     assert cells[8].text == "63.98"
     assert [cell.text for cell in cells[12:14]] == ["55.00", "−8.98"]
     assert "action timelines, not I3D" in table.caption
@@ -97,7 +97,7 @@ def test_several_seeds_show_their_mean_and_spread(
     monkeypatch.chdir(tmp_path)
     report_workspace.build(tmp_path, ["embedded"], seeds=(0, 1, 2))
     table = table_1.build(["embedded"])
-    assert row(table, "MGSL-Net (recommended reading)")[12].text == "61.00 ± 1.00"
+    assert row(table, "MGSL-Net (repaired)")[12].text == "61.00 ± 1.00"
     assert "mean over seeds 0, 1, 2" in table.caption
     assert "standard deviation" in table.caption
 
@@ -110,7 +110,7 @@ def test_a_metric_without_a_value_is_a_dash() -> None:
         "nan"
     )
     metrics.to_csv(path, index=False)
-    assert row(table_1.build(["embedded"]), "MGSL-Net (as printed)")[15].text == DASH
+    assert row(table_1.build(["embedded"]), "MGSL-Net (literal)")[15].text == DASH
 
 
 @pytest.mark.usefixtures("root")
@@ -128,14 +128,14 @@ def test_metrics_of_a_run_that_is_not_asked_for_are_not_shown() -> None:
     metrics = pd.read_csv(path)
     stale = metrics[metrics["name"] == "mgsl_net"].assign(seed=7, value=1.0)
     pd.concat([metrics, stale]).to_csv(path, index=False)
-    cells = row(table_1.build(["embedded"]), "MGSL-Net (recommended reading)")
+    cells = row(table_1.build(["embedded"]), "MGSL-Net (repaired)")
     assert cells[12].text == "60.00"
 
 
 @pytest.mark.usefixtures("root")
 def test_the_headline_has_rare_and_common() -> None:
     table = front_page.build(["embedded"])
-    texts = [cell.text for cell in row(table, "MGSL-Net (recommended reading)")]
+    texts = [cell.text for cell in row(table, "MGSL-Net (repaired)")]
     assert texts == ["55.0", "45.0", "55.0"]
     assert "SIMULATED" in table.caption
 
@@ -166,7 +166,7 @@ def test_latex_uses_booktabs_and_escapes(small: Table) -> None:
 
 
 def test_latex_has_a_command_for_every_sign_of_a_table() -> None:
-    signs = "Δ β × − – ± > < >= " + DITTO + CHECK
+    signs = "Δ β × − – ± > < >= " + CHECK
     cells = (Cell(signs, "[−1.0, +2.0]"),)
     table = Table(signs, (Columns(signs, ("x",), True),), ((signs, cells),), pd.DataFrame())
     assert tables.to_latex(table).isascii()
