@@ -11,7 +11,7 @@ from mgsl.reporting.read.compared import FULL, METRIC
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.site import claim_matrix
 from mgsl.reporting.site.rankings import Ranking
-from mgsl.reporting.site.readme_numbers import ReadmeNumbers, ends, in_words, points
+from mgsl.reporting.site.readme_numbers import ReadmeNumbers, ends, in_words, listed, points
 
 LITERAL = "printed"  # the run with the equations as they stand
 _ANSWERS = {SUPPORTED: "Yes", CONTRADICTED: "No"}
@@ -38,7 +38,7 @@ def verdict(
     """
     lines = [
         Line("Not tested", _not_tested(exhibits, rankings), "claims"),
-        Line("What ran", f"{scope(datasets)}. {_on(rankings)}", "table_1"),
+        Line("What ran", _ran(datasets, rankings), "table_1"),
         *(_memory(dataset, exhibits) for dataset in datasets),
         *(_literal(Results(dataset)) for dataset in datasets),
     ]
@@ -75,15 +75,27 @@ def _not_tested(exhibits: Sequence[str], rankings: Sequence[Ranking]) -> str:
     return f"{what}: {'they need' if every else 'it needs'} {why}."
 
 
-def _on(rankings: Sequence[Ranking]) -> str:
-    """On which data, and what of it is simulated."""
-    names = [
-        f"{one.title} ({'simulated' if one.simulated else 'real annotations, no pixels'})"
-        if not known.find(one.dataset).archive
-        else one.title
+def _ran(datasets: Sequence[str], rankings: Sequence[Ranking]) -> str:
+    """How much of the paper was run, and on which data."""
+    labels = " and ".join(Results(dataset).label for dataset in datasets)
+    besides = [
+        f"{len(one.table.rows) - 1} of them on {one.title} ({_kind(one)})"  # less the paper's row
         for one in rankings
+        if one.dataset not in datasets
     ]
-    return f"On {'; '.join(names)}."
+    return " Besides, ".join([f"{scope(datasets)}, on {labels}.", *filter(None, [_and(besides)])])
+
+
+def _kind(ranking: Ranking) -> str:
+    """What a dataset shows of its videos."""
+    if ranking.simulated:
+        return "simulated"
+    filmed = known.find(ranking.dataset).archive
+    return "features of its videos" if filmed else "real annotations, no pixels"
+
+
+def _and(parts: Sequence[str]) -> str:
+    return f"{listed(parts)}." if parts else ""
 
 
 def _memory(dataset: str, exhibits: Sequence[str]) -> Line:

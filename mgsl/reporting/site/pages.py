@@ -32,8 +32,9 @@ LEAD = (
     "each naming the data it saw; written anew from the paper’s text, without its authors’ code or "
     "weights."
 )
-LINKS = (  # of the front page; all but the paper lie beside it
-    ("The paper (arXiv 2201.00454)", "https://arxiv.org/abs/2201.00454"),
+PAPER = "https://arxiv.org/abs/2201.00454"
+LINKS = (  # of the front page; all but the paper lie in this repository
+    ("The paper (arXiv 2201.00454)", PAPER),
     ("Code", "../README.md"),
     ("How to use it", "../docs/usage.md"),
     ("Data", "../docs/data.md"),
