@@ -184,8 +184,8 @@ def _statement(numbers: Sequence[dict[str, Any]], all_results: Sequence[Results]
         furthest = max(ours, key=lambda n: abs(n["to_full_points"]))
         ends = (furthest[f"to_full_{end}"] for end in ("points", "low", "high"))
         sentences.append(
-            f"On {results.label}, {less} of {len(ours)} rows score less than MGSL-Net with all "
-            f"parts by {METRIC}, as all do in the paper; furthest from it: "
+            f"In the paper every part adds to {METRIC}; on {results.label}, {less} of {len(ours)} "
+            "rows lie below MGSL-Net with all parts by their whole interval. Furthest from it: "
             f"“{furthest['title']}”, {effect(*ends)} where the paper has "
             f"{signed(paper[furthest['name']], 1)}."
         )

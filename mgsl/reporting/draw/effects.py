@@ -18,7 +18,6 @@ from mgsl.reporting.read import published
 from mgsl.reporting.read.compared import FULL, METRIC
 from mgsl.reporting.read.kept_runs import RunStudy, heading
 
-INKS = {"all": style.INK, "rare": style.SERIES[1], "common": style.SERIES[0]}
 _ROW, _HEAD = 0.24, 0.95  # inches
 _OFFSETS = {"all": 0.0, "rare": 0.27, "common": -0.27}
 _SIZES = {"all": 4.6, "rare": 3.2, "common": 3.2}
@@ -207,12 +206,13 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
     for across, group in zip((0.0, 0.3, 0.65), ("rare", "all", "common"), strict=True):
         panels[0].annotate(
             f"● {group}" if group != "common" else f"○ {group}", (across, 1), (0, 3),
-            xycoords="axes fraction", textcoords="offset points", size=6.5, color=INKS[group],
+            xycoords="axes fraction", textcoords="offset points", size=6.5,
+            color=style.GROUPS[group],
         )  # fmt: skip
 
 
 def _draw_effect(axes: Axes, row: pd.Series, group: str, height: float) -> None:
     marks.interval(
-        axes, Measured.of(row, prefix="difference"), height, INKS[group], size=_SIZES[group],
-        width=1.3 if group == "all" else 0.8, edge=0.8, filled=group != "common",
+        axes, Measured.of(row, prefix="difference"), height, style.GROUPS[group],
+        size=_SIZES[group], width=1.3 if group == "all" else 0.8, edge=0.8, filled=group != "common",
     )  # fmt: skip

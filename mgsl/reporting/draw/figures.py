@@ -12,10 +12,11 @@ from pathlib import Path
 
 from IPython.display import HTML, display
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.text import Text
 
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
-from mgsl.reporting.draw.style import style
+from mgsl.reporting.draw.style import readable, style
 from mgsl.reporting.draw.templating import how_to_read, statement
 
 # It finds the one date that every figure has too early, and says so wherever a figure is drawn.
@@ -135,6 +136,8 @@ def compose(
         parts = figure.subfigures(len(draw), 1, height_ratios=heights, squeeze=False)
         for part, fill in zip(parts[:, 0], draw, strict=True):
             fill(part)
+        for text in figure.findobj(Text):
+            text.set_color(readable(text.get_color()))
         figure.draw_without_rendering()
         figure.set_layout_engine(None)  # what was laid out stays; a format need not draw twice
     return figure

@@ -51,6 +51,12 @@ def answers(results: Results, query: Query) -> list[Bar]:
     return [answer(results, query, name) for name in results.names]
 
 
+def overlap(results: Results, query: Query, name: str) -> float:
+    """The tIoU of the best-ranked moment of one run's first seed."""
+    start_s, end_s, *_ = results.predictions(name, results.config.seeds[0], query.qid)[0]
+    return float(tiou(np.array((start_s, end_s)), np.array((query.start_s, query.end_s))))
+
+
 def answer(results: Results, query: Query, name: str) -> Bar:
     """The best-ranked moment of one run's first seed."""
     start_s, end_s, *_ = results.predictions(name, results.config.seeds[0], query.qid)[0]

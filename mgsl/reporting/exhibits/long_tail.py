@@ -16,6 +16,7 @@ from matplotlib.figure import SubFigure
 from mgsl.evaluation.smoothing import Curve, smooth
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.phrases import effect
 from mgsl.reporting.read import published
 from mgsl.reporting.read.compared import FULL, METRIC, WITHOUT
 from mgsl.reporting.read.results import Results
@@ -44,17 +45,37 @@ def draw(datasets: Sequence[str]) -> Drawing:
         parts += [partial(_memory, results), partial(_methods, results, shown)]
         heights += [_MEMORY, _HEAD + _METHODS * rows]
     caption = (
-        f"{METRIC} against the training frequency of a query’s rarest noun, verb or adjective: a "
-        f"local-linear fit on the logarithm, kernel width {BANDWIDTH:g} (a factor of "
-        f"{np.exp(BANDWIDTH):.1f}), with its pointwise 95% band, over queries and trainings (of "
-        "one training over queries alone). Above: the "
-        "recommended reading with and without its memory, and the difference, query by query; the "
-        "marks below are the queries. Below: each method, with the recommended reading in grey. "
-        "The dotted line is the threshold of “rare”. "
+        f"{METRIC} against the training frequency of a query’s rarest noun, verb or adjective. "
         + " ".join(results.caption for results in all_results)
     )
+    notes = (
+        f"A local-linear fit on the logarithm, kernel width {BANDWIDTH:g} (a factor of "
+        f"{np.exp(BANDWIDTH):.1f}), with its pointwise 95% band, over queries and trainings (of "
+        "one training over queries alone). Above: the "
+        "repaired reading with and without its memory, and the difference, query by query; the "
+        "marks below are the queries. Below: each method, with the repaired reading in grey. "
+        "The dotted line is the threshold of “rare”."
+    )
     figure = figures.compose(heights, parts, width=style.WIDTH)
-    return Drawing(figure, "The long tail: recall against training frequency", caption)
+    said = " ".join(map(_statement, all_results))
+    return Drawing(figure, "The long tail: recall against training frequency", caption, said, notes)
+
+
+def _statement(results: Results) -> str:
+    """Recall at both ends of the tail, and what the memory adds there."""
+    if not results.runs.has(FULL):
+        return f"{published.title(FULL)} was not run on {results.label}."
+    at, fit, _, _ = _curve(results, FULL)
+    first, last = (f"{round(float(np.expm1(place))):,}" for place in (at[0], at[-1]))
+    said = (
+        f"On {results.label}, {METRIC} of {published.title(FULL)} is {fit[0]:.0f} % where training "
+        f"has a query’s rarest word {first} times and {fit[-1]:.0f} % where it has it {last} times"
+    )
+    if not results.runs.has(WITHOUT):
+        return f"{said}."
+    _, gain, low, high = _curve(results, FULL, WITHOUT)
+    ends = [effect(gain[i], low[i], high[i]) for i in (0, -1)]
+    return f"{said}; the memory adds {ends[0]} at the rare end and {ends[1]} at the other."
 
 
 def _shown(results: Results) -> list[str]:
@@ -91,7 +112,7 @@ def _memory(results: Results, part: SubFigure) -> None:
         marks.band(levels, *_curve(results, name), _ink(name), _LABELS[name])
     levels.legend(loc="lower right", frameon=False, fontsize=7, labelcolor="linecolor")
     _axis(levels, results)
-    levels.set_ylim(0, None)
+    levels.set_ylim(0, min(100, levels.get_ylim()[1]))
     levels.set_title("With and without memory", size=7.5)
     levels.set_ylabel(f"{METRIC}, %")
     _rug(levels, results)
@@ -124,7 +145,7 @@ def _methods(results: Results, shown: list[str], part: SubFigure) -> None:
         title = published.title(name).partition(":")[0]
         axes.set_title(title, size=7, color=style.color(name))
         _axis(axes, results, label=place >= len(shown) - _ACROSS, sparse=True)
-    grid[0, 0].set_ylim(0, 1.04 * highest)
+    grid[0, 0].set_ylim(0, min(100, 1.04 * highest))
     for axes in grid.flat[len(shown) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:

@@ -16,6 +16,7 @@ from mgsl.reporting.read.published import BENCHMARKS, Method
 from mgsl.reporting.read.results import Results, rule
 
 PROPOSED = "proposed"  # the group of the paper's own method, of which ours are configurations
+PAPER = "paper"  # the row of its numbers
 _ELSEWHERE = "the paper’s numbers of MGSL-Net have a row of their own"
 _FIELDS = [
     *("name", "title", "group", "dataset", "features", "simulated", "metric", "printed_percent"),
@@ -76,13 +77,13 @@ def _methods() -> list[Method]:
     """Those of the paper, with a row of its own for the one it proposes; then what is ours."""
     methods = published.methods()
     first = next(place for place, method in enumerate(methods) if method.group == PROPOSED)
-    paper = replace(methods[first], name="", title=f"{methods[first].printed} (paper)")
+    paper = replace(methods[first], name=PAPER, title=f"{methods[first].printed} (paper)")
     return [*methods[:first], paper, *methods[first:]]
 
 
 def _has_own_row(method: Method) -> bool:
     """Whether the paper's number of a method stands in its row: ours of its own method do not."""
-    return bool(method.printed) and (method.group != PROPOSED or not method.name)
+    return bool(method.printed) and (method.group != PROPOSED or method.name == PAPER)
 
 
 def _statement(results: Results) -> str:
@@ -175,9 +176,9 @@ def _notes(all_results: Sequence[Results]) -> str:
         if results.comparable:
             title, features = BENCHMARKS[results.benchmark or ""]
             parts.append(
-                f"The gap (ours less the paper’s, in points) is to {title} with {features} features, "
-                f"so it is owed to the features too: ours are {results.summary['features']}, not "
-                f"{features}."
+                f"The gap (ours less the paper’s, in points) is to {title} with {features} "
+                "features, so it is owed to the features too: ours are "
+                f"{results.summary['features']}, not {features}."
             )
         elif results.benchmark:
             parts.append("Simulated features have no gap: the paper's methods saw real ones.")

@@ -13,6 +13,7 @@ from mgsl.data import datasets as known
 from mgsl.evaluation.metrics import VALIDATION
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.phrases import count
 from mgsl.reporting.draw.tables import Cell, Columns, Table, signed
 from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.results import Results
@@ -20,7 +21,7 @@ from mgsl.reporting.read.results import Results
 # Each panel: its title, and the pattern of its columns, whose group is what a line is called.
 # {iou}: what the kept epoch was chosen by.
 _PANELS = (
-    ("Loss by term, first epoch: 1", r"loss_(.+)"),
+    ("Loss by term, its largest: 1", r"loss_(.+)"),
     ("Validation R@1, %, by IoU", r"val_R@1, IoU=(.+)"),
     ("Validation R@1, %, by rarity", r"val_(rare|common)_R@1, IoU={iou}"),
     ("Slot cosine", r"(video|query)_slot_cosine"),
@@ -45,14 +46,37 @@ def draw(datasets: Sequence[str]) -> Drawing:
     figure = figures.compose(heights, parts, width=style.WIDTH)
     iou = _iou(all_results[0])
     caption = (
-        "Training curves, one line a seed. Loss terms are means over an epoch, as shares of what "
-        "each was at first, since methods weigh and scale theirs differently; R@1 is on "
-        f"validation; by rarity at IoU={iou}. Of the video's and the query's memory, "
-        "where there is one: the mean cosine between slots (1: all are the same), the effective "
-        "rank of the slots, and the entropy of reading and writing as a share of its maximum (1: "
-        "every slot is used alike). " + " ".join(results.caption for results in all_results)
+        "Training curves, one line a seed: terms of the loss, R@1 on validation, and the state of "
+        "the memories. " + " ".join(results.caption for results in all_results)
     )
-    return Drawing(figure, "Training curves and memory diagnostics", caption)
+    notes = (
+        "Loss terms are means over an epoch, as shares of the largest that each was, since "
+        f"methods weigh and scale theirs differently. R@1 by rarity is at IoU={iou}. Of the "
+        "video's and the query's memory, where there is one: the mean cosine between slots (1: "
+        "all are the same), the effective rank of the slots, and the entropy of reading and "
+        "writing as a share of its maximum (1: every slot is used alike)."
+    )
+    said = _statement()
+    return Drawing(figure, "Training curves and memory diagnostics", caption, said, notes)
+
+
+def _statement() -> str:
+    """How many runs are trained to their end, and which gains most by twice the length."""
+    rows = lengths.read()
+    if rows is None:
+        return "Whether trainings are finished was not measured."
+    runs = {
+        (str(d), str(n)): lengths.added(run) for (d, n), run in rows.groupby(["dataset", "name"])
+    }
+    unfinished = {run: more for run, more in runs.items() if more > lengths.FINISHED}
+    said = f"{len(runs) - len(unfinished)} of {count(len(runs), 'run')} are trained to their end"
+    if not unfinished:
+        return f"{said}."
+    (dataset, name), more = max(unfinished.items(), key=lambda item: item[1])
+    return (
+        f"{said}; twice the length adds most to {published.title(name)} on {dataset}, "
+        f"{signed(more, 1)} points on validation."
+    )
 
 
 def build() -> Table:
@@ -74,7 +98,10 @@ def build() -> Table:
     return Table(
         caption=(
             f"R@1 in percent on validation, mean ± SD over {rows['seed'].nunique()} trainings, and "
-            "what twice as many epochs add to the mean. A training is finished if that is no more "
+            "what twice as many epochs add to the mean."
+        ),
+        notes=(
+            "A training is finished if that is no more "
             f"than a point at IoU=0.5. {titles}: of the epoch that a training keeps, which is "
             "itself chosen on validation, so that longer trainings have more to choose from."
         ),
@@ -152,9 +179,12 @@ def _lines(curve: pd.DataFrame, pattern: str) -> dict[str, str]:
 
 
 def _scaled(curve: pd.DataFrame, column: str) -> pd.Series:
-    """Shares of queries in percent, terms of the loss as shares of what they were at first."""
+    """Shares of queries in percent, terms of the loss as shares of the largest that they were.
+
+    A term may be almost nothing in the first epochs, where another stage is trained.
+    """
     if column.startswith("loss_"):
-        return curve[column] / curve[column].dropna().iloc[0]
+        return curve[column] / (curve[column].abs().max() or 1.0)
     return curve[column] * (100 if column.startswith("val_") else 1)
 
 
@@ -175,7 +205,9 @@ def _limits(results: Results) -> dict[str, tuple[float, float]]:
         if values:
             low = min(0.0, min(float(v.min()) for v in values))
             high = max(float(v.max()) for v in values)
-            limits[pattern] = (low - 0.04 * (high - low), high + 0.1 * (high - low or 1))
+            top = high + 0.1 * (high - low or 1)
+            most = 100.0 if pattern.startswith("val_") else top
+            limits[pattern] = (low - 0.04 * (high - low), min(top, most))
     return limits
 
 

@@ -12,6 +12,7 @@ from mgsl.reporting.draw import anchors
 from mgsl.reporting.exhibits.claims.statements import (
     CONTRADICTED,
     NOT_REAL,
+    NOT_REPRODUCED,
     NOT_RUN,
     ONE_TRAINING,
     QUERIES_ALONE,
@@ -25,7 +26,7 @@ MIXED = "mixed"  # a claim whose measures have different verdicts
 SIGNS = {SUPPORTED: "✓", CONTRADICTED: "✗", UNDECIDED: "?", MIXED: "±"}  # others: not tested
 _ORDER = (
     *(SUPPORTED, CONTRADICTED, UNDECIDED, ONE_TRAINING, QUERIES_ALONE, MIXED),
-    *(NOT_REAL, NOT_RUN),
+    *(NOT_REPRODUCED, NOT_REAL, NOT_RUN),
 )
 
 Counts = list[tuple[str, int]]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PHONE, DESK = 390, 1280  # pixels wide
+SMALL_PHONE, PHONE, DESK = 360, 390, 1280  # pixels wide
 _PATIENCE_S = 120.0
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

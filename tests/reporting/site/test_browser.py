@@ -114,13 +114,14 @@ def test_tables_mathematics_and_figures_are_drawn(tab: browser.Page, page: Path)
         assert tab.evaluate("document.querySelectorAll('tbody tr').length") > 1
 
 
+@pytest.mark.parametrize("width", [browser.SMALL_PHONE, browser.PHONE])
 def test_a_phone_shows_all_of_it_and_what_is_wide_scrolls_by_itself(
-    tab: browser.Page, page: Path
+    tab: browser.Page, page: Path, width: int
 ) -> None:
-    tab.open(page, width=browser.PHONE)
+    tab.open(page, width=width)
     assert tab.complaints == []
     assert tab.evaluate(CUT) == []
-    assert tab.evaluate("document.documentElement.scrollWidth") <= browser.PHONE
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert tab.evaluate(f"{OVERFLOWING}.filter(e => e.tabIndex < 0).length") == 0
 
 
