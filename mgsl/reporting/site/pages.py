@@ -1,7 +1,8 @@
 """Offline pages: one for each exhibit, and the front page that leads to them.
 
-A page holds its style and its mathematics; it asks for nothing but the images beside it. It says
-what it was made from: data, parameters, and the commit, so that equal inputs give equal bytes.
+A page holds its style and its mathematics; it asks for nothing but images and scripts that lie
+beside it. It says what it was made from: data, parameters, and the commit, so that equal inputs
+give equal bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from mgsl.reporting.draw import tables
 from mgsl.reporting.read import stamps
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.read.stamps import Stamp
-from mgsl.reporting.site import contents, front_page
+from mgsl.reporting.site import contents, front_page, scripts
 from mgsl.reporting.site.page_templates import environment
 
 TITLE = "MGSL-Net, replicated"
@@ -41,8 +42,9 @@ def write_page(
     exhibit = contents.describe(name)
     page = environment().get_template("exhibit.html").render(
         title=exhibit.title, name=name, body=body, code=code, files=exhibit.files,
-        sources=sources, stamps=made_from, unpromised=stamps.unpromised(made_from),
+        sources=sources, stamps=made_from, unpromised=stamps.unpromised(made_from), root="../",
     )  # fmt: skip
+    scripts.place()
     write_text(paths.EXHIBITS / f"{name}.html", page)
 
 
@@ -73,7 +75,9 @@ def build_index(exhibits: Mapping[str, Sequence[str]], datasets: Sequence[str]) 
         "sources": sources,
         "stamps": made_from,
         "unpromised": stamps.unpromised(made_from),
+        "root": "",
     }
+    scripts.place()
     for target, template, headline in (
         ("index.html", "index.html", tables.to_html(results)),
         ("README.md", "reports_readme.md", tables.to_markdown(results)),

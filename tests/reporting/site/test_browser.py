@@ -25,6 +25,7 @@ OVERFLOWING = """[...document.querySelectorAll("body *")].filter(
 CUT = """[...document.querySelectorAll("figure, table, h1, h2, p, li")].filter(
     e => !e.closest(".scroll, details, table") && e.scrollWidth > e.clientWidth + 1
     ).map(e => e.outerHTML.slice(0, 200))"""
+STOPS = "a, summary, input, select, button, [tabindex]"  # of the Tab key, at most
 COLOURS = """(e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor])
     (document.body)"""
 
@@ -104,7 +105,7 @@ def test_the_keyboard_reaches_every_exhibit_from_the_front_page(tab: browser.Pag
     front = REPORTS / "index.html"
     tab.open(front)
     reached = []
-    for _ in range(tab.evaluate("document.querySelectorAll('a, summary, [tabindex]').length")):
+    for _ in range(tab.evaluate(f"document.querySelectorAll('{STOPS}').length")):
         tab.press("Tab")
         reached.append(tab.evaluate("document.activeElement.href"))
     for path in PAGES:
