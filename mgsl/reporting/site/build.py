@@ -8,7 +8,7 @@ from pathlib import Path
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.processes import Workers, num_workers
-from mgsl.reporting.site import contents, pages, readme
+from mgsl.reporting.site import contents, pages, query_pages, readme
 
 
 def build(
@@ -36,6 +36,8 @@ def build(
     for path in stale(names):
         path.unlink()
         say(f"removed {path}: params.yaml lists no such exhibit")
+    for dataset in datasets:
+        query_pages.build(dataset, exhibits)
     write_front(exhibits, datasets, say)
 
 

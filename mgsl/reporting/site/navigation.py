@@ -27,12 +27,10 @@ class Navigation:
 
     Args:
         here: the page's name.
-        root: the way from its folder to that of the front page, such as "../".
         sections: title and exhibits of each section.
     """
 
     here: str
-    root: str
     sections: tuple[tuple[str, tuple[Step, ...]], ...]
 
     @property
@@ -54,17 +52,15 @@ class Navigation:
         return steps[place - 1] if 1 <= place <= len(steps) else None
 
 
-def around(here: str, exhibits: Mapping[str, Sequence[str]], *, root: str) -> Navigation:
+def around(here: str, exhibits: Mapping[str, Sequence[str]]) -> Navigation:
     """What stands around one page.
 
     Args:
         here: the name of an exhibit, or `FRONT`.
         exhibits: names by section, in the order of the front page.
-        root: the way from the page's folder to that of the front page; "" on the front page.
     """
     return Navigation(
         here,
-        root,
         tuple(
             (contents.section_title(section), tuple(_step(name) for name in names))
             for section, names in exhibits.items()

@@ -70,7 +70,7 @@ def run_exhibit(
         sources = [source for source in sources if source.benchmark]
     made_from = stamps.of_page(sources, studies=counted, exhibit=name)
     shown = [*sources, *kept_records.sources(name)]
-    around = navigation.around(name, exhibits, root="../")
+    around = navigation.around(name, exhibits)
     pages.write_page(name, to_html(executed), _code(executed), shown, made_from, around)
 
 

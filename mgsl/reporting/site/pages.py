@@ -1,8 +1,8 @@
 """Offline pages: one for each exhibit, and the front page that leads to them.
 
-A page holds its style and its mathematics; it asks for nothing but the images beside it, and leads
-to every other. It says what it was made from: data, parameters, and the commit, so that equal
-inputs give equal bytes.
+A page holds its style and its mathematics; it asks for nothing but images and scripts that lie
+beside it, and leads to every other. It says what it was made from: data, parameters, and the
+commit, so that equal inputs give equal bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from mgsl.reporting.site import (
     navigation,
     paper_map,
     rankings,
+    scripts,
 )
 from mgsl.reporting.site.page_templates import environment
 
@@ -66,8 +67,9 @@ def write_page(
     page = environment().get_template("exhibit.html").render(
         title=exhibit.title, name=name, body=_lead_with_statement(body), code=code,
         files=exhibit.files, sources=list(by_dataset.values()), stamps=made_from,
-        unpromised=stamps.unpromised(made_from), navigation=around,
+        unpromised=stamps.unpromised(made_from), navigation=around, root="../",
     )  # fmt: skip
+    scripts.place()
     write_text(paths.EXHIBITS / f"{name}.html", page)
 
 
@@ -93,7 +95,7 @@ def build_index(exhibits: Mapping[str, Sequence[str]], datasets: Sequence[str]) 
         "subtitle": SUBTITLE,
         "lead": LEAD,
         "links": LINKS,
-        "navigation": navigation.around(navigation.FRONT, exhibits, root=""),
+        "navigation": navigation.around(navigation.FRONT, exhibits),
         "verdict": front_page.verdict(datasets, names, ranked),
         "rankings": ranked,
         "verdicts": claim_matrix.verdicts(names),
@@ -105,7 +107,9 @@ def build_index(exhibits: Mapping[str, Sequence[str]], datasets: Sequence[str]) 
         "sources": sources,
         "stamps": made_from,
         "unpromised": stamps.unpromised(made_from),
+        "root": "",
     }
+    scripts.place()
     for target, template in (("index.html", "index.html"), ("README.md", "reports_readme.md")):
         text = environment().get_template(template).render(values)
         write_text(paths.REPORTS / target, text)

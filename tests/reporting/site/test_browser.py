@@ -56,6 +56,7 @@ PALE = """(() => {
 STEPS = """["prev", "next"].map(rel => document.querySelector(`a[rel=${rel}]`))
     .map(a => a && a.href)"""
 OPEN = """[...document.querySelectorAll(".panel")].map(e => e.checkVisibility())"""
+STOPS = "a, summary, input, select, button, [tabindex]"  # of the Tab key, at most
 COLOURS = """(e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor])
     (document.body)"""
 
@@ -138,7 +139,7 @@ def test_the_keyboard_reaches_every_exhibit_from_the_front_page(tab: browser.Pag
     front = REPORTS / "index.html"
     tab.open(front)
     reached = []
-    for _ in range(tab.evaluate("document.querySelectorAll('a, summary, [tabindex]').length")):
+    for _ in range(tab.evaluate(f"document.querySelectorAll('{STOPS}').length")):
         tab.press("Tab")
         reached.append(tab.evaluate("document.activeElement.href"))
     for path in PAGES:

@@ -14,7 +14,7 @@ def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def names(here: str) -> tuple[str | None, str | None]:
-    around = navigation.around(here, EXHIBITS, root="../")
+    around = navigation.around(here, EXHIBITS)
     before, after = around.previous, around.next
     return (before.name if before else None, after.name if after else None)
 
@@ -31,7 +31,7 @@ def test_a_page_that_no_list_has_stands_beside_none() -> None:
 
 
 def test_the_list_has_every_exhibit_by_its_section_and_leaves_out_empty_ones() -> None:
-    around = navigation.around("table_1", EXHIBITS, root="../")
+    around = navigation.around("table_1", EXHIBITS)
     assert [title for title, _ in around.sections] == ["The paper", "Data and environment"]
     assert [step.short for _, steps in around.sections for step in steps] == [
         "Table 1", "Figure 1b", "Environment"

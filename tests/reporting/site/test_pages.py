@@ -11,7 +11,7 @@ import pytest
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.prepared import read_summary, write_summary
-from mgsl.reporting.site import contents, pages
+from mgsl.reporting.site import contents, pages, query_pages
 from mgsl.reporting.site.notebooks import run_exhibit
 from mgsl.reporting.site.page_templates import formulas
 from tests.reporting import report_workspace
@@ -45,6 +45,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         report_workspace.build(folder, ["embedded", "charades_actions"])
         for name in EXHIBITS:
             run_exhibit(name, ["embedded"], {"paper": EXHIBITS})
+        query_pages.build("embedded")
         pages.build_index({"paper": EXHIBITS}, ["embedded"])
     return folder
 
@@ -92,9 +93,16 @@ def test_pages_lead_to_the_one_before_and_to_the_next(root: Path) -> None:
         assert text.count('class="side"') == 1
 
 
-def test_no_page_runs_a_script_or_loads_a_style(page: Path) -> None:
-    assert not {"script", "iframe", "object", "embed"} & set(Links(page).tags)
-    assert "@import" not in page.read_text(encoding="utf-8")
+def test_a_page_runs_the_scripts_beside_it_and_loads_no_style(page: Path) -> None:
+    links, text = Links(page), page.read_text(encoding="utf-8")
+    assert not {"iframe", "object", "embed"} & set(links.tags)
+    assert "@import" not in text
+    beside = [target for target in links.targets if target.endswith(".js")]
+    assert links.tags.count("script") == len(beside)
+    assert {(page.parent / target).parent.resolve() for target in beside} == {
+        paths.SCRIPTS.resolve()
+    }
+    assert "default-src 'none'" in text
 
 
 def test_every_page_says_what_it_was_made_from(page: Path) -> None:
