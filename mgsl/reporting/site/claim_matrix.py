@@ -77,8 +77,10 @@ def marks(exhibits: Sequence[str]) -> dict[str, dict[str, list[Mark]]]:
         str(topic): {place: [] for place, *_ in _places(table)} for topic in table["topic"].unique()
     }
     for place, part, column in _places(table):
-        for (topic, statement), verdict in _by_claim(part, ["topic", "statement"], column).items():
-            rows[topic][place].append(Mark(statement, verdict))
+        topics = dict(zip(part["claim"], part["topic"], strict=True))
+        statements = dict(zip(part["claim"], part["statement"], strict=True))
+        for claim, verdict in _by_claim(part, column).items():
+            rows[topics[claim]][place].append(Mark(statements[claim], verdict))
     return rows
 
 
@@ -91,7 +93,7 @@ def count(table: pd.DataFrame) -> list[tuple[str, Counts]]:
     """The number of claims of each verdict: of each dataset, and of the paper."""
     counts = []
     for place, part, column in _places(table):
-        number = Counter(_by_claim(part, ["claim"], column).values())
+        number = Counter(_by_claim(part, column).values())
         ordered = sorted(number.items(), key=lambda item: (_rank(item[0]), item[0]))
         counts.append((place, ordered))
     return counts
@@ -110,10 +112,13 @@ def _places(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, str]]:
     yield PAPER, table, "verdict"
 
 
-def _by_claim(table: pd.DataFrame, keys: list[str], column: str) -> dict[tuple[str, ...], str]:
+def _by_claim(table: pd.DataFrame, column: str) -> dict[str, str]:
     """The verdict of each claim: that of all its measures, or that they differ."""
-    groups = table.groupby(keys, sort=False)[column].unique()
-    return {key: verdicts[0] if len(verdicts) == 1 else MIXED for key, verdicts in groups.items()}
+    groups = table.groupby("claim", sort=False)[column].unique()
+    return {
+        str(claim): verdicts[0] if len(verdicts) == 1 else MIXED
+        for claim, verdicts in groups.items()
+    }
 
 
 def _read(exhibits: Sequence[str]) -> pd.DataFrame | None:

@@ -86,7 +86,11 @@ def _ranking(dataset: str, *, in_report: bool) -> Ranking:
     source = _of_report(Results(dataset)) if in_report else _of_study(dataset)
     benchmark = about.benchmark or BINNED
     rows = sorted(_rows(source, benchmark), key=_recall, reverse=True)
-    columns = [place for place in COLUMNS if _is_printed(benchmark, *place)]
+    paper = tuple(
+        metric if group == "all" else group
+        for metric, group in COLUMNS
+        if _is_printed(benchmark, metric, group)
+    )
     title, features = BENCHMARKS[benchmark]
     return Ranking(
         dataset=dataset,
@@ -97,8 +101,8 @@ def _ranking(dataset: str, *, in_report: bool) -> Ranking:
         table=Table(
             caption=" ".join([f"{about.title} ({dataset}).", *source.how]),
             columns=(
-                *_blocks("ours", COLUMNS, ours=True),
-                *_blocks(f"paper, {title} ({features})", columns, ours=False),
+                *_ours(),
+                Columns(f"paper, {title} ({features})", paper, ours=False, best=paper),
             ),
             rows=tuple((row.title, _cells(row)) for row in rows),
             tidy=pd.DataFrame(),
@@ -215,10 +219,10 @@ def _is_printed(benchmark: str, metric: str, group: str) -> bool:
     return metric in published.metrics(benchmark)
 
 
-def _blocks(whose: str, places: Sequence[tuple[str, str]], *, ours: bool) -> Iterator[Columns]:
-    for metric in dict.fromkeys(metric for metric, _ in places):
-        groups = tuple(group for other, group in places if other == metric)
-        yield Columns(f"{whose}: {metric}, %", groups, ours=ours, best=groups)
+def _ours() -> Iterator[Columns]:
+    for metric in METRICS:
+        groups = tuple(group for other, group in COLUMNS if other == metric)
+        yield Columns(f"ours: {metric}, %", groups, ours=True, best=groups)
 
 
 def _cells(row: _Row) -> tuple[Cell, ...]:

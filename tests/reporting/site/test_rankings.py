@@ -56,8 +56,9 @@ def test_printed_numbers_stand_in_columns_and_a_row_of_their_own() -> None:
     whose = [block.ours for block in ranking.table.columns]
     assert whose == sorted(whose, reverse=True)
     assert [block.title.partition(":")[0] for block in ranking.table.columns] == [
-        *["ours"] * 2, *["paper, ActivityNet Captions (C3D)"] * 2
+        "ours", "ours", "paper, ActivityNet Captions (C3D)"
     ]  # fmt: skip
+    assert ranking.table.columns[2].names == ("R@1, IoU=0.5", "rare", "common", "R@1, IoU=0.7")
     paper = column(ranking, 4)
     assert (paper["MGSL-Net (paper)"], paper["DRN"]) == ("51.9", "45.5")
     assert (paper["MGSL-Net (repaired)"], paper["MGSL-Net (literal)"]) == ("–", "–")
