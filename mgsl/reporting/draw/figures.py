@@ -111,7 +111,8 @@ def to_html(drawing: Drawing) -> str:
     words = html.escape(drawing.statement or drawing.title)
     return (
         f"{statement(drawing.statement)}"
-        '<figure class="drawing">\n<div class="scroll" tabindex="0" role="region" '
+        '<figure class="drawing">\n<p class="hint" aria-hidden="true"></p>\n'
+        '<div class="scroll" tabindex="0" role="region" '
         'aria-label="Figure, scrolls sideways">'
         f'<img alt="{words}" src="data:image/svg+xml;base64,{image}"></div>\n'
         f"<figcaption>{html.escape(drawing.caption)}</figcaption>\n{how_to_read(drawing.notes)}"

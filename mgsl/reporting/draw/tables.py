@@ -15,15 +15,16 @@ from markupsafe import Markup
 
 from mgsl.evaluation.intervals import Measured
 from mgsl.files import atomic_path, write_text
-from mgsl.reporting.draw import latex, markdown
+from mgsl.reporting.draw import anchors, latex, markdown
 from mgsl.reporting.draw.templating import fill, statement
 
 DASH = "–"  # not printed, or not run: never a zero
 CHECK = "✓"
 
+_BROAD = 8  # columns that fit a desk's screen
 _NUMBER = re.compile(r"[+−]?\d[\d,]*(\.\d+)?")
 _MANY = 1000  # queries: of fewer, a percentage has one decimal
-_LONG = 40  # letters of a row's name above which its column is made wider
+_LONG = 40  # letters of a row's name above which its column is made wider, and its id is cut
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,16 @@ class Table:
             for name, cells in self.rows
         ]
         return [[self.stub, *heads], [":--", *["--:"] * len(heads)], *rows]
+
+    @property
+    def anchors(self) -> list[str]:
+        """The id of each row in HTML; of rows of one name the second has a number, and so on."""
+        return anchors.numbered(anchors.of(self.stub, name) for name, _ in self.rows)
+
+    @property
+    def is_broad(self) -> bool:
+        """Whether it has more columns than a screen has room for."""
+        return sum(len(block.names) for block in self.columns) > _BROAD
 
     @property
     def best(self) -> set[tuple[int, int]]:
@@ -198,6 +209,16 @@ class TextTable:
         """The rows under each heading, without it."""
         topics = dict.fromkeys(row[0] for row in self.rows)
         return {topic: [row[1:] for row in self.rows if row[0] == topic] for topic in topics}
+
+    @property
+    def anchors(self) -> dict[str, list[str]]:
+        """The ids of the rows under each heading, which has its own, in HTML."""
+        return {
+            topic: anchors.numbered(
+                [anchors.of(topic), *(anchors.of(topic, row[0][:_LONG]) for row in rows)]
+            )
+            for topic, rows in self.topics.items()
+        }
 
     @property
     def floats(self) -> list[tuple[str, list[tuple[str, ...]]]]:

@@ -23,13 +23,10 @@ def example(results: Results) -> Query:
 
 def rarest_word(results: Results, query: Query) -> str:
     """The word that decides whether a query is rare, and how often training has it."""
-    tags = results.preparation.preparation.rare.tags
-    counts = results.word_counts
-    words = [w for w, tag in zip(query.tokens, query.tags, strict=True) if tag.startswith(tags)]
-    if not words:
+    word = results.rarest_word(query)
+    if word is None:
         return "no noun, verb or adjective"
-    word = min(words, key=lambda word: counts.get(word, 0))
-    times = int(counts.get(word, 0))
+    times = int(results.word_counts.get(word, 0))
     often = {0: "never seen", 1: "seen once", 2: "seen twice"}.get(times, f"seen {times:,} times")
     where = "all splits" if results.preparation.preparation.rare.corpus == "all" else "training"
     return f"rarest word: “{word}”, {often} in {where}"

@@ -163,6 +163,17 @@ class Results:
         ]
         return pd.Series(words, dtype=str).value_counts()
 
+    def rarest_word(self, query: Query) -> str | None:
+        """The noun, verb or adjective of a query that occurs least; None where it has none."""
+        tags, counts = self.preparation.preparation.rare.tags, self._times
+        words = [w for w, tag in zip(query.tokens, query.tags, strict=True) if tag.startswith(tags)]
+        return min(words, key=lambda word: counts.get(word, 0), default=None)
+
+    @cached_property
+    def _times(self) -> dict[str, int]:
+        """`word_counts` as a dictionary: it is asked of every query."""
+        return {str(word): int(times) for word, times in self.word_counts.items()}
+
     def features(self, video: str) -> Float[np.ndarray, "clips video_dim"]:
         """The clips of one video."""
         folder = paths.prepared(self.dataset)

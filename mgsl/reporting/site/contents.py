@@ -43,7 +43,11 @@ class Section:
     exhibits: tuple[Exhibit, ...]
 
 
-TITLES = {"paper": "The paper", "data": "Data and environment"}  # of sections; else their names
+TITLES = {  # of sections; else their names
+    "real_annotations": "Real annotations",
+    "paper": "The paper",
+    "data": "Data and environment",
+}
 
 
 def arrange(exhibits: Mapping[str, Sequence[str]]) -> list[Section]:
@@ -55,12 +59,17 @@ def arrange(exhibits: Mapping[str, Sequence[str]]) -> list[Section]:
     return [
         Section(
             section,
-            TITLES.get(section, section.replace("_", " ").capitalize()),
+            section_title(section),
             tuple(describe(name) for name in names),
         )
         for section, names in exhibits.items()
         if names
     ]
+
+
+def section_title(section: str) -> str:
+    """What a section of params.yaml is called."""
+    return TITLES.get(section, section.replace("_", " ").capitalize())
 
 
 def describe(name: str) -> Exhibit:

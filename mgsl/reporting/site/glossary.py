@@ -86,7 +86,7 @@ def write() -> None:
         UserError: docs/open_questions.md is missing.
     """
     page = environment().get_template("glossary.html").render(
-        title="Glossary and open questions", words=words(), questions=questions(),
+        title="Glossary and open questions", words=words(), questions=questions(), root="",
         docs=f"../{equations.QUESTIONS.as_posix()}", sources=[], unpromised=[],
         stamps=[[("Commit", stamps.commit())]],
     )  # fmt: skip

@@ -12,7 +12,6 @@ from mgsl.errors import UserError
 from mgsl.reporting.draw import tables
 from mgsl.reporting.draw.tables import CHECK, DASH, Cell, Columns, Table
 from mgsl.reporting.exhibits import table_1
-from mgsl.reporting.site import front_page
 from tests.reporting import report_workspace
 
 
@@ -133,14 +132,6 @@ def test_metrics_of_a_run_that_is_not_asked_for_are_not_shown() -> None:
     pd.concat([metrics, stale]).to_csv(path, index=False)
     cells = row(table_1.build(["embedded"]), "MGSL-Net (repaired)")
     assert cells[12].text == "60.00"
-
-
-@pytest.mark.usefixtures("root")
-def test_the_headline_has_rare_and_common() -> None:
-    table = front_page.build(["embedded"])
-    texts = [cell.text for cell in row(table, "MGSL-Net (repaired)")]
-    assert texts == ["55.0", "45.0", "55.0"]
-    assert "SIMULATED" in table.caption
 
 
 def test_saving_twice_gives_the_same_bytes(tmp_path: Path, small: Table) -> None:

@@ -105,7 +105,7 @@ def test_what_was_not_run_is_not_spoken_of(copy: Path) -> None:
     text = README.read_text()
     assert "| DRN | " in text
     assert "Does the memory help" not in text
-    assert "As printed" not in text
+    assert "Literally" not in text
     assert "nan" not in text
 
 

@@ -1,0 +1,73 @@
+"""The way from every page to every other: all exhibits by section, the one before and the next."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mgsl.reporting.site import contents
+
+FRONT = "index"  # the front page, before the first exhibit
+
+
+@dataclass(frozen=True)
+class Step:
+    """An exhibit that a page leads to."""
+
+    name: str
+    title: str
+
+    @property
+    def short(self) -> str:
+        """The title up to its first full stop, as lists have it."""
+        return self.title.split(".")[0]
+
+
+@dataclass(frozen=True)
+class Navigation:
+    """What stands around a page.
+
+    Args:
+        here: the page's name.
+        sections: title and exhibits of each section.
+    """
+
+    here: str
+    sections: tuple[tuple[str, tuple[Step, ...]], ...]
+
+    @property
+    def previous(self) -> Step | None:
+        """The exhibit before this one; None on the first, which follows the front page."""
+        return self._beside(-1)
+
+    @property
+    def next(self) -> Step | None:
+        """The exhibit after this one; None on the last."""
+        return self._beside(1)
+
+    def _beside(self, distance: int) -> Step | None:
+        steps = [step for _, section in self.sections for step in section]
+        names = [FRONT, *(step.name for step in steps)]
+        if self.here not in names:
+            return None
+        place = names.index(self.here) + distance
+        return steps[place - 1] if 1 <= place <= len(steps) else None
+
+
+def around(here: str, exhibits: Mapping[str, Sequence[str]]) -> Navigation:
+    """What stands around one page.
+
+    Args:
+        here: the name of an exhibit, or `FRONT`.
+        exhibits: names by section, in the order of the front page.
+    """
+    return Navigation(
+        here,
+        tuple(
+            (contents.section_title(section), tuple(_step(name) for name in names))
+            for section, names in exhibits.items()
+            if names
+        ),
+    )
+
+
+def _step(name: str) -> Step:
+    return Step(name, contents.outline(name)[0])
