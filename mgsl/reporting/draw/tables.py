@@ -258,9 +258,9 @@ def to_markdown(table: AnyTable) -> str:
     """A pipe table with one heading for each column, under its statement and caption."""
     lines = [" | ".join(map(markdown.escape, line)) for line in table.lines]
     parts = [table.statement, table.caption]
-    head = "".join(f"{markdown.escape(part)}\n\n" for part in parts if part)
+    head = "".join(f"{markdown.prose(part)}\n\n" for part in parts if part)
     body = "".join(f"| {line} |\n" for line in lines)
-    return head + body + (f"\n{markdown.escape(table.notes)}\n" if table.notes else "")
+    return head + body + (f"\n{markdown.prose(table.notes)}\n" if table.notes else "")
 
 
 def to_latex(table: AnyTable, *, numbers_only: bool = False) -> str:
