@@ -13,8 +13,9 @@ from mgsl.data import datasets as known
 from mgsl.evaluation.metrics import VALIDATION
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.numbers import signed
 from mgsl.reporting.draw.phrases import count
-from mgsl.reporting.draw.tables import Cell, Columns, Table, signed
+from mgsl.reporting.draw.tables import Cell, Columns, Table
 from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.results import Results
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import figures
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval, signed, spread
+from mgsl.reporting.draw.numbers import interval, signed, spread
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.exhibits.claims import statements
 from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
 from mgsl.reporting.read import claims
