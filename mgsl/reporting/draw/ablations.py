@@ -6,18 +6,9 @@ from typing import Any
 import pandas as pd
 
 from mgsl.evaluation.metrics import GROUPS, METRICS
+from mgsl.reporting.draw.numbers import decimals, interval, signed, spread
 from mgsl.reporting.draw.phrases import effect
-from mgsl.reporting.draw.tables import (
-    CHECK,
-    DASH,
-    Cell,
-    Columns,
-    Table,
-    decimals,
-    interval,
-    signed,
-    spread,
-)
+from mgsl.reporting.draw.tables import CHECK, DASH, Cell, Columns, Table
 from mgsl.reporting.read import published
 from mgsl.reporting.read.compared import FULL, METRIC
 from mgsl.reporting.read.published import BENCHMARKS, COLUMNS

@@ -12,8 +12,9 @@ from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.metrics import GROUPS, METRICS
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.numbers import decimals, measured, signed
 from mgsl.reporting.draw.phrases import listed
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, decimals, measured, signed
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.read import published
 from mgsl.reporting.read.compared import FULL, METRIC
 from mgsl.reporting.read.kept_runs import RunStudy, heading
@@ -131,9 +132,10 @@ def _notes(study: RunStudy, shown: Sequence[str]) -> str:
 def absent(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     """A figure that says that there is nothing to draw, and why."""
     text = study.not_run(datasets)
+    plain = text.replace("`", "")
 
     def say(part: SubFigure) -> None:
-        part.text(0.5, 0.5, text, ha="center", va="center", color=style.MUTED)
+        part.text(0.5, 0.5, plain, ha="center", va="center", color=style.MUTED)
 
     return Drawing(figures.compose(0.8, [say], width=style.WIDTH), study.title, text)
 

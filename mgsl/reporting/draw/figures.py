@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
 from mgsl.reporting.draw.style import readable, style
-from mgsl.reporting.draw.templating import how_to_read, statement
+from mgsl.reporting.draw.templating import coded, how_to_read, statement
 
 # It finds the one date that every figure has too early, and says so wherever a figure is drawn.
 logging.getLogger("fontTools").setLevel(logging.ERROR)
@@ -115,7 +115,7 @@ def to_html(drawing: Drawing) -> str:
         '<div class="scroll" tabindex="0" role="region" '
         'aria-label="Figure, scrolls sideways">'
         f'<img alt="{words}" src="data:image/svg+xml;base64,{image}"></div>\n'
-        f"<figcaption>{html.escape(drawing.caption)}</figcaption>\n{how_to_read(drawing.notes)}"
+        f"<figcaption>{coded(drawing.caption)}</figcaption>\n{how_to_read(drawing.notes)}"
         "</figure>\n"
     )
 

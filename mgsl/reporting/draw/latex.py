@@ -16,6 +16,7 @@ _SIGNS = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "`": "",
     "–": "--",
     "×": r"$\times$",
     "Δ": r"$\Delta$",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mgsl.reporting.draw.tables import signed
+from mgsl.reporting.draw.numbers import signed
 
 
 def listed(items: Iterable[str]) -> str:

@@ -7,13 +7,12 @@ HTML show the same numbers side by side. A table of sentences has the same four 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple, SupportsFloat, final
+from typing import ClassVar, NamedTuple, final
 
 import pandas as pd
 from IPython.display import HTML, display
 from markupsafe import Markup
 
-from mgsl.evaluation.intervals import Measured
 from mgsl.files import atomic_path, write_text
 from mgsl.reporting.draw import anchors, latex, markdown
 from mgsl.reporting.draw.templating import fill, statement
@@ -23,7 +22,6 @@ CHECK = "✓"
 
 _BROAD = 8  # columns that fit a desk's screen
 _NUMBER = re.compile(r"[+−]?\d[\d,]*(\.\d+)?")
-_MANY = 1000  # queries: of fewer, a percentage has one decimal
 _LONG = 40  # letters of a row's name above which its column is made wider, and its id is cut
 
 
@@ -258,9 +256,9 @@ def to_markdown(table: AnyTable) -> str:
     """A pipe table with one heading for each column, under its statement and caption."""
     lines = [" | ".join(map(markdown.escape, line)) for line in table.lines]
     parts = [table.statement, table.caption]
-    head = "".join(f"{markdown.escape(part)}\n\n" for part in parts if part)
+    head = "".join(f"{markdown.prose(part)}\n\n" for part in parts if part)
     body = "".join(f"| {line} |\n" for line in lines)
-    return head + body + (f"\n{markdown.escape(table.notes)}\n" if table.notes else "")
+    return head + body + (f"\n{markdown.prose(table.notes)}\n" if table.notes else "")
 
 
 def to_latex(table: AnyTable, *, numbers_only: bool = False) -> str:
@@ -290,30 +288,3 @@ def _value(text: str) -> float | None:
     """The number that a cell begins with."""
     match = _NUMBER.match(text)
     return float(match[0].replace(",", "").replace("−", "-")) if match else None
-
-
-def signed(points: float, digits: int = 2) -> str:
-    """A difference as it is read: always with its sign."""
-    return f"{points:+.{digits}f}".replace("-", "−")
-
-
-def decimals(queries: SupportsFloat) -> int:
-    """The decimals of a percentage of so many queries: of a few hundred, each is half a point."""
-    return 2 if float(queries) >= _MANY else 1
-
-
-def measured(number: Measured[float], *, sign: bool = False, digits: int = 2) -> Cell:
-    """A number and its spread over trainings, with its interval; a difference with its signs."""
-    value = signed(number.value, digits) if sign else f"{number.value:.{digits}f}"
-    ends = interval(number.low, number.high, sign=sign)
-    return Cell(f"{value}{spread(number.sd, digits)}", ends)
-
-
-def spread(deviation: float | None, digits: int = 2) -> str:
-    """A standard deviation behind its mean; nothing where there is none."""
-    return "" if deviation is None or pd.isna(deviation) else f" ± {deviation:.{digits}f}"
-
-
-def interval(low: float, high: float, *, sign: bool = False) -> str:
-    """Two ends as they are read, those of a difference with their signs."""
-    return f"[{signed(low, 1)}, {signed(high, 1)}]" if sign else f"{low:.1f}–{high:.1f}"

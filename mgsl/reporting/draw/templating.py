@@ -13,6 +13,11 @@ from markupsafe import Markup
 from mgsl.reporting.draw import latex
 
 
+def coded(text: str) -> Markup:
+    """Text as HTML; what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text)))
+
+
 def prose(text: str) -> str:
     """Markdown of one paragraph as HTML: code, emphasis, and the words of links."""
     text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", html.escape(text, quote=False))
@@ -33,13 +38,13 @@ def fill(name: str, **values: Any) -> str:
 
 def statement(text: str) -> Markup:
     """The result of an exhibit in a sentence, as a page shows it; nothing where there is none."""
-    return Markup('<p class="statement">{}</p>\n').format(text) if text else Markup()
+    return Markup('<p class="statement">{}</p>\n').format(coded(text)) if text else Markup()
 
 
 def how_to_read(text: str) -> Markup:
     """What is to be known of a figure or table beyond its caption, unfolded by who wants it."""
     template = '<details class="reading"><summary>How to read</summary><p>{}</p></details>\n'
-    return Markup(template).format(text) if text else Markup()
+    return Markup(template).format(coded(text)) if text else Markup()
 
 
 @functools.cache
@@ -62,6 +67,7 @@ def _environment(suffix: str) -> jinja2.Environment:
     environment.filters |= {
         "breakable": latex.breakable,
         "brief": latex.brief,
+        "coded": coded,
         "heading": latex.heading,
         "rest": latex.rest,
         "how_to_read": how_to_read,

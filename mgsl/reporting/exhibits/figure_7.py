@@ -13,7 +13,7 @@ from matplotlib.figure import SubFigure
 from mgsl.errors import UserError
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.tables import signed
+from mgsl.reporting.draw.numbers import signed
 from mgsl.reporting.read import inspections, published
 from mgsl.reporting.read.inspections import MEMORIES, SAME, Inspected
 from mgsl.reporting.read.results import Results

@@ -154,8 +154,9 @@ def _recalls(
         axes.set_ylim(-len(rows) + 0.4, 0.6)
         axes.set_xlim(0, 125)  # room for the numbers
         axes.set_xticks(range(0, 101, 25))
-        axes.spines["bottom"].set_bounds(0, 100)
         marks.rows(axes, size=6.3)
+    for axes in panels:  # after all, for they share their limits
+        axes.spines["bottom"].set_bounds(0, 100)
     panels[0].set_yticks(-np.arange(len(rows)), [row.title for row in rows])
 
 

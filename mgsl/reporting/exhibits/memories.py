@@ -44,7 +44,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
     if not shown:
         return effects.absent(study, datasets)
     tables = [means[means["dataset"] == dataset] for dataset in shown]
-    titles = [f"{heading(dataset)}, {study.trained(dataset)}" for dataset in shown]
+    titles = [(heading(dataset), study.trained(dataset)) for dataset in shown]
     parts = [partial(_part, table, title) for table, title in zip(tables, titles, strict=True)]
     caption = (
         "R@1 on the validation split, the mean over seeds, with the memories as trained (line: "
@@ -119,8 +119,10 @@ def _verdict(means: pd.DataFrame) -> str:
     return f"{said}." if name == FULL else f"{said}; the repaired reading is another."
 
 
-def _part(table: pd.DataFrame, title: str, part: SubFigure) -> None:
-    part.suptitle(title, x=0.01, ha="left", size=8.5, weight="bold")
+def _part(table: pd.DataFrame, title: tuple[str, str], part: SubFigure) -> None:
+    """Below its title stands how long and how often was trained."""
+    part.suptitle(title[0], x=0.01, ha="left", size=8.5, weight="bold")
+    part.text(0.01, 0.915, title[1], size=6.5, color=style.MUTED, va="top")
     left, right, held = part.subplots(1, 3, width_ratios=[1, 1, 0.8])
     for axes, metric in ((left, METRICS[0]), (right, METRICS[1])):
         _draw_recall(axes, table, metric)

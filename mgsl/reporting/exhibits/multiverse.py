@@ -177,7 +177,7 @@ def _draw_shares(axes: Axes, table: pd.DataFrame) -> None:
 
 def _draw_edges(axes: Axes, fitting: pd.DataFrame) -> None:
     for edge in (10, 50, 100):
-        axes.axvline(edge, color=style.PAPER, lw=2)
+        axes.axvline(edge, color=style.PAPER, lw=1)
         axes.annotate(
             f"{edge}", (edge, 1), (0, 2), xycoords=("data", "axes fraction"),
             textcoords="offset points", ha="center", color=style.PAPER, size=6.5, weight="bold",

@@ -8,7 +8,8 @@ import pandas as pd
 from mgsl import paths
 from mgsl.data.datasets import find
 from mgsl.errors import missing
-from mgsl.reporting.draw.tables import Cell, Columns, Table, TextTable, signed
+from mgsl.reporting.draw.numbers import signed
+from mgsl.reporting.draw.tables import Cell, Columns, Table, TextTable
 from mgsl.reporting.read import published, recipe_words
 from mgsl.reporting.read.recipe_words import Words
 

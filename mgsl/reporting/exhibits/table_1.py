@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from mgsl.evaluation.metrics import metric_names
+from mgsl.reporting.draw.numbers import spread
 from mgsl.reporting.draw.phrases import count, ordinal
-from mgsl.reporting.draw.tables import Cell, Columns, Table, spread
+from mgsl.reporting.draw.tables import Cell, Columns, Table
 from mgsl.reporting.read import published
 from mgsl.reporting.read.compared import FULL, METRIC
 from mgsl.reporting.read.lengths import mark

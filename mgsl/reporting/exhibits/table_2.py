@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from mgsl.evaluation.intervals import Measured
+from mgsl.reporting.draw.numbers import interval
 from mgsl.reporting.draw.phrases import ordinal
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.read import published
 from mgsl.reporting.read.answer_costs import Costs
 from mgsl.reporting.read.compared import FULL, METRIC

@@ -13,8 +13,9 @@ from mgsl.data import datasets as known
 from mgsl.evaluation.metrics import VALIDATION
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.numbers import signed
 from mgsl.reporting.draw.phrases import count
-from mgsl.reporting.draw.tables import Cell, Columns, Table, signed
+from mgsl.reporting.draw.tables import Cell, Columns, Table
 from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.results import Results
 
@@ -151,9 +152,9 @@ def _part(
     for axes, (title, pattern) in zip(grid.flat, panels, strict=False):
         lines = _lines(curves[0], pattern)
         axes.set_title(title, size=7, weight="normal")
-        for ink, column in zip(style.SERIES, lines, strict=False):
+        for place, (column, label) in enumerate(lines.items()):
             for curve in curves:
-                axes.plot(curve["epoch"], _scaled(curve, column), color=ink, lw=1.1)
+                axes.plot(curve["epoch"], _scaled(curve, column), color=_ink(label, place), lw=1.1)
         axes.set_ylim(limits.get(pattern, (0, None)))
         last = [float(_scaled(curves[0], column).dropna().iloc[-1]) for column in lines]
         _label(axes, float(curves[0]["epoch"].iloc[-1]), last, list(lines.values()))
@@ -211,6 +212,11 @@ def _limits(results: Results) -> dict[str, tuple[float, float]]:
     return limits
 
 
+def _ink(label: str, place: int) -> str:
+    """The colour of a line: that of its group of queries, or the next without a meaning."""
+    return style.GROUPS.get(label) or style.SERIES[place % len(style.SERIES)]
+
+
 def _label(axes: Axes, x: float, values: list[float], words: list[str]) -> None:
     """Name each line at its end, pushed apart where ends are close."""
     bottom, top = axes.get_ylim()
@@ -227,5 +233,5 @@ def _label(axes: Axes, x: float, values: list[float], words: list[str]) -> None:
     for index, height in zip(order, heights, strict=True):
         axes.annotate(
             words[index], (x, height), (3, 0), textcoords="offset points", va="center",
-            size=6, color=style.SERIES[index % len(style.SERIES)], annotation_clip=False,
+            size=6, color=_ink(words[index], index), annotation_clip=False,
         )  # fmt: skip

@@ -89,7 +89,7 @@ def _stamp(study: str, dataset: str) -> Stamp:
     source, about = KeptSource(dataset), record(study).get(dataset)
     rows = pd.read_csv(paths.STUDIES / f"{study}.csv").query("dataset == @dataset")
     stamp = [
-        ("Study", f"{study} (`python -m mgsl study {study}`), kept in {paths.STUDIES.as_posix()}"),
+        ("Study", f"{study} (python -m mgsl study {study}), kept in {paths.STUDIES.as_posix()}"),
         ("Dataset", f"{source.summary['title']} ({dataset})"),
         ("Features", source.summary["features"]),
         ("Data", "SIMULATED" if source.simulated else "real"),

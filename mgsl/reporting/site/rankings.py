@@ -13,7 +13,8 @@ import pandas as pd
 from mgsl.data import datasets as known
 from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.metrics import GROUPS, METRICS
-from mgsl.reporting.draw.tables import Cell, Columns, Table, interval
+from mgsl.reporting.draw.numbers import interval
+from mgsl.reporting.draw.tables import Cell, Columns, Table
 from mgsl.reporting.read import kept_records, published
 from mgsl.reporting.read.compared import FULL, METRIC, WITHOUT
 from mgsl.reporting.read.kept_runs import of_methods

@@ -11,7 +11,8 @@ import pandas as pd
 from mgsl import paths
 from mgsl.data import datasets
 from mgsl.data.datasets import Dataset
-from mgsl.reporting.draw.tables import DASH, signed
+from mgsl.reporting.draw.numbers import signed
+from mgsl.reporting.draw.tables import DASH
 from mgsl.reporting.read import kept_runs, lengths, published
 from mgsl.reporting.site import claim_matrix
 

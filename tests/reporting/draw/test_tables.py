@@ -10,6 +10,7 @@ import pytest
 
 from mgsl.errors import UserError
 from mgsl.reporting.draw import tables
+from mgsl.reporting.draw.numbers import decimals
 from mgsl.reporting.draw.tables import CHECK, DASH, Cell, Columns, Table
 from mgsl.reporting.exhibits import table_1
 from tests.reporting import report_workspace
@@ -245,4 +246,4 @@ def test_how_to_read_a_table_is_unfolded_by_who_wants_it(small: Table) -> None:
 
 
 def test_percentages_of_few_queries_have_one_decimal() -> None:
-    assert (tables.decimals(220), tables.decimals(4000)) == (1, 2)
+    assert (decimals(220), decimals(4000)) == (1, 2)

@@ -72,9 +72,9 @@ def test_an_answer_is_the_best_of_the_first_training_and_right_by_the_metric() -
 
 def test_methods_come_by_how_often_they_are_right_and_one_lacks_its_memory() -> None:
     assert [method["title"] for method in data()["methods"]] == [
-        "MGSL-Net (as printed)",
-        "MGSL-Net (recommended reading), no memory",
-        "MGSL-Net (recommended reading)",
+        "MGSL-Net (literal)",
+        "MGSL-Net (repaired), no memory",
+        "MGSL-Net (repaired)",
     ]
 
 
@@ -190,6 +190,6 @@ def test_without_scripts_the_rarest_stand_in_a_plain_table(tab: browser.Page) ->
     assert tab.evaluate(IDS) == [RARE, COMMON]
     text = tab.evaluate("document.querySelector('#queries tbody').innerText")
     assert "10.0–18.0 s" in text
-    assert "MGSL-Net (as printed), MGSL-Net (recommended reading), no memory" in text
+    assert "MGSL-Net (literal), MGSL-Net (repaired), no memory" in text
     assert tab.evaluate("getComputedStyle(document.getElementById('filters')).display") == "none"
     assert "Scripts are off" in tab.evaluate("document.querySelector('main').innerText")

@@ -20,6 +20,7 @@ _MARKS = {  # verdict: marker, colour, whether filled
     statements.SUPPORTED: ("o", style.SUPPORTED, True),
     statements.CONTRADICTED: ("s", style.CONTRADICTED, True),
     statements.UNDECIDED: ("o", style.MUTED, False),
+    statements.NOT_REPRODUCED: ("v", style.MUTED, True),
 }
 _BY_MEASURE = ("points", "rank correlation")  # units of which each measure has a panel
 _LEFT, _RIGHT, _BETWEEN = 0.43, 0.985, 0.02  # where panels begin and end, shares of the width
@@ -77,7 +78,9 @@ def _draw_key(results: Results, part: SubFigure) -> None:
     style.bare(axes)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     keys = [(_PAPER, ("D", style.INK, False)), *_MARKS.items()]
-    for place, (text, (marker, ink, filled)) in zip((0.43, 0.53, 0.65, 0.8), keys, strict=True):
+    for place, (text, (marker, ink, filled)) in zip(
+        (0.36, 0.44, 0.555, 0.69, 0.815), keys, strict=True
+    ):
         if text != _PAPER:
             axes.plot([place - 0.012, place + 0.012], [0.5, 0.5], color=ink, lw=1)
         marks.mark(axes, place, 0.5, ink, **_look(marker, filled=filled))

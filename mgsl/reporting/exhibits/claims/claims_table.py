@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import figures
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval, signed, spread
+from mgsl.reporting.draw.numbers import interval, signed, spread
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.exhibits.claims import statements
 from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
 from mgsl.reporting.read import claims
@@ -16,6 +17,7 @@ from mgsl.reporting.read.results import Results
 _ORDER = (
     *(statements.SUPPORTED, statements.CONTRADICTED, "mixed"),
     *(statements.UNDECIDED, statements.ONE_TRAINING, statements.QUERIES_ALONE),
+    statements.NOT_REPRODUCED,
 )
 _OTHER = Cell(DASH, reason="the claim is of another measure")
 

@@ -88,8 +88,10 @@ class Verdict:
 
     @property
     def verdict(self) -> str:
-        """By the rule."""
-        return judge(self.claim, self.effect) if self.effect else NOT_RUN
+        """By the rule, where our number can be held against the paper's."""
+        if self.effect is None:
+            return NOT_RUN
+        return NOT_REPRODUCED if self.why_not else judge(self.claim, self.effect)
 
     @property
     def why_not(self) -> str:

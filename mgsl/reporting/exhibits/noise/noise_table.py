@@ -8,7 +8,8 @@ from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.metrics import METRICS
 from mgsl.evaluation.pairs import VISIBLE
 from mgsl.reporting.draw import tables
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval, signed
+from mgsl.reporting.draw.numbers import decimals, interval, measured, signed
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.exhibits.noise import visibility
 from mgsl.reporting.exhibits.noise.visibility import GROUPS, PrintedEffect
 from mgsl.reporting.read.results import Results, rule
@@ -104,7 +105,7 @@ def save(methods: Table, effects: Table, stem: str) -> None:
 
 def _cells(row: pd.Series) -> list[Cell]:
     number = Measured.of(row.rename({"mean": "value"}))
-    mean = tables.measured(number, digits=tables.decimals(row["queries"]))
+    mean = measured(number, digits=decimals(row["queries"]))
     if row["trainings"] == 1:
         return [mean, *[Cell(reason="one training")] * 3]
     shares = [Cell(f"{100 * row[key]:.0f}") for key in ("of_queries", "of_trainings")]
