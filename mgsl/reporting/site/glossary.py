@@ -6,14 +6,17 @@ question wherever it stands.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from mgsl import paths
 from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.reporting.read import equations, stamps
+from mgsl.reporting.site import navigation
 from mgsl.reporting.site.page_templates import environment
 
 PAGE = paths.REPORTS / "glossary.html"
@@ -22,7 +25,21 @@ _EVIDENCE = re.compile(r"^- \*\*(A\d)\. (.*?)\*\*,? (.*?)(?=\n- \*\*|\n\n|\Z)", 
 _PROTOTYPE = re.compile(r"^## G\. (.*?)\n\n(.*?)\n\n", re.M | re.S)
 _TAG = re.compile(r"(<[^>]+>)")
 _CLOSED = (  # what stays as it is in a page
-    *("a", "button", "code", "footer", "h1", "h2", "h3", "math", "nav", "option", "pre", "script"),
+    *(
+        "a",
+        "button",
+        "code",
+        "footer",
+        "h1",
+        "h2",
+        "h3",
+        "label",
+        "math",
+        "nav",
+        "option",
+        "pre",
+        "script",
+    ),
     *("style", "summary", "svg", "title"),
 )
 
@@ -79,8 +96,11 @@ def questions() -> list[Entry]:
     return [*entries, *prototype]
 
 
-def write() -> None:
+def write(exhibits: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
     """Write reports/glossary.html.
+
+    Args:
+        exhibits: names by section, to which the page leads.
 
     Raises:
         UserError: docs/open_questions.md is missing.
@@ -88,7 +108,7 @@ def write() -> None:
     page = environment().get_template("glossary.html").render(
         title="Glossary and open questions", words=words(), questions=questions(), root="",
         docs=f"../{equations.QUESTIONS.as_posix()}", sources=[], unpromised=[],
-        stamps=[[("Commit", stamps.commit())]],
+        stamps=[[("Commit", stamps.commit())]], navigation=navigation.around(PAGE.stem, exhibits),
     )  # fmt: skip
     write_text(PAGE, page)
 

@@ -43,13 +43,29 @@ class Navigation:
         """The exhibit after this one; None on the last."""
         return self._beside(1)
 
+    @property
+    def is_front(self) -> bool:
+        """Whether this is the front page."""
+        return self.here == FRONT
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the exhibit that follows the front page."""
+        return self._place == 1
+
     def _beside(self, distance: int) -> Step | None:
-        steps = [step for _, section in self.sections for step in section]
-        names = [FRONT, *(step.name for step in steps)]
-        if self.here not in names:
-            return None
-        place = names.index(self.here) + distance
-        return steps[place - 1] if 1 <= place <= len(steps) else None
+        place = -1 if self._place is None else self._place + distance
+        return self._steps[place - 1] if 1 <= place <= len(self._steps) else None
+
+    @property
+    def _steps(self) -> list[Step]:
+        return [step for _, section in self.sections for step in section]
+
+    @property
+    def _place(self) -> int | None:
+        """Of the page on the way from the front page, which is 0; None where it is not on it."""
+        names = [FRONT, *(step.name for step in self._steps)]
+        return names.index(self.here) if self.here in names else None
 
 
 def around(here: str, exhibits: Mapping[str, Sequence[str]]) -> Navigation:

@@ -40,7 +40,7 @@ LINKS = (  # of the front page; all but the paper lie in this repository
     ("Code", "../README.md"),
     ("How to use it", "../docs/usage.md"),
     ("Data", "../docs/data.md"),
-    ("Open questions", "../docs/open_questions.md"),
+    ("Glossary and open questions", glossary.PAGE.name),
     ("Citation", "../CITATION.cff"),
 )
 
@@ -117,7 +117,7 @@ def build_index(exhibits: Mapping[str, Sequence[str]], datasets: Sequence[str]) 
         if target.endswith("html"):
             text = glossary.link(text, glossary.PAGE.name)
         write_text(paths.REPORTS / target, text)
-    glossary.write()
+    glossary.write(exhibits)
 
 
 def _lead_with_statement(body: str) -> str:

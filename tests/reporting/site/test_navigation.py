@@ -26,6 +26,12 @@ def test_one_follows_the_other_from_the_front_page_to_the_last_across_sections()
     assert names("environment") == ("figure_1b", None)
 
 
+def test_the_first_exhibit_follows_the_front_page() -> None:
+    places = [navigation.around(name, EXHIBITS) for name in ("index", "table_1", "figure_1b")]
+    assert [one.is_front for one in places] == [True, False, False]
+    assert [one.is_first for one in places] == [False, True, False]
+
+
 def test_a_page_that_no_list_has_stands_beside_none() -> None:
     assert names("figure_7") == (None, None)
 
