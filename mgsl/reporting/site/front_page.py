@@ -122,7 +122,7 @@ def _literal(results: Results) -> Line:
     pair = [results.result(name, "all", METRIC) for name in (LITERAL, FULL)]
     if pair[0] is None or pair[1] is None:
         return Line(question, f"Not run on {results.label}.")
-    literal, repaired = (Measured.of(row, scale=100.0) for row in pair)
+    literal, repaired = (Measured.of(row, scale=100.0) for row in pair if row is not None)
     last = [results.curve(LITERAL, seed).iloc[-1] for seed in results.config.seeds]
     cosines = [row[f"{side}_slot_cosine"] for row in last for side in ("video", "query")]
     return Line(
