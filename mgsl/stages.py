@@ -201,7 +201,7 @@ def report(*, exhibit: str | None = None) -> None:
         else:
             from mgsl.reporting.site.notebooks import run_exhibit
 
-            run_exhibit(exhibit, list(settings.datasets))
+            run_exhibit(exhibit, list(settings.datasets), settings.exhibits)
 
 
 def index() -> None:

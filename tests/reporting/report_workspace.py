@@ -38,7 +38,14 @@ def build(
     Runs at even places of `names`, from 0, answer both test queries with a hit at IoU 0.7; those at
     odd places miss the common one.
     """
-    for name in ("params.yaml", "notebooks", "reports/studies"):
+    for name in (
+        "params.yaml",
+        "notebooks",
+        "reports/studies",
+        "docs",
+        "README.md",
+        "CITATION.cff",
+    ):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, root / name)
     for kept in ("lengths", "tables_pairs", "tables_trainings"):  # of other trainings than these

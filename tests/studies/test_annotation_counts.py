@@ -209,8 +209,8 @@ class TestKept:
             assert choices == parameters.models[name].choices
 
     def test_the_verdict_is_plain(self) -> None:
-        verdict = multiverse.verdict(STUDIES)
-        assert verdict.startswith("The printed distribution cannot be recovered")
+        verdict = multiverse.verdict(kept.Studies(STUDIES))
+        assert verdict.startswith("The paper’s distribution cannot be recovered")
 
     def test_a_missing_table_says_what_to_run(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="run `python -m mgsl study`"):
@@ -239,13 +239,13 @@ class TestDrawn:
         assert "Embedded" not in both.caption
         labels = [label.get_text() for label in both.figure.axes[3].get_yticklabels()]
         assert labels[:5] == [
-            "2D-TAN, printed", "DRN, printed", "MGSL-Net, printed", "prior", "action prior",
+            "2D-TAN, paper", "DRN, paper", "MGSL-Net, paper", "prior", "action prior",
         ]  # fmt: skip
-        assert labels.count("MGSL-Net (as printed)") == 1
+        assert labels.count("MGSL-Net (literal)") == 1
         said = [[text.get_text() for text in axes.texts] for axes in both.figure.axes[3:]]
         assert [any("ours" in text for text in texts) for texts in said] == [False, False, True]
         assert "ours: charades_actions" in said[2]
-        place = -labels.index("MGSL-Net (as printed)")
+        place = -labels.index("MGSL-Net (literal)")
         assert any(line.get_ydata()[0] == place for line in both.figure.axes[5].lines)
         assert figures_4_5.shown(["embedded", "charades_actions"]) == (
             "Of the datasets that were run, charades_actions stands below. embedded (simulated): "

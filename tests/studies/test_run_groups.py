@@ -41,7 +41,8 @@ def _studied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, runs in (("readings", READINGS), ("slots", SWEEP)):
         report_workspace.study(runs).to_csv(paths.STUDIES / f"{name}.csv", index=False)
     changes = {"half_width": {"dim": 32}}
-    write_json(paths.STUDIES / "readings.json", {"embedded": {"changes": changes}})
+    about = {"changes": changes, "epochs": 3, "seeds": [0, 1, 2]}
+    write_json(paths.STUDIES / "readings.json", {"embedded": about})
 
 
 @pytest.mark.usefixtures("_studied")
@@ -49,16 +50,16 @@ def test_the_table_has_what_a_reading_reaches_and_what_it_changes() -> None:
     table = readings.build(["embedded"])
     rows = dict(table.rows)
     assert [block.title for block in table.columns] == [
-        "ours: embedded (simulated), R@1, IoU=0.5", "ours: embedded (simulated), R@1, IoU=0.7",
-    ]  # fmt: skip
+        f"ours: embedded (simulated), 3 epochs, seeds 0–2, {metric}" for metric in METRICS
+    ]
     cells = next(cells for name, cells in table.rows if "half" in name.lower())
-    assert cells[:2] == (Cell("52.00", "47.0–57.0"), Cell("+2.00 ± 1.00", "[+1.0, +3.0]"))
-    base = next(cells for name, cells in rows.items() if "recommended" in name)
+    assert cells[:2] == (Cell("52.0", "47.0–57.0"), Cell("+2.0 ± 1.0", "[+1.0, +3.0]"))
+    base = next(cells for name, cells in rows.items() if "repaired" in name)
     assert [cell.text for cell in base[1:4]] == [DASH] * 3
     tidy = table.tidy.set_index("name")
     assert set(tidy.loc["half_width", "changes"]) == {"dim: 32"}
-    assert "SIMULATED" in table.caption
-    assert "mean over 3 trainings, intervals over queries alone" in table.caption
+    assert "SIMULATED" in table.notes
+    assert "mean over 3 trainings, intervals over queries alone" in table.notes
 
 
 @pytest.mark.usefixtures("_studied")
@@ -67,14 +68,14 @@ def test_a_study_against_another_recommended_reading_says_so() -> None:
     now = flatten(params.load(paths.PARAMS).models["mgsl_net"].choices)
     cases: dict[str, dict[str, Any]] = {
         "": now,
-        "of before (memory.residual: false)": now | {"memory.residual": False},
-        "of before (head_norm: false, residual: false)": {"residual": False, "head_norm": False},
+        "then (memory.residual: false)": now | {"memory.residual": False},
+        "then (head_norm: false, residual: false)": {"residual": False, "head_norm": False},
     }
     for text, base in cases.items():
         about = {"embedded": {"changes": {}, "base": {"dim": 64, **base}}}
         write_json(paths.STUDIES / "readings.json", about)
         caption = of_readings().caption("embedded")
-        assert caption.endswith("queries alone." if not text else f"reading {text}.")
+        assert caption.endswith("recorded." if not text else f"was another {text}.")
 
 
 @pytest.mark.usefixtures("_studied")
@@ -107,14 +108,14 @@ def test_a_sweep_is_sorted_by_slots_and_names_its_default() -> None:
     drawn = slots.draw(["embedded"])
     labels = [text.get_text() for text in drawn.figure.axes[2].get_xticklabels()]
     assert labels == ["64", "128", "2,048"]
-    assert "SIMULATED" in drawn.caption
+    assert "SIMULATED" in drawn.notes
 
 
 @pytest.mark.usefixtures("_studied")
 def test_a_dataset_that_was_not_studied_is_named_beside_those_that_were() -> None:
     caption = readings.draw(["charades_actions", "embedded"]).caption
     assert "Not run on charades_actions (`python -m mgsl study readings`)." in caption
-    assert "Embedded (embedded): SIMULATED data" in slots.draw(["charades_actions"]).caption
+    assert "Embedded (embedded): SIMULATED data" in slots.draw(["charades_actions"]).notes
 
 
 def test_without_a_study_the_page_says_that_it_was_not_run(
@@ -163,8 +164,10 @@ def test_a_memory_has_content_where_zeroing_and_shuffling_both_cost(
     assert table.loc["mgsl_net", "high, R@1, IoU=0.5"] == pytest.approx(52)
     assert memories.choice(memories.summary()) == "mgsl_net"
     drawn = memories.draw(["embedded"])
-    assert "SIMULATED" in drawn.caption
-    assert "By the rule that is the recommended one." in drawn.caption
+    assert "SIMULATED" in drawn.notes
+    assert drawn.statement == (
+        "The rule recommends “MGSL-Net (repaired)”, whose memory holds content on 1 of 1 datasets."
+    )
     held = [text.get_text() for text in drawn.figure.axes[2].texts]
     assert held.count("yes") == 1
     assert {"0.2 / 0.2", "25 / 25"} <= set(held)
@@ -180,7 +183,7 @@ def test_the_rule_prefers_content_then_recall_and_wants_every_dataset() -> None:
     means = pd.DataFrame(rows, columns=["dataset", "name", "content", "intact, R@1, IoU=0.5"])
     means["intact, R@1, IoU=0.7"] = means["intact, R@1, IoU=0.5"]
     assert memories.choice(means) == "own_last"
-    assert "“Own stream writes last”, not the recommended" in memories._verdict(means)
+    assert "the repaired reading is another" in memories._verdict(means)
     means.loc[1, "content"] = True
     assert memories.choice(means) == "mgsl_net"
 

@@ -12,12 +12,13 @@ from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.metrics import GROUPS, METRICS
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, measured
+from mgsl.reporting.draw.numbers import decimals, measured, signed
+from mgsl.reporting.draw.phrases import listed
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.read import published
-from mgsl.reporting.read.compared import FULL
+from mgsl.reporting.read.compared import FULL, METRIC
 from mgsl.reporting.read.kept_runs import RunStudy, heading
 
-INKS = {"all": style.INK, "rare": style.SERIES[1], "common": style.SERIES[0]}
 _ROW, _HEAD = 0.24, 0.95  # inches
 _OFFSETS = {"all": 0.0, "rare": 0.27, "common": -0.27}
 _SIZES = {"all": 4.6, "rare": 3.2, "common": 3.2}
@@ -35,16 +36,41 @@ def draw(study: RunStudy, datasets: Sequence[str]) -> Drawing:
         return absent(study, datasets)
     heights = [_HEAD + _ROW * len(_sorted(study, dataset)) for dataset in shown]
     parts = [partial(_part, study, dataset) for dataset in shown]
-    caption = " ".join(
+    caption = (
+        f"{study.lead}: R@1 on the test split less that of {study.base}, in points, with its 95% "
+        f"interval, {study.scope}. Those that gain most are on top. {study.not_run(datasets)}"
+    )
+    notes = " ".join(
         [
-            f"{study.lead}: R@1 on the test split less that of {study.base}, in points, with its "
-            f"95% interval, {study.scope}. Those that gain most are on top. The recommended "
-            "reading was chosen on validation data, not by this figure.",
+            "The repaired reading was chosen on validation data, not by this figure.",
             *map(study.caption, shown),
-            study.not_run(datasets),
         ]
     )
-    return Drawing(figures.compose(heights, parts, width=style.WIDTH), study.title, caption.strip())
+    figure = figures.compose(heights, parts, width=style.WIDTH)
+    return Drawing(figure, study.title, caption.strip(), statement(study, shown), notes)
+
+
+def statement(study: RunStudy, datasets: Sequence[str]) -> str:
+    """How many runs gain and how many lose on each dataset, and the furthest either way."""
+    sentences = []
+    for dataset in datasets:
+        names = _sorted(study, dataset)
+        if not names:
+            continue
+        rows = [study.row(dataset, name, "all", METRIC) for name in names]
+        gain = sum(row is not None and row["difference_low"] > 0 for row in rows)
+        lose = sum(row is not None and row["difference_high"] < 0 for row in rows)
+        ends = dict.fromkeys((names[0], names[-1]))
+        furthest = listed(
+            f"{published.title(name)} {signed(float(row['difference']), 1)}"
+            for name in ends
+            if (row := study.row(dataset, name, "all", METRIC)) is not None
+        )
+        sentences.append(
+            f"On {_name(dataset)}, {gain} of {len(names)} rows beat {study.base} by {METRIC} and "
+            f"{lose} fall behind it; furthest apart: {furthest} points."
+        )
+    return " ".join(sentences)
 
 
 def build(study: RunStudy, datasets: Sequence[str]) -> Table:
@@ -56,14 +82,19 @@ def build(study: RunStudy, datasets: Sequence[str]) -> Table:
     """
     shown = study.datasets(datasets)
     columns = [
-        Columns(f"{_label(dataset)}, {metric}", ("all", *(f"Δ {g}" for g in GROUPS)), ours=True)
+        Columns(
+            f"{_label(study, dataset)}, {metric}",
+            ("all", *(f"Δ {g}" for g in GROUPS)),
+            ours=True,
+            best=("all",),
+        )
         for dataset in shown
         for metric in METRICS
     ]
     names = dict.fromkeys(name for dataset in shown for name in study.names(dataset))
     rows = [
         (
-            _title(name),
+            _title(study, name),
             tuple(
                 cell
                 for dataset in shown
@@ -76,7 +107,11 @@ def build(study: RunStudy, datasets: Sequence[str]) -> Table:
     tidy = study.rows[study.rows["metric"].isin(METRICS) & study.rows["group"].isin(GROUPS)]
     changes = [study.changes(d, n) for d, n in zip(tidy["dataset"], tidy["name"], strict=True)]
     return Table(
-        caption=_caption(study, datasets, shown),
+        caption=(
+            f"{study.lead}: R@1 in percent, and Δ, what a row scores more than {study.base}, in "
+            f"points; ± is the standard deviation over trainings. {study.not_run(datasets)}"
+        ).strip(),
+        notes=_notes(study, shown),
         columns=tuple(columns) or (Columns("not run", ("all",), ours=True),),
         rows=tuple(rows),
         tidy=tidy.assign(changes=changes).round(4),
@@ -84,14 +119,11 @@ def build(study: RunStudy, datasets: Sequence[str]) -> Table:
     )
 
 
-def _caption(study: RunStudy, datasets: Sequence[str], shown: Sequence[str]) -> str:
+def _notes(study: RunStudy, shown: Sequence[str]) -> str:
     return " ".join(
         [
-            f"{study.lead}: R@1 in percent, and Δ, what a row scores more than {study.base}, in "
-            "points; ± is the standard deviation over trainings. 95% intervals are "
-            f"{study.scope}.",
+            f"95% intervals are {study.scope}.",
             *map(study.caption, shown),
-            study.not_run(datasets),
             f"{DASH} : not run, or {study.base} itself.",
         ]
     )
@@ -100,33 +132,38 @@ def _caption(study: RunStudy, datasets: Sequence[str], shown: Sequence[str]) -> 
 def absent(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     """A figure that says that there is nothing to draw, and why."""
     text = study.not_run(datasets)
+    plain = text.replace("`", "")
 
     def say(part: SubFigure) -> None:
-        part.text(0.5, 0.5, text, ha="center", va="center", color=style.MUTED)
+        part.text(0.5, 0.5, plain, ha="center", va="center", color=style.MUTED)
 
     return Drawing(figures.compose(0.8, [say], width=style.WIDTH), study.title, text)
 
 
-def _title(name: str) -> str:
-    return " · ".join(filter(None, [published.question(name), published.title(name)]))
+def _title(study: RunStudy, name: str) -> str:
+    return " · ".join(filter(None, [published.question(name), study.title_of(name)]))
 
 
-def _label(dataset: str) -> str:
-    simulated = " (simulated)" if known.find(dataset).simulated else ""
-    return f"ours: {dataset}{simulated}"
+def _name(dataset: str) -> str:
+    return f"{dataset}{' (simulated)' * known.find(dataset).simulated}"
+
+
+def _label(study: RunStudy, dataset: str) -> str:
+    return f"ours: {_name(dataset)}, {study.trained(dataset)}"
 
 
 def _cells(study: RunStudy, dataset: str, name: str, metric: str) -> list[Cell]:
     score = study.row(dataset, name, "all", metric)
     if score is None:
         return [Cell(reason=f"{name} was not run on {dataset}")] * (1 + len(GROUPS))
-    cells = [measured(Measured.of(score))]
+    cells = [measured(Measured.of(score), digits=decimals(score["queries"]))]
     for group in GROUPS:
         row = study.row(dataset, name, group, metric)
         if name == FULL or row is None:
             cells.append(Cell(reason=f"{study.base} itself" if name == FULL else ""))
         else:
-            cells.append(measured(Measured.of(row, prefix="difference"), sign=True))
+            number = Measured.of(row, prefix="difference")
+            cells.append(measured(number, sign=True, digits=decimals(row["queries"])))
     return cells
 
 
@@ -149,7 +186,8 @@ def _changes(study: RunStudy, dataset: str, name: str) -> bool:
 
 
 def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
-    part.suptitle(heading(dataset), x=0.01, ha="left", size=9, weight="bold")
+    title = f"{heading(dataset)}, {study.trained(dataset)}"
+    part.suptitle(title, x=0.01, ha="left", size=9, weight="bold")
     names = _sorted(study, dataset)
     panels = part.subplots(1, len(METRICS), sharey=True, sharex=True)
     for axes, metric in zip(panels, METRICS, strict=True):
@@ -162,16 +200,20 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
         axes.set_title(f"{metric}, difference in points", size=7, weight="normal", pad=13)
         axes.set_ylim(-len(names) + 0.4, 0.6)
         marks.rows(axes, size=6.3)
-    panels[0].set_yticks([-place for place in range(len(names))], [_title(name) for name in names])
+    panels[0].set_yticks(
+        [-place for place in range(len(names))], [_title(study, name) for name in names]
+    )
     for across, group in zip((0.0, 0.3, 0.65), ("rare", "all", "common"), strict=True):
         panels[0].annotate(
             f"● {group}" if group != "common" else f"○ {group}", (across, 1), (0, 3),
-            xycoords="axes fraction", textcoords="offset points", size=6.5, color=INKS[group],
+            xycoords="axes fraction", textcoords="offset points", size=6.5,
+            color=style.GROUPS[group],
         )  # fmt: skip
 
 
 def _draw_effect(axes: Axes, row: pd.Series, group: str, height: float) -> None:
     marks.interval(
-        axes, Measured.of(row, prefix="difference"), height, INKS[group], size=_SIZES[group],
-        width=1.3 if group == "all" else 0.8, edge=0.8, filled=group != "common",
+        axes, Measured.of(row, prefix="difference"), height, style.GROUPS[group],
+        size=_SIZES[group], width=1.3 if group == "all" else 0.8, edge=0.8,
+        filled=group != "common",
     )  # fmt: skip

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from IPython.display import HTML, display
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.text import Text
 
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
-from mgsl.reporting.draw.style import style
+from mgsl.reporting.draw.style import readable, style
+from mgsl.reporting.draw.templating import coded, how_to_read, statement
 
 # It finds the one date that every figure has too early, and says so wherever a figure is drawn.
 logging.getLogger("fontTools").setLevel(logging.ERROR)
@@ -26,11 +28,23 @@ _DOTS_PER_INCH = 200
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure with the sentences that have to stand below it."""
+    """A figure with the sentences that have to stand beside it.
+
+    `statement` is its result in a sentence, made of the numbers it shows: what stands under the
+    title of the page, and what a screen reader says in place of the image. `caption` says in two
+    lines what is seen, `notes` how to read it.
+    """
 
     figure: Figure
     title: str
     caption: str
+    statement: str = ""
+    notes: str = ""
+
+    @property
+    def description(self) -> str:
+        """Its caption and notes: what its SVG carries."""
+        return f"{self.caption} {self.notes}".strip()
 
 
 def show(drawing: Drawing) -> None:
@@ -73,7 +87,7 @@ def render(drawing: Drawing, suffix: str) -> bytes:
     """The bytes of one format: svg, pdf or png."""
     metadata: dict[str, str | None] = {"Title": drawing.title, **_METADATA[suffix]}
     if suffix == "svg":
-        metadata["Description"] = drawing.caption
+        metadata["Description"] = drawing.description
     buffer = io.BytesIO()
     with style():
         drawing.figure.savefig(buffer, format=suffix, dpi=_DOTS_PER_INCH, metadata=metadata)
@@ -92,13 +106,17 @@ def _number_ids(svg: bytes) -> bytes:
 
 
 def to_html(drawing: Drawing) -> str:
-    """A `figure` that holds its image within itself."""
+    """Its statement, then a `figure` that holds its image within itself."""
     image = base64.b64encode(render(drawing, "svg")).decode()
+    words = html.escape(drawing.statement or drawing.title)
     return (
-        '<figure class="drawing">\n<div class="scroll" tabindex="0" role="region" '
+        f"{statement(drawing.statement)}"
+        '<figure class="drawing">\n<p class="hint" aria-hidden="true"></p>\n'
+        '<div class="scroll" tabindex="0" role="region" '
         'aria-label="Figure, scrolls sideways">'
-        f'<img alt="{html.escape(drawing.title)}" src="data:image/svg+xml;base64,{image}"></div>\n'
-        f"<figcaption>{html.escape(drawing.caption)}</figcaption>\n</figure>\n"
+        f'<img alt="{words}" src="data:image/svg+xml;base64,{image}"></div>\n'
+        f"<figcaption>{coded(drawing.caption)}</figcaption>\n{how_to_read(drawing.notes)}"
+        "</figure>\n"
     )
 
 
@@ -118,6 +136,8 @@ def compose(
         parts = figure.subfigures(len(draw), 1, height_ratios=heights, squeeze=False)
         for part, fill in zip(parts[:, 0], draw, strict=True):
             fill(part)
+        for text in figure.findobj(Text):
+            text.set_color(readable(text.get_color()))
         figure.draw_without_rendering()
         figure.set_layout_engine(None)  # what was laid out stays; a format need not draw twice
     return figure

@@ -16,6 +16,7 @@ _SIGNS = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "`": "",
     "–": "--",
     "×": r"$\times$",
     "Δ": r"$\Delta$",
@@ -26,15 +27,27 @@ _SIGNS = {
     "<=": r"$\leq$",
     ">": "$>$",
     "<": "$<$",
-    "″": "''",
     "✓": r"$\surd$",
 }
+_SENTENCE = re.compile(r"(?:Table \d+\. )?(?P<first>.+?\.)(?: (?P<rest>.*)|$)", re.S)
 _SIGN = re.compile("|".join(map(re.escape, _SIGNS)))
 
 
 def escape(text: str) -> str:
     """Text as LaTeX reads it, with the signs that reports use."""
     return _SIGN.sub(lambda sign: _SIGNS[sign[0]], text)
+
+
+def brief(caption: str) -> str:
+    """The first sentence of a caption; LaTeX numbers tables itself."""
+    match = _SENTENCE.match(caption)
+    return match["first"] if match else caption
+
+
+def rest(caption: str) -> str:
+    """What a caption says after its first sentence."""
+    match = _SENTENCE.match(caption)
+    return (match["rest"] or "") if match else ""
 
 
 def breakable(text: str) -> Markup:

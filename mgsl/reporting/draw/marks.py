@@ -12,7 +12,7 @@ from mgsl.evaluation.smoothing import Curve
 from mgsl.reporting.draw import style
 
 BAR = 0.2  # inches of one bar on a timeline
-_SPLITS = {"train": style.FAINT, "val": style.MUTED, "test": style.SERIES[0]}
+_SPLITS = {"train": style.FAINT, "val": style.MUTED, "test": "#22303F"}
 
 
 @runtime_checkable

@@ -1,7 +1,11 @@
-"""How every figure looks: sizes, inks, and one colour for each method wherever it appears.
+"""How every figure looks: sizes, inks, and one meaning for each colour wherever it appears.
 
-The colours are Okabe and Ito's and, where those are used up, Paul Tol's, which people with any
-colour vision tell apart.
+A method has a colour of its own, and so have rare and common queries, verdicts, people, and the
+queried moment; what the paper gives is black. `SERIES` is for what has no meaning elsewhere. Text
+in a colour that is too pale to be read on white is darkened.
+
+The colours of methods are Okabe and Ito's and, where those are used up, Paul Tol's, which people
+with any colour vision tell apart.
 """
 
 from collections.abc import Iterator
@@ -10,12 +14,16 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 
 WIDTH = 7.0  # inches: two columns of a paper, one of a page
 INK, MUTED, FAINT, GRID = "#1a1a1a", "#5f6368", "#b8bcc2", "#e6e8eb"
-MOMENT, DISTRACTOR, EVENT = "#E69F00", "#CC79A7", "#c9ced6"
+MOMENT, DISTRACTOR, EVENT = "#E69F00", "#8FA3BF", "#c9ced6"
 DIVERGING = "RdBu_r"
-PEOPLE = "#B26B00"
+PEOPLE = "#8A5A00"
+PAPER = INK  # what the paper gives
+GROUPS = {"all": INK, "rare": "#A3195B", "common": "#4F6D8F"}  # of queries
+SUPPORTED, CONTRADICTED = "#1B7837", "#B2182B"
 
 METHODS = {
     "mgsl_net": "#0072B2",
@@ -37,7 +45,8 @@ METHODS = {
     "prior": "#CC79A7",
     "action_prior": "#882255",
 }
-SERIES = ("#0072B2", "#D55E00", "#009E73", "#8c6bb1", "#E69F00", "#56B4E9")
+SERIES = ("#3B4CC0", "#B40426", "#2A7F62", "#7B3294", "#8C510A", "#35978F")
+_LEAST_CONTRAST = 4.5  # of text on white (WCAG 2.2, AA)
 
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # travels with matplotlib: the same on every machine
@@ -85,6 +94,21 @@ def style() -> Iterator[None]:
 def color(name: str) -> str:
     """The colour of a method or ablation; grey for one that has none of its own."""
     return METHODS.get(name, MUTED)
+
+
+def readable(ink: Any) -> str:
+    """A colour as text has it: as dark as it must be to be read on white; white stays."""
+    red, green, blue = to_rgb(ink)
+    while min(red, green, blue) < 1 and contrast((red, green, blue)) < _LEAST_CONTRAST:
+        red, green, blue = 0.96 * red, 0.96 * green, 0.96 * blue
+    return to_hex((red, green, blue))
+
+
+def contrast(rgb: tuple[float, float, float]) -> float:
+    """How far a colour stands out from white (WCAG 2.2), from 1 to 21."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+    luminance = sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return 1.05 / (luminance + 0.05)
 
 
 def bare(axes: Axes) -> None:

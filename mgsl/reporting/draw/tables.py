@@ -13,16 +13,16 @@ import pandas as pd
 from IPython.display import HTML, display
 from markupsafe import Markup
 
-from mgsl.evaluation.intervals import Measured
 from mgsl.files import atomic_path, write_text
-from mgsl.reporting.draw import latex, markdown
-from mgsl.reporting.draw.templating import fill
+from mgsl.reporting.draw import anchors, latex, markdown
+from mgsl.reporting.draw.templating import fill, statement
 
 DASH = "–"  # not printed, or not run: never a zero
-DITTO = "″"  # the printed number in the row above
 CHECK = "✓"
 
-_LONG = 40  # letters of a row's name above which its column is made wider
+_BROAD = 8  # columns that fit a desk's screen
+_NUMBER = re.compile(r"[+−]?\d[\d,]*(\.\d+)?")
+_LONG = 40  # letters of a row's name above which its column is made wider, and its id is cut
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,24 @@ class Cell:
     note: str = ""
     reason: str = ""
 
+    @property
+    def number(self) -> str:
+        """What it begins with, without its spread; its text where that is no number."""
+        match = _NUMBER.match(self.text)
+        return match[0] if match else self.text
+
 
 @dataclass(frozen=True)
 class Columns:
-    """Neighbouring columns under one heading; `ours` sets our numbers apart from printed ones."""
+    """Neighbouring columns under one heading; `ours` sets our numbers apart from the paper's.
+
+    `best` names those of which the highest number is the best.
+    """
 
     title: str
     names: tuple[str, ...]
     ours: bool
+    best: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -49,8 +59,12 @@ class Columns:
 
 
 class Part(NamedTuple):
-    """Some blocks of a table, as wide as a page of LaTeX; each with its first and last column."""
+    """Some blocks of a table, as wide as a page of LaTeX; each with its first and last column.
 
+    `start` is the place of its first cell in a row of the table.
+    """
+
+    start: int
     blocks: list[tuple[Columns, int, int]]
     rows: list[tuple[str, tuple[Cell, ...]]]
 
@@ -61,7 +75,9 @@ class Table:
     """A table of numbers.
 
     `rows` pairs the name of each row with its cells, in the order of all `columns`; `tidy` holds
-    the same numbers one a row; `stub` heads the names of the rows.
+    the same numbers one a row; `stub` heads the names of the rows; `statement` is its result in a
+    sentence, made of those numbers; `caption` says in two lines what they are, `notes` how to read
+    them.
     """
 
     template: ClassVar = "table"
@@ -70,6 +86,8 @@ class Table:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     tidy: pd.DataFrame
     stub: str = "Method"
+    statement: str = ""
+    notes: str = ""
 
     def __post_init__(self) -> None:
         width = sum(len(block.names) for block in self.columns)
@@ -86,6 +104,32 @@ class Table:
             for name, cells in self.rows
         ]
         return [[self.stub, *heads], [":--", *["--:"] * len(heads)], *rows]
+
+    @property
+    def anchors(self) -> list[str]:
+        """The id of each row in HTML; of rows of one name the second has a number, and so on."""
+        return anchors.numbered(anchors.of(self.stub, name) for name, _ in self.rows)
+
+    @property
+    def is_broad(self) -> bool:
+        """Whether it has more columns than a screen has room for."""
+        return sum(len(block.names) for block in self.columns) > _BROAD
+
+    @property
+    def best(self) -> set[tuple[int, int]]:
+        """Row and column of the best numbers, each the highest of several in its column."""
+        heads = [name in block.best for block in self.columns for name in block.names]
+        cells: set[tuple[int, int]] = set()
+        for column, has_best in enumerate(heads):
+            numbers = {
+                row: value
+                for row, (_, texts) in enumerate(self.rows)
+                if has_best and (value := _value(texts[column].text)) is not None
+            }
+            if len(numbers) > 1:
+                highest = max(numbers.values())
+                cells |= {(row, column) for row, value in numbers.items() if value == highest}
+        return cells
 
     @property
     def is_wide(self) -> bool:
@@ -114,11 +158,6 @@ class Table:
         """The column of the rows' names in LaTeX."""
         return latex.stub_column([name for name, _ in self.rows])
 
-    @property
-    def unnumbered(self) -> str:
-        """The caption for LaTeX, which numbers tables itself."""
-        return re.sub(r"^Table \d+\. ", "", self.caption)
-
     def _part(self, first: int, last: int) -> Part:
         counts = [len(block.names) for block in self.columns]
         start, end = sum(counts[:first]), sum(counts[:last])
@@ -126,7 +165,7 @@ class Table:
         for block in self.columns[first:last]:
             blocks.append((block, place, place + len(block.names) - 1))
             place += len(block.names)
-        return Part(blocks, [(name, cells[start:end]) for name, cells in self.rows])
+        return Part(start, blocks, [(name, cells[start:end]) for name, cells in self.rows])
 
 
 @final
@@ -135,7 +174,7 @@ class TextTable:
     """A table of sentences.
 
     Rows with the same first column are neighbours and stand under it as a heading. `widths` are the
-    shares of the other columns in LaTeX.
+    shares of the other columns in LaTeX; `statement`, `caption` and `notes` are those of a `Table`.
     """
 
     template: ClassVar = "text_table"
@@ -143,6 +182,8 @@ class TextTable:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     widths: tuple[float, ...]
+    statement: str = ""
+    notes: str = ""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -168,6 +209,16 @@ class TextTable:
         return {topic: [row[1:] for row in self.rows if row[0] == topic] for topic in topics}
 
     @property
+    def anchors(self) -> dict[str, list[str]]:
+        """The ids of the rows under each heading, which has its own, in HTML."""
+        return {
+            topic: anchors.numbered(
+                [anchors.of(topic), *(anchors.of(topic, row[0][:_LONG]) for row in rows)]
+            )
+            for topic, rows in self.topics.items()
+        }
+
+    @property
     def floats(self) -> list[tuple[str, list[tuple[str, ...]]]]:
         """A heading and as many of its rows as fit a page of LaTeX, one float after the other."""
         return [(topic, page) for topic, rows in self.topics.items() for page in latex.pages(rows)]
@@ -187,7 +238,7 @@ def show(table: AnyTable) -> None:
 
 
 def save(table: AnyTable, stem: str) -> None:
-    """Write STEM.csv, STEM.md and STEM.tex, each atomically.
+    """Write STEM.csv, STEM.md and STEM.tex, each atomically; of numbers STEM.numbers.tex too.
 
     Args:
         table: what is written.
@@ -197,48 +248,43 @@ def save(table: AnyTable, stem: str) -> None:
         table.tidy.to_csv(path, index=False, lineterminator="\n")
     write_text(Path(f"{stem}.md"), to_markdown(table))
     write_text(Path(f"{stem}.tex"), to_latex(table))
+    if isinstance(table, Table):
+        write_text(Path(f"{stem}.numbers.tex"), to_latex(table, numbers_only=True))
 
 
 def to_markdown(table: AnyTable) -> str:
-    """A pipe table with one heading for each column, under its caption."""
+    """A pipe table with one heading for each column, under its statement and caption."""
     lines = [" | ".join(map(markdown.escape, line)) for line in table.lines]
-    return f"{markdown.escape(table.caption)}\n\n" + "".join(f"| {line} |\n" for line in lines)
+    parts = [table.statement, table.caption]
+    head = "".join(f"{markdown.prose(part)}\n\n" for part in parts if part)
+    body = "".join(f"| {line} |\n" for line in lines)
+    return head + body + (f"\n{markdown.prose(table.notes)}\n" if table.notes else "")
 
 
-def to_latex(table: AnyTable) -> str:
+def to_latex(table: AnyTable, *, numbers_only: bool = False) -> str:
     """Some `table*` that need the packages booktabs and graphicx, each of which fits a page.
 
     Blocks of columns that are too many for a page stand one below the other. Sentences have floats
-    of their own under each heading.
+    of their own under each heading. A caption is one sentence; what else is to be known stands
+    under the numbers.
+
+    Args:
+        table: what is written.
+        numbers_only: without intervals, spreads and notes.
     """
-    return fill(f"{table.template}.tex", table=table)
+    return fill(f"{table.template}.tex", table=table, numbers_only=numbers_only)
 
 
 def to_html(table: AnyTable) -> str:
-    """A `figure` that needs no style to be read.
+    """Its statement, then a `figure` that needs no style to be read.
 
     Numbers stand in a container that scrolls. Sentences wrap, and on a narrow screen each cell is a
     paragraph.
     """
-    return fill(f"{table.template}.html", table=table)
+    return statement(table.statement) + Markup(fill(f"{table.template}.html", table=table))
 
 
-def signed(points: float, digits: int = 2) -> str:
-    """A difference as it is read: always with its sign."""
-    return f"{points:+.{digits}f}".replace("-", "−")
-
-
-def measured(number: Measured[float], *, sign: bool = False) -> Cell:
-    """A number and its spread over trainings, with its interval; a difference with its signs."""
-    value = signed(number.value) if sign else f"{number.value:.2f}"
-    return Cell(f"{value}{spread(number.sd)}", interval(number.low, number.high, sign=sign))
-
-
-def spread(deviation: float | None) -> str:
-    """A standard deviation behind its mean; nothing where there is none."""
-    return "" if deviation is None or pd.isna(deviation) else f" ± {deviation:.2f}"
-
-
-def interval(low: float, high: float, *, sign: bool = False) -> str:
-    """Two ends as they are read, those of a difference with their signs."""
-    return f"[{signed(low, 1)}, {signed(high, 1)}]" if sign else f"{low:.1f}–{high:.1f}"
+def _value(text: str) -> float | None:
+    """The number that a cell begins with."""
+    match = _NUMBER.match(text)
+    return float(match[0].replace(",", "").replace("−", "-")) if match else None

@@ -2,6 +2,7 @@
 
 import functools
 import html
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,19 @@ from markupsafe import Markup
 from mgsl.reporting.draw import latex
 
 
+def coded(text: str) -> Markup:
+    """Text as HTML; what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text)))
+
+
+def prose(text: str) -> str:
+    """Markdown of one paragraph as HTML: code, emphasis, and the words of links."""
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", html.escape(text, quote=False))
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
+    text = re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", text)
+    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)
+
+
 def fill(name: str, **values: Any) -> str:
     """A template of this folder, filled.
 
@@ -20,6 +34,17 @@ def fill(name: str, **values: Any) -> str:
         values: what it is filled with.
     """
     return _environment(Path(name).suffix).get_template(name).render(values)
+
+
+def statement(text: str) -> Markup:
+    """The result of an exhibit in a sentence, as a page shows it; nothing where there is none."""
+    return Markup('<p class="statement">{}</p>\n').format(coded(text)) if text else Markup()
+
+
+def how_to_read(text: str) -> Markup:
+    """What is to be known of a figure or table beyond its caption, unfolded by who wants it."""
+    template = '<details class="reading"><summary>How to read</summary><p>{}</p></details>\n'
+    return Markup(template).format(coded(text)) if text else Markup()
 
 
 @functools.cache
@@ -39,7 +64,14 @@ def _environment(suffix: str) -> jinja2.Environment:
         keep_trailing_newline=True,
         **tags,
     )
-    environment.filters |= {"breakable": latex.breakable, "heading": latex.heading}
+    environment.filters |= {
+        "breakable": latex.breakable,
+        "brief": latex.brief,
+        "coded": coded,
+        "heading": latex.heading,
+        "rest": latex.rest,
+        "how_to_read": how_to_read,
+    }
     return environment
 
 

@@ -23,13 +23,10 @@ def example(results: Results) -> Query:
 
 def rarest_word(results: Results, query: Query) -> str:
     """The word that decides whether a query is rare, and how often training has it."""
-    tags = results.preparation.preparation.rare.tags
-    counts = results.word_counts
-    words = [w for w, tag in zip(query.tokens, query.tags, strict=True) if tag.startswith(tags)]
-    if not words:
+    word = results.rarest_word(query)
+    if word is None:
         return "no noun, verb or adjective"
-    word = min(words, key=lambda word: counts.get(word, 0))
-    times = int(counts.get(word, 0))
+    times = int(results.word_counts.get(word, 0))
     often = {0: "never seen", 1: "seen once", 2: "seen twice"}.get(times, f"seen {times:,} times")
     where = "all splits" if results.preparation.preparation.rare.corpus == "all" else "training"
     return f"rarest word: “{word}”, {often} in {where}"
@@ -49,6 +46,12 @@ def truth(results: Results, query: Query) -> list[Bar]:
 def answers(results: Results, query: Query) -> list[Bar]:
     """The best-ranked moment of every run's first seed."""
     return [answer(results, query, name) for name in results.names]
+
+
+def overlap(results: Results, query: Query, name: str) -> float:
+    """The tIoU of the best-ranked moment of one run's first seed."""
+    start_s, end_s, *_ = results.predictions(name, results.config.seeds[0], query.qid)[0]
+    return float(tiou(np.array((start_s, end_s)), np.array((query.start_s, query.end_s))))
 
 
 def answer(results: Results, query: Query, name: str) -> Bar:

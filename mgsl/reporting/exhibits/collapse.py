@@ -1,5 +1,6 @@
 """Why slots become one vector: what each term of a write has in common, step by step."""
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
 
@@ -11,7 +12,11 @@ from matplotlib.ticker import NullFormatter
 
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.phrases import listed
+from mgsl.reporting.draw.tables import Cell, Columns, Table
 from mgsl.reporting.read import published
+from mgsl.reporting.read.compared import FULL, LITERAL
+from mgsl.reporting.read.kept_records import seeds_in_words
 from mgsl.reporting.read.kept_runs import heading
 from mgsl.reporting.read.kept_studies import Studies
 
@@ -24,15 +29,14 @@ _PANELS = {
     "rank": "Effective rank of slots",
     "horizon": "Half forgotten after steps",
 }
+_LAST = {  # of the last step: the head of its column, how it is written, and its scale
+    "slots": ("slots, % in common", "{:.0f}", 100),
+    "values": ("values, %", "{:.0f}", 100),
+    "added": ("added, %", "{:.0f}", 100),
+    "rank": ("effective rank", "{:.1f}", 1),
+    "horizon": ("half forgotten after steps", "{:.0f}", 1),
+}
 _LOG = ("horizon",)
-_INKS = (
-    "#D55E00",
-    "#E69F00",
-    "#CC79A7",
-    "#999999",
-    "#0072B2",
-    "#1a1a1a",
-)  # in the order of the study
 _ROW, _HEAD = 1.75, 0.5  # inches
 
 
@@ -47,7 +51,7 @@ def draw(datasets: Sequence[str], folder: str) -> Drawing:
         UserError: the study is missing.
     """
     table = Studies(folder).table("collapse")
-    seeds = sorted(table["seed"].unique())
+    seeds = sorted(table["seed"].unique().tolist())
     means = table.groupby(["dataset", "memory", "name", "step"], sort=False).mean(numeric_only=True)
     shown = [name for name in datasets if name in set(table["dataset"])]
     rows = [(d, m) for d in shown for m in ("video", "query")]
@@ -55,39 +59,83 @@ def draw(datasets: Sequence[str], folder: str) -> Drawing:
     parts = [partial(_legend, names), *(partial(_row, means, row, names) for row in rows)]
     figure = figures.compose([_HEAD, *[_ROW] * len(rows)], parts, width=style.WIDTH)
     caption = (
-        "The first steps of training, seen from the memories; step 0 is before training. In "
-        "common: the share of the vectors’ energy that is their mean, 1 if all are the same. "
-        "Evenness: 1 if every slot is written with the same weight. Steps until half is "
-        "forgotten: of the mean slot. Means over streams and over seeds "
-        f"{', '.join(map(str, seeds))}. "
-        f"Datasets: {', '.join(shown)}, training queries; `embedded` and `*_planted` are SIMULATED."
+        "The first steps of training, seen from the memories; step 0 is before training. "
+        f"{', '.join(map(heading, shown))}: training queries, {seeds_in_words(seeds)}."
     )
-    return Drawing(figure, "Why the slots of a written memory become one vector", caption)
+    notes = (
+        "In common: the share of the vectors’ energy that is their mean, 1 if all are the same. "
+        "Evenness: 1 if every slot is written with the same weight. Steps until half is forgotten: "
+        "of the mean slot. Means over streams and seeds."
+    )
+    title = "Why the slots of a written memory become one vector"
+    return Drawing(figure, title, caption, _statement(_last(table, shown)), notes)
 
 
-def tell(datasets: Sequence[str], folder: str) -> str:
-    """What the last step that was watched says, in a paragraph of figures.
+def build(datasets: Sequence[str], folder: str) -> Table:
+    """What the last step that was watched says: a row for each configuration.
 
     Args:
         datasets: that the study has watched; others are left out.
         folder: where the study wrote its numbers.
     """
     table = Studies(folder).table("collapse")
-    last = table[table["step"] == table["step"].max()]
-    parts = []
-    for dataset in datasets:
-        rows = last[last["dataset"] == dataset].groupby("name", sort=False).mean(numeric_only=True)
-        parts += [
-            f"{published.title(str(name))} on {dataset}: {row['slots']:.0%} of the slots’ energy "
-            f"in common, {row['values']:.0%} of the values’, {row['added']:.0%} of what is "
-            f"added; rank {row['rank']:.1f}; half forgotten in {row['horizon']:.0f} steps."
-            for name, row in rows.iterrows()
+    shown = [name for name in datasets if name in set(table["dataset"])]
+    last = _last(table, shown)
+    names = list(dict.fromkeys(last["name"]))
+    by_run = last.set_index(["dataset", "name"])
+    rows = [
+        (
+            published.title(name),
+            tuple(
+                Cell(form.format(by_run.loc[(dataset, name), column] * scale))
+                for dataset in shown
+                for column, (_, form, scale) in _LAST.items()
+            ),
+        )
+        for name in names
+    ]
+    heads = tuple(head for head, _, _ in _LAST.values())
+    seeds = seeds_in_words(sorted(table["seed"].unique().tolist()))
+    columns = [Columns(f"ours: {heading(d)}, {seeds}", heads, ours=True) for d in shown]
+    caption = f"The memories after {table['step'].max()} steps of training, the mean of both."
+    return Table(caption, tuple(columns), tuple(rows), last, "Configuration")
+
+
+def _last(table: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFrame:
+    """The last step: means over both memories and the seeds."""
+    last = table[(table["step"] == table["step"].max()) & table["dataset"].isin(list(datasets))]
+    means = last.groupby(["dataset", "name"], sort=False).mean(numeric_only=True)
+    return means.reset_index().drop(columns=["seed"]).round(4)
+
+
+def _statement(last: pd.DataFrame) -> str:
+    """How much the slots have in common at the end, as the equations stand and repaired."""
+    sentences = []
+    for dataset, rows in last.groupby("dataset", sort=False):
+        slots = dict(zip(rows["name"], rows["slots"], strict=True))
+        shares = [
+            f"{published.title(name)} {float(slots[name]):.0%}"
+            for name in (LITERAL, FULL)
+            if name in slots
         ]
-    return f"After {last['step'].max()} steps. " + " ".join(parts)
+        if shares:
+            step = int(rows["step"].iloc[0])
+            sentences.append(
+                f"After {step} steps on {heading(str(dataset))}, so much of the slots’ energy is "
+                f"one common vector: {listed(shares)}."
+            )
+    return " ".join(sentences)
+
+
+def _inks(names: Sequence[str]) -> dict[str, str]:
+    """The colour of each configuration: its own, or the next of those without a meaning."""
+    others = [name for name in names if name not in style.METHODS]
+    inks = dict(zip(others, itertools.cycle(style.SERIES), strict=False))
+    return {name: style.METHODS.get(name) or inks[name] for name in names}
 
 
 def _legend(names: Sequence[str], part: SubFigure) -> None:
-    lines = [Line2D([], [], color=ink, lw=1.6) for ink in _INKS[: len(names)]]
+    lines = [Line2D([], [], color=ink, lw=1.6) for ink in _inks(names).values()]
     titles = [published.title(name) for name in names]
     part.legend(lines, titles, loc="center", ncols=3, frameon=False, fontsize=6.5)
 
@@ -112,7 +160,7 @@ def _row(means: pd.DataFrame, row: tuple[str, str], names: Sequence[str], part: 
 
 
 def _panel(axes: Axes, values: pd.Series, names: Sequence[str]) -> None:
-    for name, ink in zip(names, _INKS, strict=False):
+    for name, ink in _inks(names).items():
         line = values.loc[name]
         axes.plot(line.index, line.to_numpy(), color=ink, lw=1.2)
     axes.set_xscale("symlog", linthresh=1)

@@ -7,6 +7,7 @@ from typing import Any
 
 from mgsl import paths
 from mgsl.errors import missing
+from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.draw.tables import DASH, TextTable
 from mgsl.reporting.read import published
 
@@ -37,19 +38,42 @@ def build() -> TextTable:
     ]
     details = [row for m in methods for row in _details(m.title, measured[m.name])]
     caption = (
-        "Each method beside the code that its authors released. That code was run once, with drawn "
-        "weights, at small sizes; ours gets the same weights and inputs. A difference is a share "
+        "Each method beside the code that its authors released: that code was run once, with drawn "
+        "weights, at small sizes; ours gets the same weights and inputs."
+    )
+    notes = (
+        "A difference is a share "
         "of the number itself plus one; for gradients, of the norm of each parameter’s gradient. "
         "It is rounded up to one digit, and of single precision where nothing else is said, whose "
         "rounding explains some 1e-6. Parameters are counted at the released sizes. Deviations are "
         "what the method’s file says of itself."
     )
     if any(_is_transcribed(measured[m.name]) for m in methods):
-        caption += (
+        notes += (
             " Where a transcription is named, the authors’ program did not run: its computation "
             "was written down again by others, and ours is compared with that."
         )
-    return TextTable(caption, COLUMNS, (*overview, *without, *details), widths=(1.3, 4.6, 1.5))
+    rows = (*overview, *without, *details)
+    said = _statement([measured[m.name] for m in methods])
+    return TextTable(caption, COLUMNS, rows, (1.3, 4.6, 1.5), said, notes)
+
+
+def _statement(methods: list[Mapping[str, Any]]) -> str:
+    """How many methods were compared, and the largest differences of all."""
+    rows = [r for m in methods for s in m["settings"].values() for r in s["comparisons"]]
+    compared = sum(any(s["comparisons"] for s in m["settings"].values()) for m in methods)
+    if not rows:
+        return "No method was compared with released code."
+    worst = {
+        kind: _largest(row for row in rows if row["kind"] == kind)
+        for kind in ("outputs", "losses", "gradients")
+        if any(row["kind"] == kind for row in rows)
+    }
+    return (
+        f"{compared} of {len(methods)} methods compute what their released code computes: in "
+        f"{sum(row['numbers'] for row in rows):,} numbers the largest difference is "
+        f"{listed(f'{value} in {kind}' for kind, value in worst.items())}."
+    )
 
 
 def _overview(title: str, method: Mapping[str, Any]) -> Row:

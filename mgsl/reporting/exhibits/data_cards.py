@@ -14,8 +14,9 @@ from mgsl.data import sources
 from mgsl.data.datasets import DATASETS, Dataset
 from mgsl.errors import UserError
 from mgsl.queries import SPLITS
+from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.draw.tables import TextTable
-from mgsl.reporting.read import published
+from mgsl.reporting.read import kept_records, published
 from mgsl.reporting.read.kept_studies import Studies
 from mgsl.reporting.read.published import BENCHMARKS
 from mgsl.reporting.read.results import Results
@@ -47,9 +48,28 @@ def build(datasets: Sequence[str], studies: str) -> TextTable:
     ]
     caption = (
         "Data cards. Pairs are counted here, beside the paper’s counts where it gives some. "
-        "Only on real features may a number be set against a printed one."
+        "Only on real features may a number be set against one of the paper’s."
     )
-    return TextTable(caption, ("Dataset", "Point", "What is known"), tuple(rows), widths=(1.0, 6.0))
+    columns = ("Dataset", "Point", "What is known")
+    return TextTable(caption, columns, tuple(rows), (1.0, 6.0), _statement(names, datasets))
+
+
+def _statement(names: Sequence[str], datasets: Sequence[str]) -> str:
+    """How many datasets there are, how many are simulated, and on which there are numbers."""
+    simulated = sum(DATASETS[name].simulated for name in names)
+    run = [name for name in names if name in datasets or kept_records.shown_in(name)]
+    return (
+        f"Of {len(names)} datasets {simulated} have simulated features; this report has numbers of "
+        f"trainings on {listed(run) or 'none'}."
+    )
+
+
+def _shown(name: str, shown: bool) -> str:
+    """Where a report has numbers of trainings on a dataset."""
+    kept = kept_records.shown_in(name)
+    studies = f"in the exhibits {listed(kept)}, from kept studies" if kept else ""
+    own = "trained and scored for this report" if shown else ""
+    return "; ".join(filter(None, (own, studies))) or "no method was trained on it"
 
 
 def prose(path: Path) -> dict[str, list[tuple[str, str]]]:
@@ -81,7 +101,7 @@ def _card(
     points = sections.get(name, [])
     if not points:
         raise UserError(f"{PROSE} tells nothing of the dataset {name!r}")
-    yield "In this report", "shown" if shown else "not run"
+    yield "In this report", _shown(name, shown)
     yield "Data", "SIMULATED features" if dataset.simulated else "real"
     yield "Features", dataset.features
     yield "Pairs", _pairs(name, dataset, shown, studied)

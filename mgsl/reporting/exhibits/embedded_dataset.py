@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from jaxtyping import Bool
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 from matplotlib.ticker import NullFormatter
@@ -31,15 +32,37 @@ def draw(datasets: Sequence[str]) -> Drawing:
         parts += [partial(_draw_tail, results), partial(_draw_video, results, bars)]
         heights += [_TAIL, _HEAD + _CLIPS + BAR * len(bars)]
     caption = (
-        "What the data looks like. Top left: share of pairs by the training frequency of their "
+        "What the data looks like: its long tail, its words, and one video with a query. "
+        + " ".join(results.caption for results in all_results)
+    )
+    notes = (
+        "Top left: share of pairs by the training frequency of their "
         "rarest noun, verb or adjective. Top right: the frequency of each such word by its rank. "
         "Bottom: the first rare query of the test split on its video. The heat map shows the clip "
         "features less their median over the video (red above, blue below), sorted so that what "
-        "the moment has is on top; distractors differ from the queried moment in one word. "
-        + " ".join(results.caption for results in all_results)
+        "the moment has is on top; distractors differ from the queried moment in one word."
     )
+    said = " ".join(map(_statement, all_results))
     figure = figures.compose(heights, parts, width=style.WIDTH)
-    return Drawing(figure, "The dataset: its long tail and one of its videos", caption)
+    return Drawing(figure, "The dataset: its long tail and one of its videos", caption, said, notes)
+
+
+def _statement(results: Results) -> str:
+    """How much of the test split is rare, and how many words make it so."""
+    rule, counts = results.preparation.preparation.rare, results.word_counts.to_numpy()
+    test = results.test
+    share = sum(query.rare for query in test) / len(test)
+    return (
+        f"{share:.0%} of the {len(test):,} test queries of {results.label} are rare: "
+        f"{_is_rare(results).sum():,} of {len(counts):,} words occur "
+        f"{'at most' if rule.inclusive else 'fewer than'} {rule.threshold} times."
+    )
+
+
+def _is_rare(results: Results) -> Bool[np.ndarray, " words"]:
+    """Which of the counted words are rare."""
+    rule, counts = results.preparation.preparation.rare, results.word_counts.to_numpy()
+    return counts <= rule.threshold if rule.inclusive else counts < rule.threshold
 
 
 def _draw_tail(results: Results, part: SubFigure) -> None:
@@ -68,12 +91,12 @@ def _draw_ranks(results: Results, axes: Axes) -> None:
     rule = results.preparation.preparation.rare
     counts = results.word_counts.to_numpy()
     ranks = np.arange(1, len(counts) + 1)
-    rare = counts <= rule.threshold if rule.inclusive else counts < rule.threshold
-    for members, ink in ((~rare, style.MUTED), (rare, style.SERIES[1])):
+    rare = _is_rare(results)
+    for members, ink in ((~rare, style.MUTED), (rare, style.GROUPS["rare"])):
         axes.plot(ranks[members], counts[members], ".", ms=3.5, color=ink, mew=0)
-    axes.axhline(rule.threshold, color=style.SERIES[1], lw=0.7, ls=(0, (3, 2)))
+    axes.axhline(rule.threshold, color=style.GROUPS["rare"], lw=0.7, ls=(0, (3, 2)))
     axes.text(1, rule.threshold * 0.86, f"rare: {rare.sum():,} of {len(counts):,} words",
-              va="top", size=6.5, color=style.SERIES[1])  # fmt: skip
+              va="top", size=6.5, color=style.GROUPS["rare"])  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):

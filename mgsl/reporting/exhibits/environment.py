@@ -37,7 +37,18 @@ def build(datasets: Sequence[str]) -> TextTable:
         "differ; what numbers were computed with, and which variables are set for it; "
         "and the parameters of every run as they were resolved from params.yaml."
     )
-    return TextTable(caption, ("Part", "Name", "Value"), tuple(rows), widths=(1.0, 4.0))
+    return TextTable(caption, ("Part", "Name", "Value"), tuple(rows), (1.0, 4.0), _statement())
+
+
+def _statement() -> str:
+    """The version, the interpreter, and whether the packages are those that are locked."""
+    versions = dict(packages())
+    others = sum("locked:" in version or version == _ABSENT for version in versions.values())
+    as_locked = f"all but {others} as locked" if others else "all as locked"
+    return (
+        f"mgsl {mgsl.__version__}, Python {dict(_platform())['Python']}, "
+        f"{len(versions)} packages, {as_locked}; {numerics.current().label}."
+    )
 
 
 def packages() -> Iterator[tuple[str, str]]:

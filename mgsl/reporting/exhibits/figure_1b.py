@@ -11,6 +11,7 @@ from matplotlib.figure import SubFigure
 from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.read import published
 from mgsl.reporting.read.compared import METRIC
 from mgsl.reporting.read.results import Results, rule
@@ -30,13 +31,39 @@ def draw(datasets: Sequence[str]) -> Drawing:
     figure = figures.compose(heights, [partial(_part, s) for s in all_results], width=style.WIDTH)
     caption = (
         "Figure 1b. Left: share of test pairs by the training frequency of their rarest noun, verb "
-        f"or adjective. Right: {METRIC} of rare (filled) and common pairs (open). Diamonds are "
-        "the numbers that the paper prints for ActivityNet Captions; they rest on other data than "
-        "ours and are no reference for them. "
+        f"or adjective. Right: {METRIC} of rare (filled) and common pairs (open). "
         + " ".join(results.caption for results in all_results)
-        + f" {rule(all_results)}"
     )
-    return Drawing(figure, "Figure 1b. Word frequency and recall on rare and common pairs", caption)
+    notes = " ".join(
+        [
+            "Diamonds are the paper’s numbers for ActivityNet Captions; they rest on other data "
+            "than ours and are no reference for them.",
+            *filter(None, (results.notes for results in all_results)),
+            rule(all_results),
+        ]
+    )
+    title = "Figure 1b. Word frequency and recall on rare and common pairs"
+    return Drawing(figure, title, caption, " ".join(map(_statement, all_results)), notes)
+
+
+def _statement(results: Results) -> str:
+    """What rare queries cost the methods of the paper's figure, here and there."""
+    printed = published.rare_and_common()
+    costs, theirs = {}, {}
+    for method, name in reversed(_PRINTED_NAMES.items()):
+        ends = [results.result(name, group, METRIC) for group in ("rare", "common")]
+        if all(end is not None for end in ends):
+            rare, common = (100 * float(end["value"]) for end in ends if end is not None)
+            costs[published.title(name)] = common - rare
+            theirs[name] = printed[method][1] - printed[method][0]
+    if not costs:
+        return f"None of the paper’s three methods has rare and common queries on {results.label}."
+    here = listed(f"{title} {cost:.0f}" for title, cost in costs.items())
+    there = listed(f"{cost:.0f}" for cost in theirs.values())
+    return (
+        f"On {results.label}, rare queries cost {here} points of {METRIC}; in the paper, on "
+        f"ActivityNet Captions, {there}."
+    )
 
 
 def _part(results: Results, part: SubFigure) -> None:
@@ -58,7 +85,7 @@ def _draw_shares(results: Results, axes: Axes) -> None:
     axes.set_ylim(-0.6, len(labels) - 0.1)
     axes.plot(printed[0], len(labels) - 0.35, **_mark(style.INK), fillstyle="none")
     axes.text(
-        printed[0] + 1.6, len(labels) - 0.35, "printed, ActivityNet", va="center",
+        printed[0] + 1.6, len(labels) - 0.35, "paper, ActivityNet", va="center",
         color=style.MUTED, size=6.5,
     )  # fmt: skip
     axes.set_xlim(0, 1.18 * max(*ours, *printed))
@@ -97,7 +124,7 @@ def _draw_recall(results: Results, axes: Axes) -> None:
         axes.plot(rare, height, **_mark(ink))
         axes.plot(common, height, **_mark(ink), fillstyle="none")
     axes.axhline(len(printed) - 0.1, color=style.FAINT, lw=0.6)
-    for height, text in ((top + 0.75, "ours"), (len(printed) - 0.2, "printed, ActivityNet")):
+    for height, text in ((top + 0.75, "ours"), (len(printed) - 0.2, "paper, ActivityNet")):
         axes.text(1, height, text, transform=axes.get_yaxis_transform(), ha="right", va="top",
                   size=6.5, color=style.MUTED)  # fmt: skip
     axes.set_yticks([height for height, _ in rows], [text for _, text in rows])

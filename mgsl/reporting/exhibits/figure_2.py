@@ -28,15 +28,22 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
     Raises:
         UserError: none of them was run.
     """
-    parts = [partial(_part, *which) for which in read_all(datasets, names)]
+    traces = read_all(datasets, names)
+    parts = [partial(_part, *which) for which in traces]
     figure = figures.compose(_HEIGHT * diagram.UNIT, parts, width=style.WIDTH)
     caption = (
         "Figure 2. MGSL-Net as it was called: its modules, the shapes of what passes between them "
-        "and how many parameters each learns (k: thousand, M: million), taken from the live model. "
-        "What a configuration lacks is not drawn. A plus: what is read is added to the stream. "
-        "Slots are written in training only."
+        "and how many parameters each learns, taken from the live model."
     )
-    return Drawing(figure, "Figure 2. MGSL-Net", caption)
+    notes = (
+        "k: thousand, M: million. What a configuration lacks is not drawn. A plus: what is read "
+        "is added to the stream. Slots are written in training only."
+    )
+    said = " ".join(
+        f"{heading(results, trace)}: {trace.parameters('')} parameters, of which the attention has "
+        f"{trace.parameters('attention')}." for results, trace in traces
+    )  # fmt: skip
+    return Drawing(figure, "Figure 2. MGSL-Net", caption, said, notes)
 
 
 def _part(results: Results, trace: Trace, part: SubFigure) -> None:

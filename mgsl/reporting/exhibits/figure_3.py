@@ -8,8 +8,10 @@ from matplotlib.figure import SubFigure
 from mgsl.reporting.draw import diagram, figures, style
 from mgsl.reporting.draw.diagram import Canvas
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.phrases import listed
+from mgsl.reporting.read import published
 from mgsl.reporting.read.results import Results
-from mgsl.reporting.read.traces import Trace, heading, read_all
+from mgsl.reporting.read.traces import Trace, read_all
 
 _G, _X, _Y = 54.0, 35.0, 16.0  # where context, clips and words run
 _MAPS, _SELF, _FORK, _UNITS, _JOIN = 27.0, 53.0, 68.5, 94.0, 119.0  # columns
@@ -36,16 +38,38 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
     Raises:
         UserError: none of them was run.
     """
-    traces = read_all(datasets, names)
-    heights = [_height(trace) * diagram.UNIT for _, trace in traces]
-    parts = [partial(_part, *which) for which in traces]
+    groups = _alike(read_all(datasets, names))
+    heights = [_height(traces[0]) * diagram.UNIT for traces in groups.values()]
+    parts = [partial(_part, title, traces[0]) for title, traces in groups.items()]
     figure = figures.compose(heights, parts, width=style.WIDTH)
     caption = (
         "Figure 3. The heterogeneous attention as it was called, with the shapes of what passes "
-        "between its units and how many parameters each learns (k: thousand, M: million), taken "
-        "from the live model. What a configuration lacks is not drawn."
+        "between its units and how many parameters each learns, taken from the live model."
     )
-    return Drawing(figure, "Figure 3. Heterogeneous attention", caption)
+    notes = (
+        f"{published.NO_DRAWINGS} This drawing follows the equations. k: thousand, M: million. "
+        "What a configuration lacks is not drawn; configurations with the same attention share a "
+        "drawing."
+    )
+    said = " ".join(
+        f"{title}: the attention learns {traces[0].parameters('attention')} parameters."
+        for title, traces in groups.items()
+    )  # fmt: skip
+    return Drawing(figure, "Figure 3. Heterogeneous attention", caption, said, notes)
+
+
+def _alike(traces: Sequence[tuple[Results, Trace]]) -> dict[str, list[Trace]]:
+    """Traces of the same attention on the same dataset, by what they are called together."""
+    groups: dict[tuple[str, str], list[tuple[Results, Trace]]] = {}
+    for results, trace in traces:
+        groups.setdefault((results.dataset, trace.fingerprint("attention")), []).append(
+            (results, trace)
+        )
+    return {
+        f"{listed(published.title(t.data['name']) for _, t in group)}, {group[0][0].heading}":
+        [trace for _, trace in group]
+        for group in groups.values()
+    }  # fmt: skip
 
 
 def _height(trace: Trace) -> float:
@@ -53,9 +77,9 @@ def _height(trace: Trace) -> float:
     return 74.0 if trace.config["attention"]["calibration"] != "none" else 74.0 - (_G - _X)
 
 
-def _part(results: Results, trace: Trace, part: SubFigure) -> None:
+def _part(title: str, trace: Trace, part: SubFigure) -> None:
     canvas = Canvas(part, _height(trace))
-    canvas.text(2, _height(trace) - 3.5, heading(results, trace), ha="left", size=8, weight="bold")
+    canvas.text(2, _height(trace) - 3.5, title, ha="left", size=8, weight="bold")
     canvas.text(70, 3.5, trace.legend("attention"), size=5.8, color=style.MUTED)
     own = trace.config["attention"]["self_attention"]
     calibration = trace.config["attention"]["calibration"]

@@ -11,6 +11,7 @@ from mgsl.queries import Query
 from mgsl.reporting.draw import figures, marks, style, timeline
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.marks import BAR, Bar
+from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.read import published
 from mgsl.reporting.read.results import Results
 
@@ -40,17 +41,39 @@ def draw(datasets: Sequence[str]) -> Drawing:
     caption = " ".join(
         [
             "Figure 6. Answers of three methods on one timeline with the truth, and their overlap "
-            "with it. The queries were chosen before any answer was seen: the first rare and the "
-            "first common one of the test split. Below, marked as printed: the paper’s two "
-            "examples, whose overlaps are computed here from the printed times.",
+            "with it; then the paper’s two examples.",
             *(results.caption for results in all_results),
+        ]
+    )
+    notes = " ".join(
+        [
+            "The queries were chosen before any answer was seen: the first rare and the first "
+            "common one of the test split. The overlaps of the paper’s examples are computed here "
+            "from its times.",
             f"Answers are those of seed {all_results[0].config.seeds[0]}.",
             *(f"Not run on {label}: {', '.join(names)}." for label, names in lacking.items()
               if names),
         ]
     )  # fmt: skip
     figure = figures.compose(height, [*parts, _printed], width=style.WIDTH)
-    return Drawing(figure, "Figure 6. Two queries, three methods", caption)
+    said = " ".join(map(_statement, all_results))
+    return Drawing(figure, "Figure 6. Two queries, three methods", caption, said, notes)
+
+
+def _statement(results: Results) -> str:
+    """How far each method's answers to both queries overlap with the truth."""
+    names = [name for name in METHODS if name in results.config.names]
+    sentences = [
+        f"the {'rare' if query.rare else 'common'} query "
+        + listed(
+            f"{timeline.overlap(results, query, name):.2f} ({METHODS[name]})" for name in names
+        )
+        for query in examples(results)
+        if names
+    ]
+    if not sentences:
+        return f"None of the three methods was run on {results.label}."
+    return f"On {results.label} the answers overlap with {'; with '.join(sentences)}."
 
 
 def examples(results: Results) -> list[Query]:
@@ -87,7 +110,7 @@ def _ours(results: Results, part: SubFigure) -> None:
 
 def _printed(part: SubFigure) -> None:
     part.suptitle(
-        "printed: the paper’s examples, ActivityNet Captions", x=0.01, ha="left", size=9,
+        "paper: its examples, ActivityNet Captions", x=0.01, ha="left", size=9,
         weight="bold",
     )  # fmt: skip
     names = {method.printed: method.name for method in reversed(published.methods())}
@@ -103,7 +126,7 @@ def _printed(part: SubFigure) -> None:
                 answers.append(Bar(*span, METHODS[name], text, style.color(name)))
         ends = [end for span in spans.values() for end in span]
         window = max(0.0, min(ends) - _MARGIN_S), max(ends) + _MARGIN_S
-        _panel(axes, sentence, "printed", answers, truth, window, first=not place)
+        _panel(axes, sentence, "paper", answers, truth, window, first=not place)
 
 
 def _panel(

@@ -13,6 +13,7 @@ from matplotlib.figure import SubFigure
 from mgsl.errors import UserError
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.numbers import signed
 from mgsl.reporting.read import inspections, published
 from mgsl.reporting.read.inspections import MEMORIES, SAME, Inspected
 from mgsl.reporting.read.results import Results
@@ -20,6 +21,8 @@ from mgsl.reporting.read.results import Results
 _PLANE, _LINE, _HEAD = 2.55, 0.125, 0.6  # inches: of a plane, of a line of text, of the heading
 _PAIRS = 3  # test pairs of a slot that are listed
 _COLORS = "viridis"
+UNITS = ("words", "slots")  # over which frequency and distance are correlated
+_NEAR = 0.06  # of a plane's width: nearer letters stand together
 _LONGEST = 50  # letters of a line
 _TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000)
 
@@ -40,19 +43,47 @@ def draw(datasets: Sequence[str]) -> Drawing:
     figure = figures.compose(heights, [partial(_part, one) for one in runs], width=style.WIDTH)
     rule = runs[0].summary(runs[0].seeds[0])["rule"]
     caption = (
-        "Figure 7. The slots of each memory on their first two principal components (share of the "
-        "variance on the axes), coloured by the training frequency of the words that address them "
-        "in reading (geometric mean, each word counted once); the area tells how much a slot is "
-        f"read. Letters mark representative slots, {rule}. Below: the words that address each "
-        "most, and the test pairs that give it most weight, with that weight and, in brackets, the "
-        "training frequency of their rarest word. The verdict is on the paper’s statement that "
-        "rare content lies in scattered slots: Spearman’s correlation, over words, of their "
-        "frequency with how far the slots that they address lie from their five nearest "
-        "neighbours, with its bootstrap interval. Slots and pairs are of seed "
-        f"{runs[0].seeds[0]}, the verdict of all seeds. "
+        "Figure 7. The slots of each memory on their first two principal components, coloured by "
+        "the training frequency of the words that address them. "
         + " ".join(dict.fromkeys(one.results.caption for one in runs))
     )
-    return Drawing(figure, "Figure 7. What the slots hold", caption)
+    notes = (
+        f"{published.NO_DRAWINGS} The axes name their share of the variance; the frequency of a "
+        "slot is the geometric mean over the words that address it in reading, each counted once; "
+        f"the area tells how much a slot is read. Letters mark representative slots, {rule}. "
+        "Below: the words that address each most, and the test pairs that give it most weight, "
+        "with that weight and, in brackets, the training frequency of their rarest word. The "
+        "paper’s statement that rare content lies in scattered slots is tested in two ways, here "
+        "and among the claims: Spearman’s correlation of training frequency with the distance to "
+        "the five nearest neighbours, over words, for the slots that each word addresses, and over "
+        "slots, for the words that address each. Below 0 is as in the paper. Slots and pairs are "
+        f"of seed {runs[0].seeds[0]}, the correlations of all seeds."
+    )
+    return Drawing(figure, "Figure 7. What the slots hold", caption, _statement(runs), notes)
+
+
+def _statement(runs: Sequence[Inspected]) -> str:
+    """Whether rare content lies in scattered slots, of each run and memory, by both units."""
+    sentences = []
+    for run in runs:
+        said = [
+            f"{MEMORIES.get(memory, memory).lower()}: "
+            + ", ".join(f"{_verdict(run, memory, unit)} over {unit}" for unit in UNITS)
+            for memory in _shown(run)
+        ]
+        same = "all slots of each memory hold the same, so that it cannot be tested"
+        sentences.append(f"{published.title(run.name)}, {same if _same(run) else '; '.join(said)}.")
+    return f"Rare content in scattered slots? {' '.join(sentences)}"
+
+
+def _verdict(run: Inspected, memory: str, unit: str) -> str:
+    """In words, with the correlation and its interval where there is one."""
+    row = run.scatter().query("memory == @memory and unit == @unit").iloc[0]
+    verdict = inspections.scattered(row)
+    if np.isnan(row["correlation"]):
+        return verdict
+    ends = " to ".join(signed(float(row[key])) for key in ("low", "high"))
+    return f"{verdict} ({signed(float(row['correlation']))}, {ends})"
 
 
 def _shown(run: Inspected) -> list[str]:
@@ -74,7 +105,7 @@ def _lines(run: Inspected) -> int:
     slots = run.table("slots", run.seeds[0])
     representatives = slots[slots["representative"] != ""]
     most = int(representatives.groupby("memory").size().max()) if len(representatives) else 0
-    return max(1, most * (_PAIRS + 1)) + 3
+    return max(1, most * (_PAIRS + 1)) + 4
 
 
 def _part(run: Inspected, part: SubFigure) -> None:
@@ -127,9 +158,9 @@ def _draw_plane(
         slots["x"], slots["y"], s=area, c=1 + slots["frequency"], cmap=_COLORS, norm=norm,
         alpha=0.85, linewidths=0.3, edgecolors="white",
     )  # fmt: skip
-    for letter, row in _representatives(slots):
+    for letters, place in _together(slots):
         axes.annotate(
-            letter, (row["x"], row["y"]), (7, 7), textcoords="offset points", size=8,
+            letters, place, (7, 7), textcoords="offset points", size=8,
             weight="bold", arrowprops={"arrowstyle": "-", "lw": 0.6, "color": style.INK},
         )  # fmt: skip
     axes.set_xlabel(f"first component, {shares[0]:.0%} of the variance")
@@ -142,6 +173,21 @@ def _representatives(slots: pd.DataFrame) -> list[tuple[str, pd.Series]]:
     representatives = slots[slots["representative"] != ""]
     order = representatives.sort_values("representative", ascending=False, kind="stable")
     return [("ABCDEFGH"[place], row) for place, (_, row) in enumerate(order.iterrows())]
+
+
+def _together(slots: pd.DataFrame) -> list[tuple[str, tuple[float, float]]]:
+    """Letters and where they stand; those of slots that lie on one another stand together."""
+    near = _NEAR * max(float(np.ptp(slots["x"])), float(np.ptp(slots["y"])))
+    places: list[tuple[str, tuple[float, float]]] = []
+    for letter, row in _representatives(slots):
+        x, y = float(row["x"]), float(row["y"])
+        for index, (letters, other) in enumerate(places):
+            if np.hypot(x - other[0], y - other[1]) < near:
+                places[index] = f"{letters}, {letter}", other
+                break
+        else:
+            places.append((letter, (x, y)))
+    return places
 
 
 def _write(axes: Axes, run: Inspected, memory: str, slots: pd.DataFrame) -> None:
@@ -158,19 +204,13 @@ def _write(axes: Axes, run: Inspected, memory: str, slots: pd.DataFrame) -> None
         slot_pairs = pairs.query("memory == @memory and slot == @row.slot and split == 'test'")
         for place, (_, pair) in enumerate(slot_pairs[:_PAIRS].iterrows(), start=1):
             frequency = "" if pd.isna(pair["frequency"]) else f" [{int(pair['frequency'])}]"
-            ink = style.color("printed") if pair["rare"] else style.INK
+            ink = style.GROUPS["rare"] if pair["rare"] else style.INK
             text = _shorten(pair["sentence"], _LONGEST - len(frequency)) + frequency
             _say(axes, line - place, f"{pair['score']:.2f}  {text}", color=ink)
         line -= _PAIRS + 1
-    scatter = run.scatter().query("memory == @memory and unit == 'words'").iloc[0]
-    verdict = inspections.scattered(scatter)
-    if not np.isnan(scatter["correlation"]):
-        verdict = (
-            f"{verdict}: correlation {scatter['correlation']:+.2f} "
-            f"({scatter['low']:+.2f} to {scatter['high']:+.2f})"
-        )
-    _say(axes, 1.0 - count, "Rare content in scattered slots?", weight="bold")
-    _say(axes, 0.1 - count, verdict)
+    _say(axes, 2.0 - count, "Rare content in scattered slots?", weight="bold")
+    for place, unit in enumerate(UNITS):
+        _say(axes, 1.1 - place - count, f"over {unit}: {_verdict(run, memory, unit)}")
 
 
 def _say(axes: Axes, line: float, text: str, **look: str) -> None:

@@ -12,6 +12,7 @@ from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.phrases import effect, listed
 from mgsl.reporting.read import inspections, published
 from mgsl.reporting.read.inspections import Inspected
 from mgsl.reporting.read.results import Results
@@ -51,18 +52,41 @@ def draw(datasets: Sequence[str]) -> Drawing:
     parts = [partial(_part, results, runs) for results, runs in runs_of.items()]
     figure = figures.compose(heights, parts, width=style.WIDTH)
     caption = (
-        "Inside the memory. Above: R@1 on the test queries with the memories damaged, less R@1 "
-        "with them as trained, in points with the paired bootstrap interval: of all (square), rare "
-        "(filled) and common queries (open). Shuffled: slots are addressed as trained, but what is "
+        "Inside the memory. Above: what damage to the memories costs, in points of R@1. Below: the "
+        "memories over training. " + " ".join(results.caption for results in all_results)
+    )
+    notes = (
+        "R@1 on the test queries with the memories damaged, less R@1 with them as trained, with "
+        "the paired bootstrap interval: of all (square), rare (filled) and common queries (open). "
+        "Shuffled: slots are addressed as trained, but what is "
         "read is another slot’s content; a memory whose slots hold something of their own must "
         "lose by that. By this rule, stated beforehand, content is affirmed where the interval of "
         "all queries lies below 0, and denied where nothing changes. Below: the memories over "
         "training, of video (solid) and query (dashed): mean cosine between slots (1: all hold the "
         "same), participation ratio of their spectrum, mean length, entropy of reading and writing "
-        "as a share of the largest (1: all slots are used alike). "
-        + " ".join(results.caption for results in all_results)
+        "as a share of the largest (1: all slots are used alike)."
     )
-    return Drawing(figure, "Inside the memory", caption)
+    said = " ".join(_statement(run) for runs in runs_of.values() for run in runs)
+    return Drawing(figure, "Inside the memory", caption, said, notes)
+
+
+def _statement(run: Inspected) -> str:
+    """What shuffling the slots of a run costs, and what that says of them."""
+    name, costs = published.title(run.name), []
+    if all(inspections.carries_content(run, metric).startswith("no") for metric in METRICS):
+        return f"Shuffling the slots of {name} changes nothing: they hold nothing of their own."
+    for metric in METRICS:
+        rows = run.probes.query(
+            "probe == @inspections.SHUFFLED and group == 'all' and metric == @metric"
+        )
+        keys = ("difference", "difference_low", "difference_high")
+        ends = [100 * float(rows.iloc[0][key]) for key in keys]
+        content = inspections.carries_content(run, metric)
+        costs.append(f"{metric} by {effect(*ends)} [{content}]")
+    return (
+        f"Shuffling the slots of {name} changes {listed(costs)}; in brackets, whether they hold "
+        "something of their own."
+    )
 
 
 def _part(results: Results, runs: list[Inspected], part: SubFigure) -> None:

@@ -3,8 +3,8 @@
 The curve is that of `mgsl.evaluation.smoothing`, on log(1 + frequency).
 """
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,12 @@ from matplotlib.figure import SubFigure
 from mgsl.evaluation.smoothing import Curve, smooth
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.phrases import effect
 from mgsl.reporting.read import published
 from mgsl.reporting.read.compared import FULL, METRIC, WITHOUT
 from mgsl.reporting.read.results import Results
+
+Curves = Callable[..., tuple[Curve, Curve, Curve, Curve]]  # `_curve` of one dataset
 
 BANDWIDTH = 0.6  # of the kernel, in natural logarithms: a factor of 1.8 in frequency
 _POINTS = 61  # of a curve
@@ -38,23 +41,46 @@ def draw(datasets: Sequence[str]) -> Drawing:
     """
     all_results = [Results(dataset) for dataset in datasets]
     parts, heights = [], []
+    said = []
     for results in all_results:
         shown = _shown(results)
         rows = -(-len(shown) // _ACROSS)
-        parts += [partial(_memory, results), partial(_methods, results, shown)]
+        curve = cache(partial(_curve, results))  # fitting one takes seconds
+        parts += [partial(_memory, results, curve), partial(_methods, results, shown, curve)]
         heights += [_MEMORY, _HEAD + _METHODS * rows]
+        said.append(_statement(results, curve))
     caption = (
-        f"{METRIC} against the training frequency of a query’s rarest noun, verb or adjective: a "
-        f"local-linear fit on the logarithm, kernel width {BANDWIDTH:g} (a factor of "
-        f"{np.exp(BANDWIDTH):.1f}), with its pointwise 95% band, over queries and trainings (of "
-        "one training over queries alone). Above: the "
-        "recommended reading with and without its memory, and the difference, query by query; the "
-        "marks below are the queries. Below: each method, with the recommended reading in grey. "
-        "The dotted line is the threshold of “rare”. "
+        f"{METRIC} against the training frequency of a query’s rarest noun, verb or adjective. "
         + " ".join(results.caption for results in all_results)
     )
+    notes = (
+        f"A local-linear fit on the logarithm, kernel width {BANDWIDTH:g} (a factor of "
+        f"{np.exp(BANDWIDTH):.1f}), with its pointwise 95% band, over queries and trainings (of "
+        "one training over queries alone). Above: the "
+        "repaired reading with and without its memory, and the difference, query by query; the "
+        "marks below are the queries. Below: each method, with the repaired reading in grey. "
+        "The dotted line is the threshold of “rare”."
+    )
     figure = figures.compose(heights, parts, width=style.WIDTH)
-    return Drawing(figure, "The long tail: recall against training frequency", caption)
+    title = "The long tail: recall against training frequency"
+    return Drawing(figure, title, caption, " ".join(said), notes)
+
+
+def _statement(results: Results, curve: Curves) -> str:
+    """Recall at both ends of the tail, and what the memory adds there."""
+    if not results.runs.has(FULL):
+        return f"{published.title(FULL)} was not run on {results.label}."
+    at, fit, _, _ = curve(FULL)
+    first, last = (f"{round(float(np.expm1(place))):,}" for place in (at[0], at[-1]))
+    said = (
+        f"On {results.label}, {METRIC} of {published.title(FULL)} is {fit[0]:.0f} % where training "
+        f"has a query’s rarest word {first} times and {fit[-1]:.0f} % where it has it {last} times"
+    )
+    if not results.runs.has(WITHOUT):
+        return f"{said}."
+    _, gain, low, high = curve(FULL, WITHOUT)
+    ends = [effect(gain[i], low[i], high[i]) for i in (0, -1)]
+    return f"{said}; the memory adds {ends[0]} at the rare end and {ends[1]} at the other."
 
 
 def _shown(results: Results) -> list[str]:
@@ -83,15 +109,15 @@ def _by_training(results: Results, name: str) -> Float[np.ndarray, "trainings qu
     return np.stack([table[METRIC].to_numpy() for table in results.runs.scores(name)])
 
 
-def _memory(results: Results, part: SubFigure) -> None:
+def _memory(results: Results, curve: Curves, part: SubFigure) -> None:
     part.suptitle(results.heading, x=0.01, ha="left", size=9, weight="bold")
     levels, gains = part.subplots(1, 2, width_ratios=[1.15, 1])
     names = [name for name in (FULL, WITHOUT) if results.runs.has(name)]
     for name in names:
-        marks.band(levels, *_curve(results, name), _ink(name), _LABELS[name])
+        marks.band(levels, *curve(name), _ink(name), _LABELS[name])
     levels.legend(loc="lower right", frameon=False, fontsize=7, labelcolor="linecolor")
     _axis(levels, results)
-    levels.set_ylim(0, None)
+    levels.set_ylim(0, min(100, levels.get_ylim()[1]))
     levels.set_title("With and without memory", size=7.5)
     levels.set_ylabel(f"{METRIC}, %")
     _rug(levels, results)
@@ -102,29 +128,29 @@ def _memory(results: Results, part: SubFigure) -> None:
         gains.text(0.5, 0.5, f"“{lacking}” was not run", ha="center", va="center",
                    transform=gains.transAxes, color=style.MUTED)  # fmt: skip
         return
-    marks.band(gains, *_curve(results, FULL, WITHOUT), _ink(FULL))
+    marks.band(gains, *curve(FULL, WITHOUT), _ink(FULL))
     gains.axhline(0, color=style.MUTED, lw=0.8)
     _axis(gains, results)
     gains.set_ylabel("difference, points")
 
 
-def _methods(results: Results, shown: list[str], part: SubFigure) -> None:
+def _methods(results: Results, shown: list[str], curve: Curves, part: SubFigure) -> None:
     if not shown:
         return
     rows = -(-len(shown) // _ACROSS)
     grid = part.subplots(rows, _ACROSS, sharex=True, sharey=True, squeeze=False)
-    reference = _curve(results, FULL) if results.runs.has(FULL) else None
+    reference = curve(FULL) if results.runs.has(FULL) else None
     highest = 0.0
     for place, (axes, name) in enumerate(zip(grid.flat, shown, strict=False)):
         if reference:
             axes.plot(reference[0], reference[1], color=style.FAINT, lw=1.1)
-        at, fit, low, high = _curve(results, name)
+        at, fit, low, high = curve(name)
         marks.band(axes, at, fit, low, high, style.color(name))
         highest = max(highest, high.max(), reference[1].max() if reference else 0.0)
         title = published.title(name).partition(":")[0]
         axes.set_title(title, size=7, color=style.color(name))
         _axis(axes, results, label=place >= len(shown) - _ACROSS, sparse=True)
-    grid[0, 0].set_ylim(0, 1.04 * highest)
+    grid[0, 0].set_ylim(0, min(100, 1.04 * highest))
     for axes in grid.flat[len(shown) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:

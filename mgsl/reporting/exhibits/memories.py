@@ -44,23 +44,26 @@ def draw(datasets: Sequence[str]) -> Drawing:
     if not shown:
         return effects.absent(study, datasets)
     tables = [means[means["dataset"] == dataset] for dataset in shown]
-    parts = [partial(_part, table, heading(d)) for table, d in zip(tables, shown, strict=True)]
-    caption = " ".join(
+    titles = [(heading(dataset), study.trained(dataset)) for dataset in shown]
+    parts = [partial(_part, table, title) for table, title in zip(tables, titles, strict=True)]
+    caption = (
+        "R@1 on the validation split, the mean over seeds, with the memories as trained (line: "
+        f"from the lowest to the highest seed) and damaged. {study.not_run(datasets)}"
+    )
+    notes = " ".join(
         [
-            "R@1 on the validation split, the mean over seeds, with the memories as trained (line: "
-            "from the lowest to the highest seed) and damaged. Shuffled: slots are addressed as "
+            "Shuffled: slots are addressed as "
             "trained, but what is read is another slot’s content. Right: effective rank of the "
             "slots of the video and the query memory, and the share of them that is used. The "
             "rule, written before the runs: a reading carries content where both zeroing and "
             f"shuffling cost {LEAST:g} point or more at IoU 0.7; the reading that does so on most "
-            "datasets is recommended, of several the one with the highest R@1. "
-            f"{_verdict(means)}",
+            "datasets is recommended, of several the one with the highest R@1.",
             *map(study.caption, shown),
-            study.not_run(datasets),
         ]
     )
     heights = [_HEAD + _ROW * len(table) for table in tables]
-    return Drawing(figures.compose(heights, parts, width=style.WIDTH), study.title, caption.strip())
+    figure = figures.compose(heights, parts, width=style.WIDTH)
+    return Drawing(figure, study.title, caption.strip(), _verdict(means), notes)
 
 
 def build(datasets: Sequence[str]) -> Table:
@@ -108,13 +111,18 @@ def choice(means: pd.DataFrame) -> str:
 
 def _verdict(means: pd.DataFrame) -> str:
     name = choice(means)
-    if name == FULL:
-        return "By the rule that is the recommended one."
-    return f"By the rule that is “{published.title(name)}”, not the recommended one."
+    content = means[means["name"] == name]["content"]
+    said = (
+        f"The rule recommends “{published.title(name)}”, whose memory holds content on "
+        f"{int(content.sum())} of {len(content)} datasets"
+    )
+    return f"{said}." if name == FULL else f"{said}; the repaired reading is another."
 
 
-def _part(table: pd.DataFrame, title: str, part: SubFigure) -> None:
-    part.suptitle(title, x=0.01, ha="left", size=8.5, weight="bold")
+def _part(table: pd.DataFrame, title: tuple[str, str], part: SubFigure) -> None:
+    """Below its title stands how long and how often was trained."""
+    part.suptitle(title[0], x=0.01, ha="left", size=8.5, weight="bold")
+    part.text(0.01, 0.915, title[1], size=6.5, color=style.MUTED, va="top")
     left, right, held = part.subplots(1, 3, width_ratios=[1, 1, 0.8])
     for axes, metric in ((left, METRICS[0]), (right, METRICS[1])):
         _draw_recall(axes, table, metric)

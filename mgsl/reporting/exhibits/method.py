@@ -1,7 +1,5 @@
 """The method: each equation beside the code that computes it, how it is read, and an example."""
 
-import html
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +7,12 @@ from typing import Any
 import jinja2
 from IPython.display import HTML, display
 from latex2mathml.converter import convert
+from markupsafe import Markup
 
 from mgsl.files import write_text
 from mgsl.reporting import draw
+from mgsl.reporting.draw.phrases import count
+from mgsl.reporting.draw.templating import prose, statement
 from mgsl.reporting.read import equations
 from mgsl.reporting.read.equations import Equation
 
@@ -41,8 +42,20 @@ def save(method: list[Equation], stem: str) -> None:
 
 
 def to_html(method: list[Equation]) -> str:
-    """A section for each equation; mathematics as MathML."""
-    return _render("method.html", method, math=_mathml, prose=_prose)
+    """Its statement, then a section for each equation; mathematics as MathML."""
+    page = _render("method.html", method, math=_mathml, prose=prose)
+    return statement(said(method)) + Markup(page)
+
+
+def said(method: list[Equation]) -> str:
+    """How many equations there are, and what of them is open or corrected."""
+    numbers = sum(len(equation.formulas) for equation in method)
+    questions = {question.number for equation in method for question in equation.questions}
+    errata = sum(bool(equation.erratum) for equation in method)
+    return (
+        f"{numbers} equations stand beside the code that computes them; {len(questions)} questions "
+        f"are open in them, and {count(errata, 'place')} had to be corrected."
+    )
 
 
 def to_markdown(method: list[Equation]) -> str:
@@ -91,10 +104,3 @@ def _mathml(formula: str) -> str:
 def _value(value: Any) -> str:
     """A choice as it stands in params.yaml."""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _prose(text: str) -> str:
-    """Markdown of one paragraph as HTML: code, emphasis, and the words of links."""
-    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", html.escape(text, quote=False))
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)

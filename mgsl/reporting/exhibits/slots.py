@@ -10,8 +10,8 @@ from matplotlib.ticker import NullLocator
 
 from mgsl.evaluation.metrics import GROUPS, METRICS
 from mgsl.reporting.draw import effects, figures, style
-from mgsl.reporting.draw.effects import INKS
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.phrases import effect
 from mgsl.reporting.read.kept_runs import RunStudy, heading, of_slots
 
 MARGIN = 1.0  # points within which numbers of slots count as equally good, as among the claims
@@ -29,22 +29,41 @@ def draw(datasets: Sequence[str]) -> Drawing:
     shown = study.datasets(datasets)
     if not shown:
         return effects.absent(study, datasets)
-    caption = " ".join(
+    caption = (
+        "R@1 on the test split by the number of slots that each of the two memories has: above, "
+        "what is reached; below, the change to the default number (dotted line). "
+        f"{study.not_run(datasets)}"
+    )
+    notes = " ".join(
         [
-            "R@1 on the test split by the number of slots that each of the two memories has. "
             f"Above: all, rare and common queries, with 95% intervals, {study.scope}. "
-            "Below: all queries, less the default number (dotted line); within the grey band, "
+            "Below: all queries; within the grey band, "
             f"{MARGIN:g} point either way, numbers of slots count as equally good.",
             *map(study.caption, shown),
-            study.not_run(datasets),
         ]
     )
     parts = [partial(_part, study, dataset) for dataset in shown]
-    return Drawing(figures.compose(_HEIGHT, parts, width=style.WIDTH), study.title, caption.strip())
+    figure = figures.compose(_HEIGHT, parts, width=style.WIDTH)
+    said = " ".join(_statement(study, dataset) for dataset in shown)
+    return Drawing(figure, study.title, caption.strip(), said, notes)
+
+
+def _statement(study: RunStudy, dataset: str) -> str:
+    """How far recall moves from the fewest to the most slots."""
+    rows = study.sweep(dataset, "all", METRICS[0])
+    least, most = int(rows["slots"].min()), int(rows["slots"].max())
+    furthest = rows.iloc[int(rows["difference"].abs().to_numpy().argmax())]
+    ends = (float(furthest[key]) for key in ("difference", "difference_low", "difference_high"))
+    return (
+        f"On {heading(dataset)}, from {least:,} to {most:,} slots {METRICS[0]} moves furthest from "
+        f"that of {study.default_slots(dataset):,} slots with {int(furthest['slots']):,}: "
+        f"{effect(*ends)}."
+    )
 
 
 def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
-    part.suptitle(heading(dataset), x=0.01, ha="left", size=9, weight="bold")
+    title = f"{heading(dataset)}, {study.trained(dataset)}"
+    part.suptitle(title, x=0.01, ha="left", size=9, weight="bold")
     grid = part.subplots(2, len(METRICS), sharex=True, sharey="row", height_ratios=[1.6, 1])
     for (levels, changes), metric in zip(grid.T, METRICS, strict=True):
         levels.set_title(metric)
@@ -64,7 +83,7 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
 
 
 def _draw_levels(axes: Axes, rows: pd.DataFrame, group: str) -> None:
-    ink = INKS[group]
+    ink = style.GROUPS[group]
     slots, values = rows["slots"].to_numpy(), rows["value"].to_numpy()
     axes.plot(slots, values, "o-", color=ink, ms=3.2, lw=1.3 if group == "all" else 1.0)
     axes.vlines(slots, rows["low"], rows["high"], color=ink, lw=0.8, alpha=0.6)

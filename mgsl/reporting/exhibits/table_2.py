@@ -1,4 +1,4 @@
-"""Table 2: what an answer costs, printed and ours, and how each compares with MGSL-Net."""
+"""Table 2: run time and model size, the paper’s and ours, and how each compares with MGSL-Net."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 import pandas as pd
 
 from mgsl.evaluation.intervals import Measured
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval
+from mgsl.reporting.draw.numbers import interval
+from mgsl.reporting.draw.phrases import ordinal
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.read import published
 from mgsl.reporting.read.answer_costs import Costs
 from mgsl.reporting.read.compared import FULL, METRIC
@@ -14,6 +16,7 @@ from mgsl.reporting.read.lengths import mark
 from mgsl.reporting.read.results import Results
 
 REFERENCE = "MGSL-Net"  # in the paper's tables: what others are compared with
+PAPER_HARDWARE = "TITAN XP"  # a GPU, which the paper names
 _RATIO = "× MGSL-Net"
 _SETTINGS = {"paper": "ours: the paper's sizes for TACoS", "embedded": "ours: embedded sizes"}
 _PRINTED = ("run time, s", _RATIO, "size", METRIC)
@@ -41,9 +44,11 @@ def build(datasets: Sequence[str]) -> Table:
     costs, all_results = Costs(), [Results(dataset) for dataset in datasets]
     printed = published.table_2()
     ran = {name for _, name in costs.counted}
-    blocks = [Columns("printed: TACoS, C3D", _PRINTED, ours=False)]
+    blocks = [Columns("paper: TACoS, C3D", _PRINTED, ours=False)]
     blocks += [Columns(title, _OURS, ours=True) for title in _SETTINGS.values()]
-    blocks += [Columns(f"ours: {results.label}", (METRIC,), ours=True) for results in all_results]
+    blocks += [
+        Columns(results.head, (METRIC,), ours=True, best=(METRIC,)) for results in all_results
+    ]
     numbers: list[dict[str, Any]] = []
     rows = []
     for method in published.methods():
@@ -65,7 +70,28 @@ def build(datasets: Sequence[str]) -> Table:
         title = method.title + mark(method.name, datasets)
         rows.append((title, tuple(cells)))
     tidy = pd.DataFrame(numbers, columns=list(_FIELDS))
-    return Table(_caption(costs, all_results), tuple(blocks), tuple(rows), tidy)
+    return Table(
+        _caption(costs, all_results), tuple(blocks), tuple(rows), tidy,
+        statement=_statement(costs), notes=_notes(all_results),
+    )  # fmt: skip
+
+
+def _statement(costs: Costs) -> str:
+    """Where the proposed method stands by the time of a query, here and in the paper."""
+    printed = published.table_2()["run_time_s"]
+    place = ordinal(int((printed < printed[REFERENCE]).sum()) + 1)
+    paper = f"the paper, on a {PAPER_HARDWARE}, has it {place} of {len(printed)}"
+    times = {name: float(row["median_ms"]) for (setting, name, n, part), row in costs.timed.items()
+             if (setting, n, part) == ("paper", 1, "total")}  # fmt: skip
+    if FULL not in times:
+        return f"{published.title(FULL)} was not timed here; {paper}."
+    order = sorted(times, key=times.__getitem__)
+    return (
+        f"At the paper’s sizes, on our processor, {published.title(FULL)} takes "
+        f"{_ms(times[FULL])} ms a query and is {ordinal(order.index(FULL) + 1)} of "
+        f"{len(order)} by speed; the fastest is {published.title(order[0])} with "
+        f"{_ms(times[order[0]])} ms; {paper}."
+    )
 
 
 def _printed(printed: pd.DataFrame, name: str) -> list[Cell]:
@@ -147,16 +173,25 @@ def _ms(milliseconds: float) -> str:
 def _caption(costs: Costs, all_results: Sequence[Results]) -> str:
     return " ".join(
         [
-            "Table 2. What an answer costs. The paper prints run time in seconds, and a size that "
+            f"Table 2. Run time and model size. The paper timed a {PAPER_HARDWARE}.",
+            costs.machine,
+            *(results.caption for results in all_results),
+        ]
+    )
+
+
+def _notes(all_results: Sequence[Results]) -> str:
+    return " ".join(
+        [
+            "The paper prints run time in seconds, and a size that "
             "is MiB of float32 weights for some methods at least (A5). Ours: the median time of a "
             "query alone, with quartiles beside it, from its stored features and words to moments "
             "after NMS, and its ratio to MGSL-Net's; the share of it that reading the input and "
             "NMS take; the time of a query in the faster of the batches tried; float32 weights; "
             "multiply-adds of one query in matrix products and convolutions; memory beyond the "
             "weights. Weights and inputs were drawn at random: neither changes a cost.",
-            costs.machine,
             "All methods were timed in one process, in turns, so ratios hold better than times.",
-            *(results.caption for results in all_results),
+            *filter(None, (results.notes for results in all_results)),
             f"{DASH} : not printed, not run or not timed.",
         ]
     )

@@ -13,14 +13,16 @@ from mgsl.data import datasets as known
 from mgsl.evaluation.metrics import VALIDATION
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.tables import Cell, Columns, Table, signed
+from mgsl.reporting.draw.numbers import signed
+from mgsl.reporting.draw.phrases import count
+from mgsl.reporting.draw.tables import Cell, Columns, Table
 from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.results import Results
 
 # Each panel: its title, and the pattern of its columns, whose group is what a line is called.
 # {iou}: what the kept epoch was chosen by.
 _PANELS = (
-    ("Loss by term, first epoch: 1", r"loss_(.+)"),
+    ("Loss by term, its largest: 1", r"loss_(.+)"),
     ("Validation R@1, %, by IoU", r"val_R@1, IoU=(.+)"),
     ("Validation R@1, %, by rarity", r"val_(rare|common)_R@1, IoU={iou}"),
     ("Slot cosine", r"(video|query)_slot_cosine"),
@@ -45,14 +47,37 @@ def draw(datasets: Sequence[str]) -> Drawing:
     figure = figures.compose(heights, parts, width=style.WIDTH)
     iou = _iou(all_results[0])
     caption = (
-        "Training curves, one line a seed. Loss terms are means over an epoch, as shares of what "
-        "each was at first, since methods weigh and scale theirs differently; R@1 is on "
-        f"validation; by rarity at IoU={iou}. Of the video's and the query's memory, "
-        "where there is one: the mean cosine between slots (1: all are the same), the effective "
-        "rank of the slots, and the entropy of reading and writing as a share of its maximum (1: "
-        "every slot is used alike). " + " ".join(results.caption for results in all_results)
+        "Training curves, one line a seed: terms of the loss, R@1 on validation, and the state of "
+        "the memories. " + " ".join(results.caption for results in all_results)
     )
-    return Drawing(figure, "Training curves and memory diagnostics", caption)
+    notes = (
+        "Loss terms are means over an epoch, as shares of the largest that each was, since "
+        f"methods weigh and scale theirs differently. R@1 by rarity is at IoU={iou}. Of the "
+        "video's and the query's memory, where there is one: the mean cosine between slots (1: "
+        "all are the same), the effective rank of the slots, and the entropy of reading and "
+        "writing as a share of its maximum (1: every slot is used alike)."
+    )
+    said = _statement()
+    return Drawing(figure, "Training curves and memory diagnostics", caption, said, notes)
+
+
+def _statement() -> str:
+    """How many runs are trained to their end, and which gains most by twice the length."""
+    rows = lengths.read()
+    if rows is None:
+        return "Whether trainings are finished was not measured."
+    runs = {
+        (str(d), str(n)): lengths.added(run) for (d, n), run in rows.groupby(["dataset", "name"])
+    }
+    unfinished = {run: more for run, more in runs.items() if more > lengths.FINISHED}
+    said = f"{len(runs) - len(unfinished)} of {count(len(runs), 'run')} are trained to their end"
+    if not unfinished:
+        return f"{said}."
+    (dataset, name), more = max(unfinished.items(), key=lambda item: item[1])
+    return (
+        f"{said}; twice the length adds most to {published.title(name)} on {dataset}, "
+        f"{signed(more, 1)} points on validation."
+    )
 
 
 def build() -> Table:
@@ -74,7 +99,10 @@ def build() -> Table:
     return Table(
         caption=(
             f"R@1 in percent on validation, mean ± SD over {rows['seed'].nunique()} trainings, and "
-            "what twice as many epochs add to the mean. A training is finished if that is no more "
+            "what twice as many epochs add to the mean."
+        ),
+        notes=(
+            "A training is finished if that is no more "
             f"than a point at IoU=0.5. {titles}: of the epoch that a training keeps, which is "
             "itself chosen on validation, so that longer trainings have more to choose from."
         ),
@@ -124,9 +152,9 @@ def _part(
     for axes, (title, pattern) in zip(grid.flat, panels, strict=False):
         lines = _lines(curves[0], pattern)
         axes.set_title(title, size=7, weight="normal")
-        for ink, column in zip(style.SERIES, lines, strict=False):
+        for place, (column, label) in enumerate(lines.items()):
             for curve in curves:
-                axes.plot(curve["epoch"], _scaled(curve, column), color=ink, lw=1.1)
+                axes.plot(curve["epoch"], _scaled(curve, column), color=_ink(label, place), lw=1.1)
         axes.set_ylim(limits.get(pattern, (0, None)))
         last = [float(_scaled(curves[0], column).dropna().iloc[-1]) for column in lines]
         _label(axes, float(curves[0]["epoch"].iloc[-1]), last, list(lines.values()))
@@ -152,9 +180,12 @@ def _lines(curve: pd.DataFrame, pattern: str) -> dict[str, str]:
 
 
 def _scaled(curve: pd.DataFrame, column: str) -> pd.Series:
-    """Shares of queries in percent, terms of the loss as shares of what they were at first."""
+    """Shares of queries in percent, terms of the loss as shares of the largest that they were.
+
+    A term may be almost nothing in the first epochs, where another stage is trained.
+    """
     if column.startswith("loss_"):
-        return curve[column] / curve[column].dropna().iloc[0]
+        return curve[column] / (curve[column].abs().max() or 1.0)
     return curve[column] * (100 if column.startswith("val_") else 1)
 
 
@@ -175,8 +206,15 @@ def _limits(results: Results) -> dict[str, tuple[float, float]]:
         if values:
             low = min(0.0, min(float(v.min()) for v in values))
             high = max(float(v.max()) for v in values)
-            limits[pattern] = (low - 0.04 * (high - low), high + 0.1 * (high - low or 1))
+            top = high + 0.1 * (high - low or 1)
+            most = 100.0 if pattern.startswith("val_") else top
+            limits[pattern] = (low - 0.04 * (high - low), min(top, most))
     return limits
+
+
+def _ink(label: str, place: int) -> str:
+    """The colour of a line: that of its group of queries, or the next without a meaning."""
+    return style.GROUPS.get(label) or style.SERIES[place % len(style.SERIES)]
 
 
 def _label(axes: Axes, x: float, values: list[float], words: list[str]) -> None:
@@ -195,5 +233,5 @@ def _label(axes: Axes, x: float, values: list[float], words: list[str]) -> None:
     for index, height in zip(order, heights, strict=True):
         axes.annotate(
             words[index], (x, height), (3, 0), textcoords="offset points", va="center",
-            size=6, color=style.SERIES[index % len(style.SERIES)], annotation_clip=False,
+            size=6, color=_ink(words[index], index), annotation_clip=False,
         )  # fmt: skip

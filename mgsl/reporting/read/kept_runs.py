@@ -18,7 +18,9 @@ import pandas as pd
 from mgsl import params, paths
 from mgsl.data import datasets as known
 from mgsl.nested import flatten
+from mgsl.reporting.read import published
 from mgsl.reporting.read.compared import FULL
+from mgsl.reporting.read.kept_records import seeds_in_words
 from mgsl.reporting.read.unchanged import once
 
 _KEYS = ("dataset", "name", "group", "metric")
@@ -54,7 +56,7 @@ class RunStudy:
     more: tuple[str, ...] = ()
     title: str = ""
     lead: str = ""
-    base: str = "the recommended reading"
+    base: str = "the repaired reading"
     stub: str = "Reading"
 
     @cached_property
@@ -89,6 +91,21 @@ class RunStudy:
         changes = [study["changes"].get(name, {}) for study in self._told(dataset)]
         return _written({key: value for change in changes for key, value in change.items()})
 
+    def title_of(self, name: str) -> str:
+        """What a run is called: the base by another name where it was another reading then."""
+        another = name == FULL and any(map(self.earlier, self.datasets([])))
+        return f"{published.title(name)}, an earlier reading" if another else published.title(name)
+
+    def trained(self, dataset: str) -> str:
+        """How long and how often the runs on one dataset were trained, for the head of a column."""
+        records = [about for about in self._told(dataset) if "epochs" in about]
+        epochs = sorted({about["epochs"] for about in records})
+        seeds = sorted({seed for about in records for seed in about["seeds"]})
+        if not epochs:
+            return "length not recorded"
+        length = " to ".join(dict.fromkeys(map(str, (epochs[0], epochs[-1]))))
+        return f"{length} epochs, {seeds_in_words(seeds)}"
+
     def caption(self, dataset: str) -> str:
         """What must be said wherever numbers of one dataset stand."""
         about, rows = known.find(dataset), self.rows[self.rows["dataset"] == dataset]
@@ -100,8 +117,8 @@ class RunStudy:
         queries = int(rows.loc[rows["group"] == "all", "queries"].max())
         return (
             f"{about.title} ({dataset}): {kind}; features: {about.features}; {queries:,} test "
-            f"queries; {f'one training, {QUERIES_ALONE}' if most == 1 else mean}."
-            f"{self._since(dataset)}"
+            f"queries; {f'one training, {QUERIES_ALONE}' if most == 1 else mean}; "
+            f"{self.trained(dataset)}.{self._since(dataset)}"
         )
 
     def not_run(self, datasets: Sequence[str]) -> str:
@@ -151,7 +168,7 @@ class RunStudy:
     def _since(self, dataset: str) -> str:
         """What the recommended reading had otherwise, in a sentence."""
         earlier = self.earlier(dataset)
-        return f" Compared with the recommended reading of before ({earlier})." if earlier else ""
+        return f" The repaired reading was another then ({earlier})." if earlier else ""
 
     def _told(self, dataset: str) -> list[dict[str, Any]]:
         """How the runs on one dataset were made."""
@@ -225,7 +242,7 @@ def of_methods() -> RunStudy:
         "methods",
         title="Other datasets: the methods against MGSL-Net",
         lead="The methods against MGSL-Net, each trained once",
-        base="MGSL-Net (recommended reading)",
+        base="MGSL-Net (repaired)",
         stub="Method",
     )
 

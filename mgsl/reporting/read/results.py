@@ -23,6 +23,7 @@ from mgsl.evaluation.runs import Runs
 from mgsl.prepared import read_summary, read_videos
 from mgsl.queries import Query, read_queries
 from mgsl.reporting.read import published
+from mgsl.reporting.read.kept_records import seeds_in_words
 from mgsl.reporting.read.lengths import MARK, mark, unfinished
 
 
@@ -162,6 +163,17 @@ class Results:
         ]
         return pd.Series(words, dtype=str).value_counts()
 
+    def rarest_word(self, query: Query) -> str | None:
+        """The noun, verb or adjective of a query that occurs least; None where it has none."""
+        tags, counts = self.preparation.preparation.rare.tags, self._times
+        words = [w for w, tag in zip(query.tokens, query.tags, strict=True) if tag.startswith(tags)]
+        return min(words, key=lambda word: counts.get(word, 0), default=None)
+
+    @cached_property
+    def _times(self) -> dict[str, int]:
+        """`word_counts` as a dictionary: it is asked of every query."""
+        return {str(word): int(times) for word, times in self.word_counts.items()}
+
     def features(self, video: str) -> Float[np.ndarray, "clips video_dim"]:
         """The clips of one video."""
         folder = paths.prepared(self.dataset)
@@ -211,6 +223,21 @@ class Results:
             raise UserError(f"{path} is missing: run `dvc repro`") from None
 
     @property
+    def head(self) -> str:
+        """What stands over a column of ours: the dataset, how long and how often was trained."""
+        return f"ours: {self.label}, {self.trained}"
+
+    @property
+    def trained(self) -> str:
+        """The epochs and the seeds of the runs; steps and fitted priors have no epochs."""
+        epochs = [run.epochs for run in map(self.run, self.config.names) if run.epochs]
+        seeds = seeds_in_words(self.config.seeds)
+        if not epochs:
+            return seeds
+        length = " to ".join(dict.fromkeys(map(str, (min(epochs), max(epochs)))))
+        return f"{length} epochs, {seeds}"
+
+    @property
     def seeds_text(self) -> str:
         """The seeds in words."""
         seeds = self.config.seeds
@@ -224,7 +251,6 @@ class Results:
         return (
             f"{self.summary['title']} ({self.dataset}): {kind}; features: "
             f"{self.summary['features']}; {queries:,} test queries; {self.seeds_text}."
-            + self._unfinished
         )
 
     def title(self, name: str) -> str:
@@ -232,12 +258,12 @@ class Results:
         return published.title(name) + mark(name, [self.dataset])
 
     @property
-    def _unfinished(self) -> str:
+    def notes(self) -> str:
         """Which of the runs are not trained to their end, in a sentence; empty if all are."""
         added = unfinished(self.dataset)
         runs = [f"{self.title(n)} (+{added[n]:.1f})" for n in self.config.names if n in added]
         how = "not finished, in brackets the points that twice the length adds on validation"
-        return f" {MARK} {how}: {', '.join(runs)}." if runs else ""
+        return f"{MARK} {how}: {', '.join(runs)}." if runs else ""
 
 
 def rule(all_results: Sequence[Results]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from mgsl import numerics, paths
 from mgsl.configs import RunConfig
 from mgsl.nested import flatten
-from mgsl.reporting.read import published
+from mgsl.reporting.read import kept_records, published
 from mgsl.reporting.read.kept_studies import Studies
 from mgsl.reporting.read.results import Results, rule
 
@@ -35,15 +35,30 @@ _LISTED = 3  # so many ablations are named beside their method; more are counted
 _MADE_FROM = ("mgsl", "notebooks", "params.yaml", "dvc.yaml", "data.dvc", "requirements.txt")
 
 
-def of_page(all_results: Sequence[Results], *, studies: bool = False) -> list[Stamp]:
+def of_page(
+    all_results: Sequence[Results], *, studies: bool = False, exhibit: str = ""
+) -> list[Stamp]:
     """What a page was made from: a stamp for each dataset, for the studies, and for the commit.
 
     Args:
-        all_results: the datasets that it shows.
+        all_results: the datasets whose runs at hand it shows.
         studies: whether it shows what annotations alone tell.
+        exhibit: its name, which tells the kept studies that it shows.
     """
     studied = [Studies(str(paths.STUDIES)).stamp()] if studies else []
-    return [*map(of_source, all_results), *studied, [("Commit", commit()), *of_process()]]
+    kept = kept_records.stamps(exhibit)
+    return [*map(of_source, all_results), *studied, *kept, [("Commit", commit()), *of_process()]]
+
+
+def sources_of(exhibit: str, datasets: Sequence[str]) -> list[Results]:
+    """The datasets whose runs at hand an exhibit shows: none where it shows a kept study alone.
+
+    Args:
+        exhibit: its name.
+        datasets: what its notebook is run on.
+    """
+    _, at_hand = kept_records.EXHIBITS.get(exhibit, ((), True))
+    return [Results(dataset) for dataset in datasets] if at_hand else []
 
 
 def of_source(results: Results) -> Stamp:

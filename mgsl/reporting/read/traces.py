@@ -55,6 +55,12 @@ class Trace:
         """Slots and width of a memory."""
         return list(self._module(name)["keeps"]["slots"])
 
+    def fingerprint(self, name: str) -> str:
+        """What a module and its parts are: equal where two configurations share them."""
+        parts = [part for part in self.data["modules"] if _is_within(part["name"], name)]
+        own = {key: self.data[key] for key in ("sizes",)} | {"dim": self.config["dim"]}
+        return json.dumps([own, self.config[name], parts], sort_keys=True)
+
     def legend(self, module: str = "") -> str:
         """What the letters of the shapes are, and how many parameters the model or a part has."""
         sizes = self.data["sizes"]
@@ -74,6 +80,10 @@ class Trace:
         factor, rest = divmod(axis, self.config["dim"]) if isinstance(axis, int) else (0, 1)
         named = not rest and 0 < factor < 4
         return ("" if factor == 1 else f"{factor}") + "d" if named else str(axis)
+
+
+def _is_within(part: str, name: str) -> bool:
+    return part == name or part.startswith(f"{name}.")
 
 
 def read(dataset: str, name: str) -> Trace:

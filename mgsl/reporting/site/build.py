@@ -8,7 +8,7 @@ from pathlib import Path
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.processes import Workers, num_workers
-from mgsl.reporting.site import contents, pages, readme
+from mgsl.reporting.site import contents, pages, query_pages, readme
 
 
 def build(
@@ -29,13 +29,15 @@ def build(
     names = [name for section in exhibits.values() for name in section]
     for name in names:
         contents.outline(name)  # a misspelt name stops before any work
-    failures = _run(names, datasets, say)
+    failures = _run(exhibits, datasets, say)
     if failures:
         count = f"{len(failures)} of {len(names)} exhibits failed"
         raise UserError("\n".join([f"{count}:", *failures]))
     for path in stale(names):
         path.unlink()
         say(f"removed {path}: params.yaml lists no such exhibit")
+    for dataset in datasets:
+        query_pages.build(dataset, exhibits)
     write_front(exhibits, datasets, say)
 
 
@@ -61,21 +63,24 @@ def stale(exhibits: Sequence[str]) -> list[Path]:
     return [path for path in files if path.name.partition(".")[0] not in exhibits]
 
 
-def _run(exhibits: Sequence[str], datasets: Sequence[str], say: Callable[[str], None]) -> list[str]:
+def _run(
+    exhibits: Mapping[str, Sequence[str]], datasets: Sequence[str], say: Callable[[str], None]
+) -> list[str]:
     """Run all notebooks; return the errors, in the order of the exhibits."""
-    with Workers(num_workers(len(exhibits))) as pool:
-        jobs = {pool.submit(_timed, name, list(datasets)): name for name in exhibits}
+    names = [name for section in exhibits.values() for name in section]
+    with Workers(num_workers(len(names))) as pool:
+        jobs = {pool.submit(_timed, name, list(datasets), exhibits): name for name in names}
         for done, job in enumerate(as_completed(jobs), start=1):
             say(f"[{done}/{len(jobs)}] {jobs[job]}  {_outcome(job)}")
         return [_message(jobs[job], job) for job in jobs if job.exception()]
 
 
-def _timed(name: str, datasets: list[str]) -> float:
+def _timed(name: str, datasets: list[str], exhibits: Mapping[str, Sequence[str]]) -> float:
     """Run one notebook; the seconds it took."""
     from mgsl.reporting.site.notebooks import run_exhibit  # slow to import, for workers alone
 
     start = time.perf_counter()
-    run_exhibit(name, datasets)
+    run_exhibit(name, datasets, exhibits)
     return time.perf_counter() - start
 
 

@@ -1,5 +1,7 @@
 """What the front page lists: exhibits, section by section, each with its claim and its files."""
 
+import html
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +15,15 @@ DOWNLOADS = {
     "csv": "CSV", "tex": "LaTeX", "md": "Markdown", "svg": "SVG", "pdf": "PDF", "png": "PNG"
 }  # fmt: skip
 
+STATEMENT = re.compile(r'<p class="statement">(.*?)</p>\n?', re.S)
+
 
 @dataclass(frozen=True)
 class Exhibit:
-    """What the front page says of one exhibit; `image` is None where it is a table."""
+    """What the front page says of one exhibit; `image` is None where it is a table.
+
+    `statement` is its result in a sentence, as its page shows it; empty before there is a page.
+    """
 
     name: str
     title: str
@@ -24,6 +31,7 @@ class Exhibit:
     files: tuple[str, ...]
     image: str | None
     caption: str
+    statement: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,11 @@ class Section:
     exhibits: tuple[Exhibit, ...]
 
 
-TITLES = {"paper": "The paper", "data": "Data and environment"}  # of sections; else their names
+TITLES = {  # of sections; else their names
+    "real_annotations": "Real annotations",
+    "paper": "The paper",
+    "data": "Data and environment",
+}
 
 
 def arrange(exhibits: Mapping[str, Sequence[str]]) -> list[Section]:
@@ -47,12 +59,17 @@ def arrange(exhibits: Mapping[str, Sequence[str]]) -> list[Section]:
     return [
         Section(
             section,
-            TITLES.get(section, section.replace("_", " ").capitalize()),
+            section_title(section),
             tuple(describe(name) for name in names),
         )
         for section, names in exhibits.items()
         if names
     ]
+
+
+def section_title(section: str) -> str:
+    """What a section of params.yaml is called."""
+    return TITLES.get(section, section.replace("_", " ").capitalize())
 
 
 def describe(name: str) -> Exhibit:
@@ -70,7 +87,19 @@ def describe(name: str) -> Exhibit:
     )
     image = f"{name}.svg" if f"{name}.svg" in files else None
     caption = _caption(paths.EXHIBITS / image) if image else ""
-    return Exhibit(name, title, claim, files, image, caption)
+    page = paths.EXHIBITS / f"{name}.html"
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    return Exhibit(name, title, claim, files, image, caption, statement(text))
+
+
+def statement(page: str) -> str:
+    """The result that a page states, as plain text; the first one, and empty where there is none.
+
+    Args:
+        page: its HTML, or that of an executed notebook.
+    """
+    match = STATEMENT.search(page)
+    return html.unescape(re.sub(r"<[^>]+>", "", match[1])) if match else ""
 
 
 def kind(file: str) -> str:

@@ -1,68 +1,51 @@
-"""What the front page says first: what was run, on which data, and what came out."""
+"""What the front page says first, in sentences: what is not tested, what ran, what came out."""
 
-from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-import pandas as pd
-
-from mgsl import paths
+from mgsl.data import datasets as known
 from mgsl.evaluation.intervals import Measured
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval
-from mgsl.reporting.exhibits.claims.statements import (
-    CONTRADICTED,
-    NOT_REAL,
-    NOT_RUN,
-    ONE_TRAINING,
-    QUERIES_ALONE,
-    SUPPORTED,
-    UNDECIDED,
-)
+from mgsl.reporting.exhibits.claims.statements import CONTRADICTED, NOT_REAL, NOT_RUN, SUPPORTED
 from mgsl.reporting.read import published
-from mgsl.reporting.read.results import Results, rule
+from mgsl.reporting.read.compared import FULL, METRIC
+from mgsl.reporting.read.results import Results
+from mgsl.reporting.site import claim_matrix
+from mgsl.reporting.site.rankings import Ranking
+from mgsl.reporting.site.readme_numbers import ReadmeNumbers, ends, in_words, listed, points
 
-METRIC = "R@1, IoU=0.5"
-GROUPS = ("all", "rare", "common")
-MIXED = "mixed"  # a claim whose measures have different verdicts
-_ORDER = (
-    *(SUPPORTED, CONTRADICTED, UNDECIDED, ONE_TRAINING, QUERIES_ALONE, MIXED),
-    *(NOT_REAL, NOT_RUN),
-)
+LITERAL = "printed"  # the run with the equations as they stand
+_ANSWERS = {SUPPORTED: "Yes", CONTRADICTED: "No"}
 
 
-def build(datasets: Sequence[str]) -> Table:
-    """R@1, IoU=0.5 in percent of every method on every dataset, with its interval.
+@dataclass(frozen=True)
+class Line:
+    """One line of the verdict; `exhibit` is where its numbers stand, empty if nowhere."""
 
-    The rows of Tables 3 to 5 have tables of their own.
+    question: str
+    answer: str
+    exhibit: str = ""
+
+
+def verdict(
+    datasets: Sequence[str], exhibits: Sequence[str], rankings: Sequence[Ranking]
+) -> list[Line]:
+    """What is not tested and why; what ran; whether the memory helps; the literal equations.
 
     Args:
         datasets: names of evaluated datasets.
+        exhibits: names of the exhibits shown.
+        rankings: of all datasets with numbers.
     """
-    sources = [Results(dataset) for dataset in datasets]
-    names = dict.fromkeys(name for source in sources for name in source.names)
-    numbers: list[dict[Any, Any]] = []
-    rows = []
-    for name in names:
-        cells = []
-        for source in sources:
-            for group in GROUPS:
-                result = source.result(name, group, METRIC)
-                cells.append(_cell(result))
-                if result is not None:
-                    numbers.append({"title": published.title(name), **result.to_dict()})
-        rows.append((sources[0].title(name), tuple(cells)))
-    caption = " ".join(
-        [
-            f"{METRIC} in percent on the test split: all queries, those with a rare word, and the "
-            "others.",
-            *(source.caption for source in sources),
-            rule(sources),
-            f"The interval stands beside the number. {DASH} : not run, or does not apply.",
-        ]
-    )
-    columns = tuple(Columns(f"ours: {source.label}", GROUPS, ours=True) for source in sources)
-    return Table(caption, columns, tuple(rows), pd.DataFrame(numbers))
+    lines = [
+        Line("Not tested", _not_tested(exhibits, rankings), "claims"),
+        Line("What ran", _ran(datasets, rankings), "table_1"),
+        *(_memory(dataset, exhibits) for dataset in datasets),
+        *(_literal(Results(dataset)) for dataset in datasets),
+    ]
+    return [
+        Line(line.question, line.answer, line.exhibit if line.exhibit in exhibits else "")
+        for line in lines
+    ]
 
 
 def scope(datasets: Sequence[str]) -> str:
@@ -77,35 +60,76 @@ def scope(datasets: Sequence[str]) -> str:
     )
 
 
-def verdicts(exhibits: Sequence[str]) -> list[tuple[str, list[tuple[str, int]]]]:
-    """How the claims came out: of each dataset, and of the paper.
-
-    Args:
-        exhibits: names of the exhibits shown; without "claims" among them there is none.
-    """
-    path = paths.EXHIBITS / "claims.csv"
-    if path.stem not in exhibits or not path.is_file():
-        return []
-    return count_verdicts(path)
-
-
-def count_verdicts(path: Path) -> list[tuple[str, list[tuple[str, int]]]]:
-    """The same, from one table of claims."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    simulated = table["simulated"].map({"True": " (simulated)", "False": ""})
-    datasets = table.groupby(table["dataset"] + simulated, sort=False)
-    here = [(f"On {name}", _count(rows, "verdict_here")) for name, rows in datasets]
-    return [*here, ("Of the paper itself", _count(table, "verdict"))]
+def _not_tested(exhibits: Sequence[str], rankings: Sequence[Ranking]) -> str:
+    """What the paper's own features are needed for."""
+    paper = dict(claim_matrix.verdicts(exhibits)).get(claim_matrix.PAPER, [])
+    waiting, every = dict(paper).get(NOT_REAL, 0), sum(number for _, number in paper)
+    what = f"{waiting} of the paper’s {every} testable claims" if every else "The paper’s recall"
+    filmed = [one.dataset for one in rankings if known.find(one.dataset).archive]
+    why = (
+        f"other features of real video than those of {', '.join(filmed)}, which were not at hand"
+        if filmed
+        else "C3D or I3D features of real video, which were not at hand: no recall of ours is "
+        "comparable with a printed one"
+    )
+    return f"{what}: {'they need' if every else 'it needs'} {why}."
 
 
-def _count(table: pd.DataFrame, column: str) -> list[tuple[str, int]]:
-    by_claim = table.groupby("claim", sort=False)[column].unique()
-    counts = Counter(verdicts[0] if len(verdicts) == 1 else MIXED for verdicts in by_claim)
-    return sorted(counts.items(), key=lambda item: (_ORDER.index(item[0]), item[0]))
+def _ran(datasets: Sequence[str], rankings: Sequence[Ranking]) -> str:
+    """How much of the paper was run, and on which data."""
+    labels = " and ".join(Results(dataset).label for dataset in datasets)
+    besides = [
+        f"{len(one.table.rows) - 1} of them on {one.title} ({_kind(one)})"  # less the paper's row
+        for one in rankings
+        if one.dataset not in datasets
+    ]
+    return " Besides, ".join([f"{scope(datasets)}, on {labels}.", *filter(None, [_and(besides)])])
 
 
-def _cell(result: "pd.Series | None") -> Cell:
-    if result is None:
-        return Cell()
-    number = Measured.of(result, scale=100.0)
-    return Cell(f"{number.value:.1f}", interval(number.low, number.high))
+def _kind(ranking: Ranking) -> str:
+    """What a dataset shows of its videos."""
+    if ranking.simulated:
+        return "simulated"
+    filmed = known.find(ranking.dataset).archive
+    return "features of its videos" if filmed else "real annotations, no pixels"
+
+
+def _and(parts: Sequence[str]) -> str:
+    return f"{listed(parts)}." if parts else ""
+
+
+def _memory(dataset: str, exhibits: Sequence[str]) -> Line:
+    """The repaired reading against the same network without memories, where it was tested."""
+    question, label = "Does the memory help?", Results(dataset).label
+    numbers = ReadmeNumbers(dataset)
+    every = numbers.claim("memory_full") if claim_matrix.EXHIBIT in exhibits else {}
+    if every.get("verdict_here", NOT_RUN) == NOT_RUN:
+        return Line(question, f"Not tested on {label}.")
+    rare = numbers.claim("memory_rare")
+    return Line(
+        question,
+        f"{_ANSWERS.get(every['verdict_here'], 'Undecided')}, on {label}: {points(every['value'])} "
+        f"points of {METRIC} ({ends(every)}) on all queries and {points(rare['value'])} "
+        f"({ends(rare)}) on rare ones, over {in_words(every['trainings'])} trainings with it and "
+        f"without. The paper prints {points(every['printed'])}, for all.",
+        claim_matrix.EXHIBIT,
+    )
+
+
+def _literal(results: Results) -> Line:
+    """What the equations reach as they stand, beside the repaired reading."""
+    question = "The equations taken literally"
+    pair = [results.result(name, "all", METRIC) for name in (LITERAL, FULL)]
+    if pair[0] is None or pair[1] is None:
+        return Line(question, f"Not run on {results.label}.")
+    literal, repaired = (Measured.of(row, scale=100.0) for row in pair if row is not None)
+    last = [results.curve(LITERAL, seed).iloc[-1] for seed in results.config.seeds]
+    cosines = [row[f"{side}_slot_cosine"] for row in last for side in ("video", "query")]
+    return Line(
+        question,
+        f"On {results.label} they reach {METRIC} of {literal.value:.1f} % where "
+        f"{published.title(FULL)} reaches {repaired.value:.1f} % (seeds "
+        f"{', '.join(map(str, results.config.seeds))}). Their slots become alike: after training, "
+        f"two of them have a cosine of {sum(cosines) / len(cosines):.2f} on the mean.",
+        "collapse",
+    )

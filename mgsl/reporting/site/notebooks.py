@@ -5,9 +5,10 @@ import difflib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -20,9 +21,10 @@ from traitlets import default
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_text
-from mgsl.reporting.read import stamps
+from mgsl.reporting.read import kept_records, stamps
+from mgsl.reporting.read.kept_records import KeptSource
 from mgsl.reporting.read.results import Results
-from mgsl.reporting.site import contents, pages
+from mgsl.reporting.site import contents, navigation, pages
 from mgsl.reporting.site.page_templates import FORMULA
 
 if TYPE_CHECKING:
@@ -44,12 +46,15 @@ class _LocalKernel(AsyncKernelManager):
         return str(Path(os.environ["IPYTHONDIR"], "kernel"))
 
 
-def run_exhibit(name: str, datasets: list[str]) -> None:
+def run_exhibit(
+    name: str, datasets: list[str], exhibits: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> None:
     """Run notebooks/NAME.ipynb, which writes its tables and figures; write its page beside them.
 
     Args:
         name: of the exhibit.
         datasets: what it shows, if its notebook asks for datasets.
+        exhibits: names by section, to which its page leads.
 
     Raises:
         UserError: there is no such notebook, an artefact that it reads is missing, or a cell of it
@@ -61,12 +66,14 @@ def run_exhibit(name: str, datasets: list[str]) -> None:
     values = {"datasets": datasets, "output": (paths.EXHIBITS / name).as_posix()}
     executed = execute(notebook, {key: value for key, value in values.items() if key in known})
     write_text(paths.REPORTS / "executed" / f"{name}.ipynb", nbformat.writes(executed) + "\n")
-    sources = [Results(dataset) for dataset in datasets] if "datasets" in known else []
-    studies = "studies" in known
-    if studies:  # they are of the paper's benchmarks
+    sources = stamps.sources_of(name, datasets if "datasets" in known else [])
+    counted = "studies" in known and not kept_records.sources(name)
+    if counted:  # of the paper's benchmarks
         sources = [source for source in sources if source.benchmark]
-    made_from = stamps.of_page(sources, studies=studies)
-    pages.write_page(name, to_html(executed), _code(executed), sources, made_from)
+    made_from = stamps.of_page(sources, studies=counted, exhibit=name)
+    shown: list[Results | KeptSource] = [*sources, *kept_records.sources(name)]
+    around = navigation.around(name, exhibits)
+    pages.write_page(name, to_html(executed), _code(executed), shown, made_from, around)
 
 
 def execute(notebook: Path, parameters: Mapping[str, Any]) -> NotebookNode:
@@ -140,8 +147,7 @@ def to_html(notebook: NotebookNode) -> str:
         if cell.cell_type == "markdown":
             cell.source = FORMULA.sub(keep, cell.source)
     exporter = HTMLExporter(
-        template_name="basic", exclude_input=True, exclude_output_prompt=True,
-        exclude_anchor_links=True,
+        template_name="basic", exclude_input=True, exclude_output_prompt=True, anchor_link_text="#"
     )  # fmt: skip
     fragment, _ = exporter.from_notebook_node(copy)
     return re.sub(r"FORMULA(\d+)END", lambda match: formulas[int(match[1])], fragment)

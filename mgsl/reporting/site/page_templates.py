@@ -7,7 +7,8 @@ from pathlib import Path
 import jinja2
 from latex2mathml.converter import convert
 
-from mgsl.reporting.draw import markdown
+from mgsl.reporting.draw import markdown, tables
+from mgsl.reporting.draw.templating import prose
 from mgsl.reporting.site.contents import kind
 
 FORMULA = re.compile(r"\$([^$\n]+)\$")
@@ -25,7 +26,10 @@ def environment() -> jinja2.Environment:
     environment.filters |= {
         "formulas": formulas,
         "kind": kind,
+        "markdown": tables.to_markdown,
         "plain": markdown.escape,
+        "prose": prose,
+        "rest": lambda title: title.partition(". ")[2] or title,
         "short": lambda title: title.split(".")[0],
     }
     return environment

@@ -11,9 +11,10 @@ import pandas as pd
 from mgsl import paths
 from mgsl.data import datasets
 from mgsl.data.datasets import Dataset
-from mgsl.reporting.draw.tables import DASH, signed
+from mgsl.reporting.draw.numbers import signed
+from mgsl.reporting.draw.tables import DASH
 from mgsl.reporting.read import kept_runs, lengths, published
-from mgsl.reporting.site import front_page
+from mgsl.reporting.site import claim_matrix
 
 DATASET = "embedded"  # what README speaks of
 RUNS, CLAIMS, EFFECTS = (
@@ -51,7 +52,14 @@ class RealQueries:
 
 
 class ReadmeNumbers:
-    """The numbers, read as they are asked for."""
+    """The numbers, read as they are asked for.
+
+    Args:
+        dataset: whose numbers they are.
+    """
+
+    def __init__(self, dataset: str = DATASET) -> None:
+        self.dataset = dataset
 
     @property
     def complete(self) -> bool:
@@ -80,7 +88,7 @@ class ReadmeNumbers:
 
     def visible(self, claim: str, iou: float = 0.5) -> Row:
         """The smallest differences that trainings let one see of a claim (exhibit `noise`)."""
-        rows = _of_dataset(EFFECTS).query("claim == @claim").dropna(subset="visible_3")
+        rows = self._of_dataset(EFFECTS).query("claim == @claim").dropna(subset="visible_3")
         return _first(rows[rows["metric"] == _metric(iou)])
 
     @cached_property
@@ -92,7 +100,7 @@ class ReadmeNumbers:
         titles["mgsl_net"] = f"**{ours}**"
         rows = [
             ReadmeRow(
-                titles[name] + lengths.mark(name, [DATASET]),
+                titles[name] + lengths.mark(name, [self.dataset]),
                 self.run(name),
                 self.run(name, "rare"),
             )
@@ -125,7 +133,7 @@ class ReadmeNumbers:
     @property
     def verdicts(self) -> list[tuple[str, list[tuple[str, int]]]]:
         """How the claims came out: of each dataset, and of the paper."""
-        return front_page.count_verdicts(CLAIMS)
+        return claim_matrix.count_file(CLAIMS)
 
     @property
     def lengths_known(self) -> bool:
@@ -135,7 +143,7 @@ class ReadmeNumbers:
     @property
     def unfinished(self) -> list[str]:
         """The runs that are not trained to their end, each with what twice the length adds."""
-        added = lengths.unfinished(DATASET)
+        added = lengths.unfinished(self.dataset)
         return [f"{published.title(name)} {signed(gain, 1)}" for name, gain in added.items()]
 
     @property
@@ -159,11 +167,15 @@ class ReadmeNumbers:
 
     @cached_property
     def _runs(self) -> pd.DataFrame:
-        return _of_dataset(RUNS)
+        return self._of_dataset(RUNS)
 
     @cached_property
     def _claims(self) -> pd.DataFrame:
-        return _of_dataset(CLAIMS)
+        return self._of_dataset(CLAIMS)
+
+    def _of_dataset(self, path: Path) -> pd.DataFrame:
+        rows = pd.read_csv(path)
+        return rows[rows["dataset"] == self.dataset] if "dataset" in rows else rows[:0]
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -194,11 +206,6 @@ def listed(items: Iterable[str]) -> str:
 
 def _metric(iou: float) -> str:
     return f"R@1, IoU={iou:g}"
-
-
-def _of_dataset(path: Path) -> pd.DataFrame:
-    rows = pd.read_csv(path)
-    return rows[rows["dataset"] == DATASET] if "dataset" in rows else rows[:0]
 
 
 def _first(rows: pd.DataFrame) -> Row:

@@ -1,12 +1,13 @@
 """Figures show what the artefacts hold, in the same bytes each time; no text lies on another."""
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from matplotlib.colors import to_hex
-from matplotlib.text import Annotation
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.text import Annotation, Text
 
 from mgsl.errors import UserError
 from mgsl.reporting.draw import figures, style, timeline
@@ -19,6 +20,7 @@ from mgsl.reporting.exhibits import (
     training_curve,
 )
 from mgsl.reporting.read.results import Results
+from mgsl.reporting.site import contents
 from tests.reporting import report_workspace
 
 EXHIBITS = [figure_1a, figure_1b, figure_6, long_tail, training_curve, embedded_dataset]
@@ -79,7 +81,7 @@ def test_the_svg_is_whole_and_carries_its_caption(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["f.pdf", "f.png", "f.svg"]
     tree = ET.parse(tmp_path / "f.svg").getroot()
     described = tree.findtext(".//{http://purl.org/dc/elements/1.1/}description")
-    assert described == drawing.caption
+    assert described == drawing.description
     assert tree.find(".//{http://purl.org/dc/elements/1.1/}date") is None
 
 
@@ -133,7 +135,7 @@ def test_figure_6_shows_a_rare_and_a_common_query_and_says_what_was_not_run() ->
     assert list(bars) == ["truth", "2D-TAN", "DRN", "MGSL-Net"]
     assert bars["MGSL-Net"].text == "tIoU 0.78"
     assert bars["DRN"].text == figure_6.NOT_RUN
-    assert "Not run on embedded (simulated): 2D-TAN, DRN." in figure_6.draw(["embedded"]).caption
+    assert "Not run on embedded (simulated): 2D-TAN, DRN." in figure_6.draw(["embedded"]).notes
 
 
 def test_figure_6_scores_the_printed_examples_from_their_times() -> None:
@@ -141,7 +143,7 @@ def test_figure_6_scores_the_printed_examples_from_their_times() -> None:
     # (80.57 - 63.74) over (82.08 - 60.63), and (73.33 - 58.81) over (74.52 - 58.15)
     assert "tIoU 0.78" in texts
     assert "tIoU 0.89" in texts
-    assert texts.count("printed") == 2
+    assert texts.count("paper") == 2
 
 
 def test_a_missing_training_is_named(root: Path) -> None:
@@ -149,3 +151,39 @@ def test_a_missing_training_is_named(root: Path) -> None:
     path.unlink()
     with pytest.raises(UserError, match=r"runs/printed/0/curve.csv is missing: run `dvc repro`"):
         training_curve.draw(["charades_actions"])
+
+
+def test_a_statement_stands_before_its_figure_and_in_place_of_the_image() -> None:
+    drawing = figure_1a.draw(["embedded"])
+    page = figures.to_html(replace(drawing, statement="Rare costs < 5 & “more”."))
+    assert page.startswith('<p class="statement">Rare costs &lt; 5 &amp; “more”.</p>')
+    assert '<img alt="Rare costs &lt; 5 &amp; “more”." src=' in page
+    assert contents.statement(page) == "Rare costs < 5 & “more”."
+
+
+@pytest.mark.parametrize("exhibit", EXHIBITS)
+def test_every_text_of_a_figure_can_be_read_on_white(exhibit: ModuleType) -> None:
+    figure = exhibit.draw(["embedded"]).figure
+    inks = {to_hex(text.get_color()) for text in figure.findobj(Text) if text.get_text()}
+    assert all(style.contrast(to_rgb(ink)) >= 4.5 for ink in inks - {"#ffffff"}), inks
+
+
+def test_a_pale_colour_is_darkened_for_text_and_a_dark_one_stays() -> None:
+    assert style.contrast((0.0, 0.0, 0.0)) == pytest.approx(21)
+    assert style.contrast(to_rgb(style.readable("#E69F00"))) >= 4.5
+    assert style.readable(style.INK) == style.INK
+    assert style.readable("white") == "#ffffff"
+
+
+def test_one_colour_has_one_meaning() -> None:
+    meanings = [*style.METHODS.values(), style.MOMENT, style.DISTRACTOR, style.EVENT, style.PEOPLE]
+    meanings += [style.SUPPORTED, style.CONTRADICTED, style.GROUPS["rare"], style.GROUPS["common"]]
+    meanings += style.SERIES
+    assert len({ink.lower() for ink in meanings}) == len(meanings)
+
+
+@pytest.mark.parametrize("exhibit", EXHIBITS)
+def test_every_exhibit_states_its_result_with_a_number(exhibit: ModuleType) -> None:
+    statement = exhibit.draw(["embedded"]).statement
+    assert statement.endswith(".")
+    assert any(letter.isdigit() for letter in statement) or "not measured" in statement

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from mgsl.reporting.draw import tables
+from mgsl.reporting.draw import ablations, tables
 from mgsl.reporting.draw.tables import CHECK, DASH, Cell, Table
 from mgsl.reporting.exhibits import table_3, table_4, table_5
 from mgsl.reporting.read import published
+from mgsl.reporting.read.compared import FULL
 from tests.reporting import report_workspace
 
 RUN = ("mgsl_net", "memory_only", "attention_only")  # the second misses the common query
@@ -21,7 +22,7 @@ def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def row(table: Table, name: str) -> tuple[Cell, ...]:
-    return dict(table.rows)[published.title(name)]
+    return dict(table.rows)[ablations._ALL_PARTS if name == FULL else published.title(name)]
 
 
 @pytest.mark.parametrize(
@@ -49,10 +50,10 @@ def test_the_printed_difference_to_the_full_model_is_of_printed_numbers() -> Non
 def test_our_difference_to_the_full_model_is_paired() -> None:
     cells = row(table_3.build(["embedded"]), "memory_only")
     everything, rare, common = cells[6:10], cells[10:14], cells[14:18]
-    assert everything[1].text == "−50.00"  # one of the two test queries
-    assert rare[1] == Cell("+0.00", "[+0.0, +0.0]")
-    assert common[1] == Cell("−100.00", "[−100.0, −100.0]")
-    assert everything[0] == Cell("45.00", "42.0–48.0")  # from metrics.csv
+    assert everything[1].text == "−50.0"  # one of the two test queries
+    assert rare[1] == Cell("+0.0", "[+0.0, +0.0]")
+    assert common[1] == Cell("−100.0", "[−100.0, −100.0]")
+    assert everything[0] == Cell("45.0", "42.0–48.0")  # from metrics.csv
 
 
 def test_what_was_not_run_is_a_dash_that_says_why() -> None:
@@ -74,14 +75,14 @@ def test_without_the_full_model_nothing_is_compared_with_it(
     monkeypatch.chdir(again)
     report_workspace.build(again, ["charades_actions"], names=("memory_only",))
     cells = row(table_5.build(["charades_actions"]), "memory_only")
-    assert cells[7].text == "55.00"
+    assert cells[7].text == "55.0"
     assert cells[8] == Cell(reason="the full model was not run on charades_actions")
 
 
 def test_no_gap_stands_where_data_is_not_the_papers() -> None:
     table = table_4.build(["embedded"])
     assert not any("gap" in block.names for block in table.columns)
-    assert "embedded (simulated) has no gap" in table.caption
+    assert "embedded (simulated) has no gap" in table.notes
     assert table.tidy["gap_points"].isna().all()
 
 
@@ -91,8 +92,8 @@ def test_several_seeds_show_their_spread(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(again)
     report_workspace.build(again, ["embedded"], names=RUN, seeds=(0, 1, 2))
     table = table_3.build(["embedded"])
-    assert row(table, "memory_only")[6].text == "46.00 ± 1.00"
-    assert "each configuration with trainings of its own" in table.caption
+    assert row(table, "memory_only")[6].text == "46.0 ± 1.0"
+    assert "each configuration with trainings of its own" in table.notes
     assert table.tidy["to_full_sd"].dropna().eq(0).all()
     assert set(table.tidy["trainings"].dropna()) == {3}
     assert table.tidy["to_full_better"].dropna().between(0, 1).all()

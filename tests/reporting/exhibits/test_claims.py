@@ -13,7 +13,7 @@ from mgsl import params, paths
 from mgsl.data import datasets as known
 from mgsl.files import write_json_lines
 from mgsl.reporting.exhibits.claims import claims_figure, claims_table, statements, verdicts
-from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
+from mgsl.reporting.exhibits.claims.statements import NOT_REPRODUCED, Effect, Verdict
 from mgsl.reporting.read import claims, published
 from mgsl.reporting.read.results import Results
 from tests.reporting import report_workspace
@@ -285,9 +285,10 @@ def test_what_was_seen_inside_the_memory_is_read(
     scatter = {"unit": "slots", "correlation": -0.4, "low": -0.6, "high": -0.2, "memory": "video"}
     other = scatter | {"memory": "query", "correlation": None}
     written(folder / "scatter.csv", pd.DataFrame([scatter, other]))
-    ours = verdicts.scatter(CLAIMS["scattered_video"], "rank correlation", results, [results])
+    over = "rank correlation over slots"
+    ours = verdicts.scatter(CLAIMS["scattered_video"], over, results, [results])
     assert ours == effect(-0.4, -0.6, -0.2, 1)
-    collapsed = verdicts.scatter(CLAIMS["scattered_query"], "rank correlation", results, [results])
+    collapsed = verdicts.scatter(CLAIMS["scattered_query"], over, results, [results])
     assert isinstance(collapsed, str)
     probe = {"probe": "memory_zeroed", "group": "all", "metric": FIVE, "difference": -0.1,
              "difference_low": -0.2, "difference_high": 0.0, "queries": 2}  # fmt: skip
@@ -332,11 +333,14 @@ def test_simulated_features_never_decide_a_claim(results: Results) -> None:
     table = claims_table.build(findings)
     last = {name: cells[-1].text for name, cells in table.rows if cells[0].text}
     assert last[CLAIMS["memory_full"].statement] == statements.NOT_REAL
-    assert last[CLAIMS["rare_share"].statement] == "contradicted"
+    assert last[CLAIMS["rare_share"].statement] == statements.NOT_REPRODUCED
     assert last[CLAIMS["faster_drn"].statement] == statements.NOT_RUN
     tidy = statements.tidy(findings)
-    decided = tidy[~tidy["verdict"].isin([statements.NOT_REAL, statements.NOT_RUN])]
-    assert set(decided["kind"]) <= {"cost", "share"}
+    open_ = [statements.NOT_REAL, statements.NOT_RUN, statements.NOT_REPRODUCED]
+    decided = tidy[~tidy["verdict"].isin(open_)]
+    assert set(decided["kind"]) <= {"share"}
+    share = tidy[tidy["claim"] == "rare_share"].iloc[0]
+    assert "(Q22)" in share["reason"]
     assert "SIMULATED" in table.caption
     text = " ".join(claims_table.summary(findings))
     assert "drn not run on embedded" in text
@@ -350,7 +354,10 @@ def test_simulated_features_never_decide_a_claim(results: Results) -> None:
         ("activitynet_c3d", "tacos_drn", statements.NOT_REAL),
         ("charades_actions", "charades_drn", statements.NOT_REAL),
         ("activitynet_planted", "memory_full", statements.NOT_REAL),
-        ("embedded", "smaller_drn", "contradicted"),
+        ("embedded", "smaller_drn", statements.NOT_REPRODUCED),
+        ("embedded", "faster_drn", statements.NOT_REPRODUCED),
+        ("embedded", "rare_share", statements.NOT_REPRODUCED),
+        ("embedded", "fewer_rare", "contradicted"),
     ],
 )
 def test_only_features_of_the_claims_videos_decide(dataset: str, name: str, verdict: str) -> None:
@@ -366,7 +373,7 @@ def test_the_picture_shows_each_claim_once_and_no_label_covers_another(results: 
     statements = [t for axes in figure.axes for t in axes.texts if len(t.get_text()) > 12]
     labels = [" ".join(text.get_text().split()) for text in statements]
     assert labels == list(dict.fromkeys(labels))
-    assert set(labels) == {claim.statement for claim in CLAIMS.values()}
+    assert {*labels} - {NOT_REPRODUCED} == {claim.statement for claim in CLAIMS.values()}
     boxes = [text.get_window_extent() for text in statements]
     for index, box in enumerate(boxes):
         assert box.x0 >= 0
@@ -402,8 +409,8 @@ def test_several_trainings_are_shown_with_their_number_and_give_a_verdict(
     assert cells[4].note == "3 trainings, P = 1.00"
     judged = [f for f in findings if f.effect and f.effect.over_trainings]
     text = statements.by_chance(findings)
-    assert text.startswith(f"By chance alone: {len(judged)} effects")
-    assert f"about {0.025 * len(judged):.1f} and" in text
+    assert text.startswith(f"Not corrected for testing {len(judged)} effects")
+    assert f"about {0.025 * len(judged):.1f} false" in text
 
 
 def test_the_memory_is_judged_by_the_kept_study_where_there_is_one(

@@ -1,6 +1,5 @@
 """Data cards tell of every dataset, in the words of the page on data and in counted numbers."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -35,8 +34,6 @@ PAGE = """# Data
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     report_workspace.build(tmp_path, ["embedded"])
-    (tmp_path / "docs").mkdir()
-    shutil.copy(report_workspace.ROOT / data_cards.PROSE, tmp_path / data_cards.PROSE)
     return tmp_path
 
 

@@ -10,6 +10,7 @@ from mgsl.errors import UserError
 from mgsl.files import write_json
 from mgsl.inspection import worked_examples
 from mgsl.nested import flatten
+from mgsl.reporting.draw import templating
 from mgsl.reporting.exhibits import method
 from mgsl.reporting.read.equations import Equation, cited, read_questions
 from tests import ROOT
@@ -96,7 +97,7 @@ def test_every_equation_has_an_example_and_what_is_computed_stands_out(
 
 
 def test_what_is_read_of_markdown_is_html() -> None:
-    assert method._prose("a `b_c` *d* [e](f.md) <g>") == (
+    assert templating.prose("a `b_c` *d* [e](f.md) <g>") == (
         "a <code>b_c</code> <em>d</em> e &lt;g&gt;"
     )
     assert "Sharpness" in read_questions()["Q2"].title

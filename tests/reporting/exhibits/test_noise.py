@@ -80,8 +80,8 @@ def test_an_effect_is_seen_with_the_fewest_trainings_whose_interval_it_leaves() 
 
 def test_the_page_shows_both_tables_and_the_figure(results: Results, tmp_path: Path) -> None:
     methods, effects = noise_table.build([results]), noise_table.build_effects([results])
-    cells = dict(methods.rows)["MGSL-Net (recommended reading)"]
-    assert cells[0].text == "83.33 ± 28.87"
+    cells = dict(methods.rows)["MGSL-Net (repaired)"]
+    assert cells[0].text == "83.3 ± 28.9"
     assert (cells[1].text, cells[1].note) == ("50.0–100.0", "of 3")
     assert "SIMULATED" in methods.caption
     row = dict(effects.rows)["Table 3: The memory helps under full attention"]
@@ -105,7 +105,7 @@ def test_with_one_training_the_page_is_built_and_nothing_is_visible(
     results = build(tmp_path, (0,))
     assert visibility.visible(results, "all", FIVE) == {}
     methods, effects = noise_table.build([results]), noise_table.build_effects([results])
-    assert "nothing is known of another training" in methods.caption
+    assert "nothing is known of another training" in methods.notes
     row = dict(effects.rows)["Table 3: The memory helps under full attention"]
     assert row[2].reason == "trained once: nothing is known of another training"
     assert noise_figure.draw([results]).figure.axes

@@ -66,7 +66,7 @@ def test_printed_and_ours_stand_side_by_side_with_ratios(workspace: Path) -> Non
     table = table_2.build(["embedded"])
     assert [name for name, _ in table.rows][:5] == ["TGN", "CTRL", "ACRN", "2D-TAN", "DRN"]
     drn = cells(table, "DRN")
-    assert [drn[f"printed: TACoS, C3D: {name}"][0] for name in table_2._PRINTED] == [
+    assert [drn[f"paper: TACoS, C3D: {name}"][0] for name in table_2._PRINTED] == [
         "0.15", "1.5", "214", "23.17"
     ]  # fmt: skip
     ours = "ours: the paper's sizes for TACoS: "

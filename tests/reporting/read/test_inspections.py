@@ -148,7 +148,7 @@ def test_figure_7_shows_slots_pairs_and_the_verdict() -> None:
     assert "A  rare: gargoyle, box" in said
     assert "0.90  test sentence 1 [3]" in said
     assert "train sentence" not in said
-    assert "as in the paper: correlation -0.40 (-0.40 to -0.40)" in said
+    assert "over words: as in the paper (−0.40, −0.40 to −0.40)" in said
     assert said.count(f"all {SLOTS} slots hold the same") == 2
     assert "SIMULATED" in drawing.caption
     assert figures.render(drawing, "svg") == figures.render(figure_7.draw(["embedded"]), "svg")
@@ -157,8 +157,8 @@ def test_figure_7_shows_slots_pairs_and_the_verdict() -> None:
 def test_the_memory_page_says_whether_slots_hold_something() -> None:
     drawing = inside_memory.draw(["embedded"])
     said = texts(drawing)
-    assert "MGSL-Net (recommended reading)   R@1, IoU=0.5 100.0 %: yes" in said
-    assert "MGSL-Net (as printed)   R@1, IoU=0.5 100.0 %: no: nothing changes" in said
+    assert "MGSL-Net (repaired)   R@1, IoU=0.5 100.0 %: yes" in said
+    assert "MGSL-Net (literal)   R@1, IoU=0.5 100.0 %: no: nothing changes" in said
     assert "SIMULATED" in drawing.caption
 
 

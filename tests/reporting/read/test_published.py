@@ -53,8 +53,8 @@ def test_figure_1b_is_read() -> None:
 def test_both_configurations_of_mgsl_net_share_a_printed_row() -> None:
     titles = {m.name: m.title for m in published.methods() if m.printed == "MGSL-Net"}
     assert titles == {
-        "mgsl_net": "MGSL-Net (recommended reading)",
-        "printed": "MGSL-Net (as printed)",
+        "mgsl_net": "MGSL-Net (repaired)",
+        "printed": "MGSL-Net (literal)",
     }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PHONE, DESK = 375, 1280  # pixels wide
+SMALL_PHONE, PHONE, DESK = 360, 390, 1280  # pixels wide
 _PATIENCE_S = 120.0
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -33,21 +33,35 @@ class Page:
     complaints: list[str] = field(default_factory=list)
     loads: int = 0
 
-    def open(self, path: Path, *, width: int = DESK, dark: bool = False) -> None:
+    def open(
+        self,
+        path: Path,
+        *,
+        width: int = DESK,
+        dark: bool = False,
+        fragment: str = "",
+        scripts: bool = True,
+    ) -> None:
         """Load a file as it looks on a screen so wide, and wait until all of it is there."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width <= PHONE}
         self.send("Emulation.setDeviceMetricsOverride", **screen)
         self.send("Emulation.setEmulatedMedia", features=[scheme])
+        self.send("Emulation.setScriptExecutionDisabled", value=not scripts)
+        self._load("about:blank")  # or another fragment of the same page loads nothing
         self.asked.clear()
         self.complaints.clear()
+        self._load(path.resolve().as_uri() + (f"#{fragment}" if fragment else ""))
+
+    def _load(self, url: str) -> None:
         before = self.loads
-        self.send("Page.navigate", url=path.resolve().as_uri())
+        self.send("Page.navigate", url=url)
         self.browser.wait(lambda: self.loads > before)
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression on the page."""
-        answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of a JavaScript expression on the page; of a promise, once it is kept."""
+        options = {"returnByValue": True, "awaitPromise": True}
+        answer = self.send("Runtime.evaluate", expression=expression, **options)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
@@ -56,6 +70,8 @@ class Page:
         code = {"Tab": 9, "Enter": 13}[key]
         for kind in ("rawKeyDown", "keyUp"):
             event = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code}
+            if key == "Enter":
+                event["text"] = "\r"
             self.send("Input.dispatchKeyEvent", **event)
 
     def picture(self, *, whole: bool = True) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.prepared import read_summary, write_summary
-from mgsl.reporting.site import contents, front_page, pages
+from mgsl.reporting.site import contents, pages, query_pages
 from mgsl.reporting.site.notebooks import run_exhibit
 from mgsl.reporting.site.page_templates import formulas
 from tests.reporting import report_workspace
@@ -27,12 +27,14 @@ class Links(HTMLParser):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.targets: list[str] = []
+        self.ids: list[str] = []
         self.tags: list[str] = []
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.targets += [value or "" for key, value in attrs if key in ("href", "src")]
+        self.ids += [value or "" for key, value in attrs if key == "id"]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         report_workspace.build(folder, ["embedded", "charades_actions"])
         for name in EXHIBITS:
-            run_exhibit(name, ["embedded"])
+            run_exhibit(name, ["embedded"], {"paper": EXHIBITS})
+        query_pages.build("embedded")
         pages.build_index({"paper": EXHIBITS}, ["embedded"])
     return folder
 
@@ -57,20 +60,49 @@ def page(request: pytest.FixtureRequest, root: Path) -> Path:
     return root / PAGES[request.param]
 
 
-def test_every_link_and_image_stands_beside_the_page(page: Path) -> None:
+def test_every_link_and_image_stands_beside_the_page_or_is_the_paper(page: Path) -> None:
     links = Links(page)
     assert links.targets
     for target in links.targets:
-        assert urlparse(target).scheme in ("", "data"), target
-        if target.startswith("#"):
-            assert f'id="{target[1:]}"' in page.read_text(encoding="utf-8"), target
+        name, _, anchor = target.partition("#")
+        if urlparse(target).scheme == "https":
+            assert target == pages.PAPER
         elif not target.startswith("data:"):
-            assert (page.parent / target).is_file(), target
+            assert urlparse(target).scheme == "", target
+            path = page.parent / name if name else page
+            assert path.is_file(), target
+            assert not anchor or anchor in Links(path).ids, target
 
 
-def test_no_page_runs_a_script_or_loads_a_style(page: Path) -> None:
-    assert not {"script", "iframe", "object", "embed"} & set(Links(page).tags)
-    assert "@import" not in page.read_text(encoding="utf-8")
+def test_no_id_stands_twice_on_a_page_and_headings_and_rows_have_one(page: Path) -> None:
+    links = Links(page)
+    assert len(links.ids) == len(set(links.ids))
+    if page.stem == "table_1":
+        assert "method-cbln" in links.ids
+        assert any(name.startswith("Table-1.-Fifteen-methods") for name in links.ids)
+
+
+def test_pages_lead_to_the_one_before_and_to_the_next(root: Path) -> None:
+    front, first, last = (PAGES[name].read_text("utf-8") for name in ("index", *EXHIBITS))
+    assert '<a rel="next" href="exhibits/table_1.html">Table 1 →</a>' in front
+    assert '<a rel="prev" href="../index.html">← Front page</a>' in first
+    assert '<a rel="next" href="../exhibits/figure_1b.html">Figure 1b →</a>' in first
+    assert '<a rel="prev" href="../exhibits/table_1.html">← Table 1</a>' in last
+    assert 'rel="next"' not in last
+    for text in (front, first, last):
+        assert text.count('class="side"') == 1
+
+
+def test_a_page_runs_the_scripts_beside_it_and_loads_no_style(page: Path) -> None:
+    links, text = Links(page), page.read_text(encoding="utf-8")
+    assert not {"iframe", "object", "embed"} & set(links.tags)
+    assert "@import" not in text
+    beside = [target for target in links.targets if target.endswith(".js")]
+    assert links.tags.count("script") == len(beside)
+    assert {(page.parent / target).parent.resolve() for target in beside} == {
+        paths.SCRIPTS.resolve()
+    }
+    assert "default-src 'none'" in text
 
 
 def test_every_page_says_what_it_was_made_from(page: Path) -> None:
@@ -84,7 +116,7 @@ def test_every_page_says_what_it_was_made_from(page: Path) -> None:
 def test_building_twice_gives_the_same_bytes(root: Path) -> None:
     kept = {path: path.read_bytes() for path in (root / "reports").rglob("*") if path.is_file()}
     for name in EXHIBITS:
-        run_exhibit(name, ["embedded"])
+        run_exhibit(name, ["embedded"], {"paper": EXHIBITS})
     pages.build_index({"paper": EXHIBITS}, ["embedded"])
     for path, before in kept.items():
         assert path.read_bytes() == before, path
@@ -94,7 +126,7 @@ def test_the_readme_shows_the_figures_and_the_results(root: Path) -> None:
     text = (root / "reports/README.md").read_text(encoding="utf-8")
     assert "![Figure 1b. Word frequency, and what rarity costs](exhibits/figure_1b.svg)" in text
     assert "SIMULATED data" in text
-    assert "| MGSL-Net (recommended reading) | 55.0 (52.0–58.0)" in text
+    assert "| MGSL-Net (repaired) | 55.0 (52.0–58.0)" in text
     for target in re.findall(r"\]\(([^)]+)\)", text):
         assert (root / "reports" / target).is_file(), target
 
@@ -102,6 +134,7 @@ def test_the_readme_shows_the_figures_and_the_results(root: Path) -> None:
 def test_real_data_is_not_called_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     report_workspace.build(tmp_path, ["charades_actions"])
+    (paths.STUDIES / "methods.csv").unlink()  # some of it is on simulated features
     pages.build_index({}, ["charades_actions"])
     text = Path("reports/index.html").read_text(encoding="utf-8")
     assert "Simulated data" not in text
@@ -167,32 +200,12 @@ def test_sections_are_those_of_params_in_their_order() -> None:
     ]  # fmt: skip
 
 
-def test_verdicts_are_counted_by_claim_and_mixed_where_measures_differ(tmp_path: Path) -> None:
-    lines = [
-        "claim,dataset,simulated,verdict_here,verdict",
-        "a,embedded,True,supported,not tested on real features",
-        "a,embedded,True,undecided,not tested on real features",
-        "b,embedded,True,supported,not tested on real features",
-        "c,charades_i3d,False,contradicted,contradicted",
-    ]
-    path = tmp_path / "claims.csv"
-    path.write_text("\n".join(lines) + "\n")
-    assert front_page.count_verdicts(path) == [
-        ("On embedded (simulated)", [("supported", 1), ("mixed", 1)]),
-        ("On charades_i3d", [("contradicted", 1)]),
-        ("Of the paper itself", [("contradicted", 1), ("not tested on real features", 2)]),
-    ]
-
-
-def test_without_the_claims_there_are_no_verdicts() -> None:
-    assert front_page.verdicts(["table_1"]) == []
-
-
 def test_the_front_page_says_how_much_was_run_and_what_the_numbers_rest_on(root: Path) -> None:
     text = (root / "reports/index.html").read_text(encoding="utf-8")
     assert "1 of the 15 methods of Table 1" in text
     assert '<span class="badge">SIMULATED</span>' in text
-    assert text.index("What came out") < text.index('id="paper"')
+    order = ['id="verdict"', 'id="results"', 'id="map"', 'id="paper"']
+    assert sorted(order, key=text.index) == order
     for name in EXHIBITS:
         assert f'href="exhibits/{name}.html"' in text
 

@@ -84,7 +84,7 @@ def test_more_trainings_and_other_verdicts_read_well(copy: Path) -> None:
     text = README.read_text()
     assert "(+0.4 to +6.0) on all queries" in text
     assert "over ten trainings of each. Verdict: **supported** for all queries, **und" in text
-    assert re.search(r"^\| \*\*MGSL-Net \(recommended reading\)\*\* .* \| 10 \|$", text, re.M)
+    assert re.search(r"^\| \*\*MGSL-Net \(repaired\)\*\* .* \| 10 \|$", text, re.M)
     assert re.search(r"^\| 2D-TAN † .* \| 3 \|$", text, re.M)
     assert "twice the length adds on validation: 2D-TAN +5.0 (" in text
 
@@ -105,7 +105,7 @@ def test_what_was_not_run_is_not_spoken_of(copy: Path) -> None:
     text = README.read_text()
     assert "| DRN | " in text
     assert "Does the memory help" not in text
-    assert "As printed" not in text
+    assert "Literally" not in text
     assert "nan" not in text
 
 

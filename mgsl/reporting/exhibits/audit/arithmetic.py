@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from mgsl.evaluation.metrics import METRICS
-from mgsl.reporting.draw.tables import signed
+from mgsl.reporting.draw.numbers import signed
 from mgsl.reporting.exhibits.audit.findings import Finding
 from mgsl.reporting.read import published
 from mgsl.reporting.read.compared import FULL, METRIC, WITHOUT

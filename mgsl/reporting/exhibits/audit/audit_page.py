@@ -17,10 +17,10 @@ from mgsl.reporting.read.published import BENCHMARKS
 COLUMNS = ("Subject", "Place", "Finding", "Evidence", "Source", "Checked")
 # What sets a row of Table 1 apart, the weightiest first, and its colour.
 ASPECTS = {
-    "test set": ("another test set", "#D55E00"),
-    "annotations": ("other annotations", "#CC79A7"),
-    "features": ("other features", "#0072B2"),
-    "origin": ("run by others", "#8c6bb1"),
+    "test set": ("another test set", style.SERIES[1]),
+    "annotations": ("other annotations", style.SERIES[4]),
+    "features": ("other features", style.SERIES[0]),
+    "origin": ("run by others", style.SERIES[3]),
 }
 _SURE_ENOUGH = ("code", "derived", "secondary")
 
@@ -54,25 +54,50 @@ def build(studies: str) -> TextTable:
         (f.topic, f.place, f.finding, f.evidence, f.source, f.checked) for f in findings(studies)
     ]
     caption = (
-        "Audit of the printed numbers. What is computed here follows from the paper’s tables, from "
-        "public annotations, or from the configurations that authors released; the rest is as sure "
-        "as its last column says. A printed row that rests on other features or another test set "
-        "is not wrong: it cannot be compared with its neighbours point by point."
+        "Audit of the paper’s numbers: each finding with its evidence, its source, and how it was "
+        "checked."
     )
-    return TextTable(caption, COLUMNS, tuple(rows), widths=(1.1, 2.4, 2.7, 1.8, 1.0))
+    notes = (
+        "What is computed here follows from the paper’s tables, from public annotations, or from "
+        "the configurations that authors released; the rest is as sure as its last column says. A "
+        "row of the paper that rests on other features or another test set is not wrong: it "
+        "cannot be compared with its neighbours point by point."
+    )
+    widths = (1.1, 2.4, 2.7, 1.8, 1.0)
+    return TextTable(caption, COLUMNS, tuple(rows), widths, notes=notes)
+
+
+def statement() -> str:
+    """How many cells of Table 1 stand apart, and in what unit the sizes of Table 2 are."""
+    remarks, table = published.provenance(), published.table_1()
+    remarks = remarks[remarks["aspect"].isin(list(ASPECTS))]
+    apart = len(remarks[["method", "benchmark"]].drop_duplicates())
+    cells = len({key[:2] for key in table if key[0] != OURS})
+    fits = provenance.sizes().groupby("method", sort=False)["fits"].agg(set)
+    mib, millions = (sum(unit in some for some in fits) for unit in ("MiB", "millions"))
+    neither = sum(some == {"neither"} for some in fits)
+    return (
+        f"{apart} of the {cells} rows that Table 1 has of other methods, one for each benchmark, "
+        "rest on other features, another test set or other annotations than their column says, or "
+        f"were run by others; of {len(fits)} sizes in Table 2, {mib} would be in MiB, {millions} "
+        f"in millions of parameters, and {neither} fit no public configuration."
+    )
 
 
 def draw() -> Drawing:
     """What sets the rows of Table 1 apart, and what the sizes of Table 2 are."""
     caption = (
         "Left: rows of Table 1 that rest on other features, another test set or other annotations "
-        "than their column names, or were run by others than their authors; “?” marks what is from "
-        "memory. A dot: nothing of the kind is known. A dash: not printed. Right: the model sizes "
-        "printed in Table 2, and the public configurations as MiB of 32-bit weights and as "
-        "millions of parameters."
+        "than their column names, or were run by others than their authors. Right: the sizes of "
+        "Table 2 and of public configurations."
+    )
+    notes = (
+        "“?” marks what is from memory. A dot: nothing of the kind is known. A dash: not printed. "
+        "Right: the model sizes printed in Table 2, and the public configurations as MiB of "
+        "32-bit weights and as millions of parameters."
     )
     figure = figures.compose(3.9, [_both], width=style.WIDTH)
-    return Drawing(figure, "What the printed numbers rest on", caption)
+    return Drawing(figure, "What the paper’s numbers rest on", caption, statement(), notes)
 
 
 def _both(part: SubFigure) -> None:
@@ -127,7 +152,7 @@ def _sizes(axes: Axes) -> None:
         axes.plot([row.millions, row.mib], [place, place], color=style.GRID, lw=4, zorder=1)
         axes.plot(row.printed, place, "|", ms=11, mew=1.6, color=style.INK, zorder=3)
         for kind, value, marker in (("millions", row.millions, "o"), ("MiB", row.mib, "s")):
-            ink = style.SERIES[0] if kind == "MiB" else style.SERIES[1]
+            ink = style.SERIES[2] if kind == "MiB" else style.SERIES[5]
             marks.mark(
                 axes, value, place, ink, marker=marker, size=4.5, edge=1.0,
                 filled=row.fits == kind, zorder=4,
@@ -144,6 +169,6 @@ def _sizes(axes: Axes) -> None:
     axes.grid(axis="x")
     axes.set_title("Sizes of Table 2")
     axes.set_xlabel(
-        "|  printed     ○  millions of parameters\n□  MiB     filled: agrees with the printed",
+        "|  paper     ○  millions of parameters\n□  MiB     filled: agrees with the paper",
         size=6.5,
     )

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from mgsl.reporting.draw.tables import signed
+from mgsl.reporting.draw.numbers import signed
 from mgsl.reporting.exhibits.audit.arithmetic import OURS, title
 from mgsl.reporting.exhibits.audit.findings import COMPUTED, SURE, Finding, records
 from mgsl.reporting.read import published

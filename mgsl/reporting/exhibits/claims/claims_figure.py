@@ -10,20 +10,23 @@ from matplotlib.figure import SubFigure
 
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.exhibits.claims import statements
+from mgsl.reporting.exhibits.claims import claims_table, statements
 from mgsl.reporting.exhibits.claims.statements import Verdict
 from mgsl.reporting.read.claims import Claim, printed
 from mgsl.reporting.read.results import Results
 
 _UNITS = {"cost": "ratio", "scatter": "rank correlation", "share": "share of test pairs, %"}
 _MARKS = {  # verdict: marker, colour, whether filled
-    statements.SUPPORTED: ("o", style.SERIES[0], True),
-    statements.CONTRADICTED: ("s", style.SERIES[1], True),
+    statements.SUPPORTED: ("o", style.SUPPORTED, True),
+    statements.CONTRADICTED: ("s", style.CONTRADICTED, True),
     statements.UNDECIDED: ("o", style.MUTED, False),
+    statements.NOT_REPRODUCED: ("v", style.MUTED, True),
 }
+_BY_MEASURE = ("points", "rank correlation")  # units of which each measure has a panel
 _LEFT, _RIGHT, _BETWEEN = 0.43, 0.985, 0.02  # where panels begin and end, shares of the width
 _HEAD, _ROW, _FOOT, _KEY = 0.34, 0.185, 0.24, 0.5  # inches
 _LETTERS = 60  # of a statement on one line
+_PAPER = "paper"
 _EDGES = 0.2  # how far axes reach beyond what they show, a share of it
 
 
@@ -38,19 +41,25 @@ def draw(findings: Sequence[Verdict]) -> Drawing:
     for results in all_results:
         parts.append(partial(_draw_key, results))
         heights.append(_KEY)
+        topic = ""
         for rows in _grouped([f for f in findings if f.results == results]):
-            parts.append(partial(_part, rows))
+            first = next(iter(rows)).topic
+            parts.append(partial(_part, rows, first if first != topic else ""))
             heights.append(_HEAD + _FOOT + _ROW * len(rows))
+            topic = first
     caption = (
         "The claims of the paper, each with the effect that its numbers give (diamond) and ours "
-        "with its 95% interval, over queries and trainings; where nothing was trained twice, over "
-        "queries alone (dashed), and there is no verdict. Effects on recall are differences "
-        "in points, of costs ratios. The vertical line is no effect; a grey band is the margin "
-        "within which a claimed sameness holds. Axes differ from topic to topic. "
-        + " ".join(results.caption for results in all_results)
+        "with its 95% interval. " + " ".join(results.caption for results in all_results)
+    )
+    notes = (
+        "Intervals are over queries and trainings; where nothing was trained twice, over queries "
+        "alone (dashed), and there is no verdict. Effects on recall are differences in points, of "
+        "costs ratios. The vertical line is no effect; a grey band is the margin within which a "
+        "claimed sameness holds. Axes differ from topic to topic."
     )
     figure = figures.compose(heights, parts, width=style.WIDTH)
-    return Drawing(figure, "The claims of the paper, printed and ours", caption)
+    title = "The claims of the paper, its effects and ours"
+    return Drawing(figure, title, caption, claims_table.statement(findings), notes)
 
 
 def _grouped(findings: Sequence[Verdict]) -> list[dict[Claim, list[Verdict]]]:
@@ -68,23 +77,26 @@ def _draw_key(results: Results, part: SubFigure) -> None:
     axes = part.add_axes((0.0, 0.0, 1.0, 0.5))
     style.bare(axes)
     axes.set(xlim=(0, 1), ylim=(0, 1))
-    keys = [("printed", ("D", style.INK, False)), *_MARKS.items()]
-    for place, (text, (marker, ink, filled)) in zip((0.43, 0.53, 0.65, 0.8), keys, strict=True):
-        if text != "printed":
+    keys = [(_PAPER, ("D", style.INK, False)), *_MARKS.items()]
+    for place, (text, (marker, ink, filled)) in zip(
+        (0.36, 0.44, 0.555, 0.69, 0.815), keys, strict=True
+    ):
+        if text != _PAPER:
             axes.plot([place - 0.012, place + 0.012], [0.5, 0.5], color=ink, lw=1)
         marks.mark(axes, place, 0.5, ink, **_look(marker, filled=filled))
         axes.text(place + 0.017, 0.5, text, va="center", size=7, color=ink)
 
 
-def _part(rows: dict[Claim, list[Verdict]], part: SubFigure) -> None:
+def _part(rows: dict[Claim, list[Verdict]], topic: str, part: SubFigure) -> None:
+    """One topic and unit; its heading is empty where another part of the topic stands above."""
     first = next(iter(rows))
     unit = _UNITS.get(first.kind, "points")
     columns = [first.measures[0]]
-    if unit == "points":
+    if unit in _BY_MEASURE:
         columns = list(dict.fromkeys(measure for claim in rows for measure in claim.measures))
     height = _HEAD + _FOOT + _ROW * len(rows)
     bottom, tall = _FOOT / height, _ROW * len(rows) / height
-    part.text(0.01, 1 - 0.5 * _HEAD / height, first.topic, size=8, weight="bold", va="center")
+    part.text(0.01, 1 - 0.5 * _HEAD / height, topic, size=8, weight="bold", va="center")
     wide = (_RIGHT - _LEFT - _BETWEEN * (len(columns) - 1)) / len(columns)
     panels = [
         part.add_axes((_LEFT + place * (wide + _BETWEEN), bottom, wide, tall))
@@ -92,7 +104,7 @@ def _part(rows: dict[Claim, list[Verdict]], part: SubFigure) -> None:
     ]
     limits = _limits(rows, log=unit == "ratio")
     for axes, measure in zip(panels, columns, strict=True):
-        _draw_rows(axes, rows, measure if unit == "points" else None)
+        _draw_rows(axes, rows, measure if unit in _BY_MEASURE else None)
         if unit == "ratio":
             axes.set_xscale("log")
             axes.set_xticks([0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5], minor=False)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import figures
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval, signed, spread
+from mgsl.reporting.draw.numbers import interval, signed, spread
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.exhibits.claims import statements
 from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
 from mgsl.reporting.read import claims
@@ -16,6 +17,7 @@ from mgsl.reporting.read.results import Results
 _ORDER = (
     *(statements.SUPPORTED, statements.CONTRADICTED, "mixed"),
     *(statements.UNDECIDED, statements.ONE_TRAINING, statements.QUERIES_ALONE),
+    statements.NOT_REPRODUCED,
 )
 _OTHER = Cell(DASH, reason="the claim is of another measure")
 
@@ -37,18 +39,22 @@ def build(findings: Sequence[Verdict]) -> Table:
         for results in all_results:
             dataset_cells = [cell for f in verdicts if f.results == results for cell in _ours(f)]
             cells += _side_by_side(dataset_cells, 2)
-        cells.append(Cell(statements.on_the_paper(verdicts)))
+        cells.append(_on_the_paper(verdicts))
         if claim.topic != topic:
             topic = claim.topic
             rows.append((topic.upper(), (Cell(""),) * len(cells)))
         rows.append((claim.statement, tuple(cells)))
     ours = [name for metric in METRICS for name in (metric, "verdict here")]
     return Table(
-        caption=_caption(findings, all_results, len(by_claim)),
+        caption=(
+            "The claims of the paper: its effect, ours with its 95% interval, and the verdicts. "
+            + " ".join(results.caption for results in all_results)
+        ),
+        notes=_notes(findings, all_results),
         columns=(
             Columns("claimed in", ("place",), ours=False),
-            Columns("printed effect", tuple(METRICS), ours=False),
-            *(Columns(f"ours: {results.label}", tuple(ours), ours=True) for results in all_results),
+            Columns("paper’s effect", tuple(METRICS), ours=False),
+            *(Columns(results.head, tuple(ours), ours=True) for results in all_results),
             Columns("the claim itself", ("verdict",), ours=True),
         ),
         rows=tuple(rows),
@@ -57,27 +63,46 @@ def build(findings: Sequence[Verdict]) -> Table:
     )
 
 
-def summary(findings: Sequence[Verdict]) -> list[str]:
-    """What came out, in a sentence for each dataset, and what could not be tested.
+def statement(findings: Sequence[Verdict]) -> str:
+    """What came out on each dataset, in a sentence.
 
     A claim of two measures has the verdict that both share; where they differ it is mixed.
+    """
+    return " ".join(
+        _outcome(findings, results)
+        for results in dict.fromkeys(finding.results for finding in findings)
+    )
+
+
+def _outcome(findings: Sequence[Verdict], results: Results) -> str:
+    verdicts: dict[str, set[str]] = {}
+    for finding in findings:
+        if finding.results == results and finding.effect:
+            verdicts.setdefault(finding.claim.claim, set()).add(finding.verdict)
+    counts = Counter(v.pop() if len(v) == 1 else "mixed" for v in verdicts.values())
+    outcome = ", ".join(f"{counts[v]} {v}" for v in _ORDER if counts[v]) or "none"
+    return (
+        f"{results.heading}: {len(verdicts)} of {len(claims.read())} claims "
+        f"could be tested: {outcome}."
+    )
+
+
+def _on_the_paper(verdicts: Sequence[Verdict]) -> Cell:
+    """The verdict on the claim itself, and why there is none where our numbers cannot give one."""
+    verdict = statements.on_the_paper(verdicts)
+    why = next((f.why_not for f in verdicts if f.why_not), "")
+    return Cell(verdict, why) if verdict == statements.NOT_REPRODUCED else Cell(verdict)
+
+
+def summary(findings: Sequence[Verdict]) -> list[str]:
+    """What chance alone would give on each dataset, and what could not be tested.
 
     Args:
         findings: of all claims on all datasets.
     """
-    texts = []
+    texts: list[str] = []
     for results in dict.fromkeys(finding.results for finding in findings):
-        verdicts: dict[str, set[str]] = {}
-        for finding in findings:
-            if finding.results == results and finding.effect:
-                verdicts.setdefault(finding.claim.claim, set()).add(finding.verdict)
         dataset_findings = [finding for finding in findings if finding.results == results]
-        counts = Counter(v.pop() if len(v) == 1 else "mixed" for v in verdicts.values())
-        outcome = ", ".join(f"{counts[v]} {v}" for v in _ORDER if counts[v]) or "none"
-        texts.append(
-            f"{results.heading}: {len(verdicts)} of {len(claims.read())} claims "
-            f"could be tested: {outcome}."
-        )
         texts += filter(None, [statements.by_chance(dataset_findings)])
     reasons = dict.fromkeys(f.reason.rstrip(".") for f in findings if f.reason)
     if reasons:
@@ -150,24 +175,23 @@ def _side_by_side(cells: Sequence[Cell], width: int) -> list[Cell]:
     return [*cells, *[_OTHER] * (len(METRICS) * width - len(cells))]
 
 
-def _caption(findings: Sequence[Verdict], all_results: Sequence[Results], count: int) -> str:
+def _notes(findings: Sequence[Verdict], all_results: Sequence[Results]) -> str:
     verdicts = "; ".join(f"{verdict}: {rule}" for verdict, rule in statements.RULE.items())
     return " ".join(
         [
-            "The claims of the paper. Effects on recall are differences in points on the test set, "
+            "Effects on recall are differences in points on the test set, "
             "of R@1 at the IoU above or of the metric below the number, where each run has its own "
-            "rule for NMS; costs are ratios, and others are named below the number. Ours have 95% "
-            "intervals over queries and trainings, of one training over queries alone; ± is the "
+            "rule for NMS; costs are ratios, and others are named below the number. Intervals are "
+            "over queries and trainings, of one training over queries alone; ± is the "
             "standard deviation of the effect over trainings. Beside a verdict stands the number "
             "of trainings it rests on, of each side, and P: in how many pairs of a training of "
             "either side the first scores more. The ends of a ratio of run times are those of "
             "opposite quartiles.",
-            *(results.caption for results in all_results),
+            *filter(None, (results.notes for results in all_results)),
             f"The rule, stated before any result it judges was seen: {verdicts}.",
             "A margin is 1 point. A verdict here is one on this data; the claim itself is decided "
             "by features computed from the videos of its benchmark alone, costs and counts of "
             "annotations excepted.",
-            f"Intervals are not widened for there being {count} claims.",
             *(_kept(findings)),
         ]
     )

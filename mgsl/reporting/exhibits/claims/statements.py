@@ -28,6 +28,7 @@ from mgsl.reporting.read.results import Results
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 NOT_RUN, NOT_REAL = "not run", "not tested on real features"
+NOT_REPRODUCED = "not reproduced here"
 ONE_TRAINING = f"{UNDECIDED}: one training"
 QUERIES_ALONE = f"{UNDECIDED}: intervals over queries alone"
 RULE = {
@@ -38,6 +39,12 @@ RULE = {
     ONE_TRAINING: "a method was trained once, so that nothing is known of another training",
     QUERIES_ALONE: "a kept study has no other intervals",
     NOT_RUN: "a run or a study that the test needs was not made",
+}
+WHY_NOT = {  # what our numbers cannot say of the paper's, by measure
+    "run time": "the paper timed a TITAN XP, we a processor",
+    "model size": "the units of Table 2 seem to differ from row to row, so that its sizes may not "
+    "be compared (A5)",
+    "share of test pairs, %": "by which count the paper’s pairs are rare is not known (Q22)",
 }
 TAIL = 0.025  # of true nulls, those whose 95 % interval lies wholly on one side
 _CLAIM_FIELDS = (
@@ -81,12 +88,22 @@ class Verdict:
 
     @property
     def verdict(self) -> str:
-        """By the rule."""
-        return judge(self.claim, self.effect) if self.effect else NOT_RUN
+        """By the rule, where our number can be held against the paper's."""
+        if self.effect is None:
+            return NOT_RUN
+        return NOT_REPRODUCED if self.why_not else judge(self.claim, self.effect)
+
+    @property
+    def why_not(self) -> str:
+        """Why our number cannot be held against the paper's, though it needs no features."""
+        alone = self.claim.kind == "cost" or (self.claim.kind == "share" and not self.claim.b)
+        return WHY_NOT.get(self.measure, "") if alone else ""
 
     @property
     def speaks_of_the_paper(self) -> bool:
         """Whether the verdict is one on the claim itself."""
+        if self.why_not:
+            return False
         filmed = known.find(self.results.dataset).archive is not None
         real = filmed and self.results.benchmark == self.claim.benchmark
         return real or not self.claim.needs_features
@@ -132,6 +149,8 @@ def on_the_paper(findings: Sequence[Verdict]) -> str:
     verdicts = dict.fromkeys(f.verdict for f in findings if f.speaks_of_the_paper and f.effect)
     if verdicts:
         return " / ".join(verdicts)
+    if any(f.why_not and f.effect for f in findings):
+        return NOT_REPRODUCED
     return NOT_REAL if findings[0].claim.needs_features else NOT_RUN
 
 
@@ -147,11 +166,8 @@ def by_chance(findings: Sequence[Verdict]) -> str:
         return ""
     side = TAIL * len(judged)
     return (
-        f"By chance alone: {len(judged)} effects were held against zero by an interval over "
-        f"queries and trainings. If each of them were truly zero, 2.5 % would still be "
-        f"“{SUPPORTED}” and 2.5 % “{CONTRADICTED}”: about {side:.1f} and {side:.1f} of them. That "
-        "assumes intervals that hold the truth in 95 % of cases; tests that share trainings err "
-        "together, which changes how these numbers scatter and not what they are on average."
+        f"Not corrected for testing {len(judged)} effects: were each of them truly zero, expect "
+        f"about {side:.1f} false “{SUPPORTED}” and {side:.1f} false “{CONTRADICTED}”."
     )
 
 
@@ -169,7 +185,7 @@ def tidy(findings: Sequence[Verdict]) -> pd.DataFrame:
                 **{key: getattr(f.effect, key, None) for key in _EFFECT_FIELDS},
                 "verdict_here": f.verdict,
                 "verdict": on_the_paper([f]),
-                "reason": f.reason,
+                "reason": f.reason or f.why_not,
             }
             for f in findings
         ]

@@ -96,11 +96,13 @@ def slots(
 def scatter(
     claim: Claim, measure: str, results: Results, everyone: Sequence[Results]
 ) -> Effect | str:
-    """Rank correlation over slots: how frequent a slot's words are, how far its neighbours lie."""
+    """Rank correlation over words, or slots: how frequent they are, how far neighbours lie."""
     memories = _inspected(claim.a, "scatter", results)
     if isinstance(memories, str):
         return memories
-    rows = memories.scatter().query("memory == @claim.group and unit == 'slots'")
+    unit = measure.rpartition(" ")[2]
+    rows = memories.scatter()
+    rows = rows[(rows["memory"] == claim.group) & (rows["unit"] == unit)]
     if rows.empty or rows["correlation"].isna().any():
         return "all slots hold the same"
     row = rows.iloc[0]

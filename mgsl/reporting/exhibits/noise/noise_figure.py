@@ -14,12 +14,14 @@ from mgsl.evaluation.metrics import METRICS
 from mgsl.evaluation.pairs import VISIBLE
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
+from mgsl.reporting.draw.phrases import count
 from mgsl.reporting.exhibits.noise import visibility
 from mgsl.reporting.read import published
+from mgsl.reporting.read.compared import FULL, METRIC
 from mgsl.reporting.read.results import Results
 
 _ROW, _HEAD, _BELOW = 0.2, 0.75, 3.1  # inches
-_INKS = {"all": style.INK, "rare": style.SERIES[1]}
+_INKS = {group: style.GROUPS[group] for group in visibility.GROUPS}
 _PLACES = {
     "Table 1": style.MUTED,
     "Table 3": style.SERIES[0],
@@ -44,15 +46,40 @@ def draw(all_results: Sequence[Results]) -> Drawing:
     with_memory, without = map(published.title, visibility.PAIR)
     caption = (
         "The noise of training. Above: R@1 on the test split of each training (dots) of runs that "
-        "differ in the seed alone, and their mean (bar), of all and of rare queries. Below: the "
-        f"smallest difference between “{with_memory}” and “{without}” that is visible with so many "
-        "trainings of each (half of its 95% interval over queries and trainings; with one training "
-        "there is no verdict), and the differences that the paper prints and makes claims of: "
-        "those above a curve could be seen, those below it could not. "
+        "differ in the seed alone, and their mean (bar), of all and of rare queries. "
         + " ".join(results.caption for results in all_results)
     )
+    notes = (
+        f"Below: the smallest difference between “{with_memory}” and “{without}” that is visible "
+        "with so many trainings of each (half of its 95% interval over queries and trainings; "
+        "with one training there is no verdict), and the differences that the paper prints and "
+        "makes claims of: those above a curve could be seen, those below it could not."
+    )
+    said = " ".join(map(_statement, all_results))
     figure = figures.compose(heights, parts, width=style.WIDTH)
-    return Drawing(figure, "How far apart trainings lie, and what can be seen", caption)
+    title = "How far apart trainings lie, and what can be seen"
+    return Drawing(figure, title, caption, said, notes)
+
+
+def _statement(results: Results) -> str:
+    """How far trainings of the full model lie apart, and how many effects of the paper show."""
+    table = visibility.of_methods(results)
+    rows = table.query("name == @FULL and group == 'all' and metric == @METRIC")
+    if rows.empty:
+        return f"{published.title(FULL)} was not run on {results.label}."
+    row = rows.iloc[0]
+    said = (
+        f"{count(int(row['trainings']), 'training')} of {published.title(FULL)} on {results.label} "
+        f"reach {row['lowest']:.0f} to {row['highest']:.0f} % by {METRIC}"
+    )
+    effects = [effect for effect in visibility.effects(results) if effect.visible]
+    if not effects:
+        return f"{said}."
+    visible = sum(effect.seen_with is not None for effect in effects)
+    return (
+        f"{said}; of {len(effects)} differences that the paper prints, {visible} would be seen "
+        f"with {VISIBLE[-1]} trainings of each side."
+    )
 
 
 def _dots(results: Results, part: SubFigure) -> None:

@@ -8,12 +8,21 @@ from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.metrics import METRICS
 from mgsl.evaluation.pairs import VISIBLE
 from mgsl.reporting.draw import tables
-from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table, interval, signed
+from mgsl.reporting.draw.numbers import decimals, interval, measured, signed
+from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.exhibits.noise import visibility
 from mgsl.reporting.exhibits.noise.visibility import GROUPS, PrintedEffect
 from mgsl.reporting.read.results import Results, rule
 
 _NONE = "none"  # the smallest difference that one training shows
+_EFFECTS_NOTES = (
+    "Half of the 95% interval of the difference of the two methods of the claim, if their "
+    "trainings varied as those that were made. With one training nothing is visible, for no "
+    "verdict rests on it. A difference of that size would be seen where it is larger; an effect as "
+    "large as the half width is found in half of all cases only. Few trainings tell their own "
+    "spread roughly: with three, the half widths may be off by half. "
+    f"{DASH} : a method of the claim was not run, or was trained once."
+)
 _MORE = f"more than {VISIBLE[-1]}"
 
 
@@ -26,8 +35,9 @@ def build(all_results: Sequence[Results]) -> Table:
     numbers = pd.concat([visibility.of_methods(one) for one in all_results], ignore_index=True)
     blocks = [(one, metric, group) for one in all_results for metric in METRICS for group in GROUPS]
     columns = tuple(
-        Columns(f"ours: {one.label}, {metric}, {group}",
-                ("mean", "range", "from queries, %", "from trainings, %"), ours=True)
+        Columns(f"{one.head}, {metric}, {group}",
+                ("mean", "range", "from queries, %", "from trainings, %"), ours=True,
+                best=("mean",))
         for one, metric, group in blocks
     )  # fmt: skip
     rows = []
@@ -38,7 +48,15 @@ def build(all_results: Sequence[Results]) -> Table:
             row = run[(run[[*keys]] == pd.Series(keys)).all(axis=1)]
             cells += _cells(row.iloc[0]) if len(row) else [Cell(reason=f"{name} not run")] * 4
         rows.append((str(run["title"].iloc[0]), tuple(cells)))
-    return Table(_caption(all_results, numbers), columns, tuple(rows), numbers)
+    caption = " ".join(
+        [
+            "Trainings that differ in the seed alone: R@1 in percent on the test split, the mean "
+            "± the standard deviation over trainings, with the 95% interval of the mean beside it.",
+            *(one.caption for one in all_results),
+        ]
+    )
+    notes = _notes(all_results, numbers)
+    return Table(caption, columns, tuple(rows), numbers, notes=notes)
 
 
 def build_effects(all_results: Sequence[Results]) -> Table:
@@ -48,11 +66,11 @@ def build_effects(all_results: Sequence[Results]) -> Table:
         all_results: on each dataset.
     """
     effects_of = [visibility.effects(one) for one in all_results]
-    columns = [Columns("printed", tuple(METRICS), ours=False)]
+    columns = [Columns("paper", tuple(METRICS), ours=False)]
     for one in all_results:
         heads = ("1", *map(str, VISIBLE), "seen with")
         columns += [
-            Columns(f"ours: {one.label}, {metric}, smallest visible with", heads, ours=True)
+            Columns(f"{one.head}, {metric}, smallest visible with", heads, ours=True)
             for metric in METRICS
         ]
     rows = []
@@ -68,9 +86,15 @@ def build_effects(all_results: Sequence[Results]) -> Table:
         for results, effects in zip(all_results, effects_of, strict=True)
         for effect in effects
     ]
-    return Table(
-        _effects_caption(all_results), tuple(columns), tuple(rows), pd.DataFrame(tidy), "Claim"
+    caption = " ".join(
+        [
+            "The differences that the paper prints for ActivityNet Captions, in points, and the "
+            "smallest that is visible on our data with 1, 3, 5 and 10 trainings of each side.",
+            *(one.caption for one in all_results),
+        ]
     )
+    table = pd.DataFrame(tidy)
+    return Table(caption, tuple(columns), tuple(rows), table, "Claim", notes=_EFFECTS_NOTES)
 
 
 def save(methods: Table, effects: Table, stem: str) -> None:
@@ -80,12 +104,13 @@ def save(methods: Table, effects: Table, stem: str) -> None:
 
 
 def _cells(row: pd.Series) -> list[Cell]:
-    mean = tables.measured(Measured.of(row.rename({"mean": "value"})))
+    number = Measured.of(row.rename({"mean": "value"}))
+    mean = measured(number, digits=decimals(row["queries"]))
     if row["trainings"] == 1:
         return [mean, *[Cell(reason="one training")] * 3]
     shares = [Cell(f"{100 * row[key]:.0f}") for key in ("of_queries", "of_trainings")]
-    number = f"of {row['trainings']}"
-    return [mean, Cell(interval(row["lowest"], row["highest"]), number), *shares]
+    trainings = f"of {row['trainings']}"
+    return [mean, Cell(interval(row["lowest"], row["highest"]), trainings), *shares]
 
 
 def _printed(effect: PrintedEffect | None) -> Cell:
@@ -123,36 +148,17 @@ def _tidy(results: Results, effect: PrintedEffect) -> dict[str, object]:
     }
 
 
-def _caption(all_results: Sequence[Results], numbers: pd.DataFrame) -> str:
+def _notes(all_results: Sequence[Results], numbers: pd.DataFrame) -> str:
     one = " Each was trained once: nothing is known of another training." * bool(
         (numbers["trainings"] == 1).all()
     )
     return " ".join(
         [
-            "Trainings that differ in the seed alone: R@1 in percent on the test split, the mean "
-            "± the standard deviation over trainings, with the 95% interval of the mean beside it; "
-            "the lowest and the highest training; and the shares of the interval’s variance that "
-            "queries alone and trainings alone give. The rest is of both together: it falls with "
-            f"more of either.{one}",
-            *(one.caption for one in all_results),
+            "The range is from the lowest to the highest training, of so many. Then the shares of "
+            "the interval’s variance that queries alone and trainings alone give. The rest is of "
+            f"both together: it falls with more of either.{one}",
+            *filter(None, (one.notes for one in all_results)),
             rule(all_results),
             f"{DASH} : not run, or trained once.",
-        ]
-    )
-
-
-def _effects_caption(all_results: Sequence[Results]) -> str:
-    return " ".join(
-        [
-            "The differences that the paper prints for ActivityNet Captions, in points, and the "
-            "smallest that is visible on our data with 1, 3, 5 and 10 trainings of each side: half "
-            "of the 95% interval of the difference of the two methods of the claim, if their "
-            "trainings varied as those that were made. With one training nothing is visible, for "
-            "no verdict rests on it. A printed difference of that size would be seen where it is "
-            "larger; an effect as large as the half width is found in half of all cases only. Few "
-            "trainings tell their own spread roughly: with three, the half widths may be off by "
-            "half.",
-            *(one.caption for one in all_results),
-            f"{DASH} : a method of the claim was not run, or was trained once.",
         ]
     )

@@ -1,0 +1,126 @@
+"""What pages of kept studies were made from: the studies' own records, not the parameters of today.
+
+A study keeps, beside its numbers, how it was made (`reports/studies/NAME.json`): seeds, epochs,
+rates, the rule of scoring, and the commit whose code it ran.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mgsl import paths
+from mgsl.data import datasets as known
+
+# The studies of which an exhibit shows numbers, and whether it shows runs at hand besides.
+EXHIBITS: Mapping[str, tuple[tuple[str, ...], bool]] = {
+    "readings": (("readings", "more_readings"), False),
+    "details": (("details",), False),
+    "memories": (("memories",), False),
+    "slots": (("slots",), False),
+    "other_datasets": (("methods",), False),
+    "collapse": (("collapse",), False),
+    "claims": (("tables", "readings", "more_readings", "slots"), True),
+    "noise": (("tables",), True),
+}
+
+_NMS = {"per_metric": "NMS at m - 0.05", "none": "no NMS", "fixed": "NMS at one threshold"}
+
+Stamp = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class KeptSource:
+    """A dataset of which a study has numbers, prepared here or not."""
+
+    dataset: str
+
+    @property
+    def simulated(self) -> bool:
+        """Whether what the methods saw was simulated."""
+        return known.find(self.dataset).simulated
+
+    @property
+    def summary(self) -> dict[str, str]:
+        """Its title and features."""
+        about = known.find(self.dataset)
+        return {"title": about.title, "features": about.features}
+
+
+def sources(exhibit: str) -> list[KeptSource]:
+    """The datasets whose kept numbers an exhibit shows; none where it shows no study."""
+    studies, _ = EXHIBITS.get(exhibit, ((), True))
+    names = [dataset for study in studies for dataset in _datasets(study)]
+    return [KeptSource(dataset) for dataset in dict.fromkeys(names)]
+
+
+def stamps(exhibit: str) -> list[Stamp]:
+    """What a page says of the studies that it shows: a stamp for each study and dataset."""
+    studies, _ = EXHIBITS.get(exhibit, ((), True))
+    return [_stamp(study, dataset) for study in studies for dataset in _datasets(study)]
+
+
+def shown_in(dataset: str) -> list[str]:
+    """The exhibits that show kept numbers of a dataset."""
+    return [name for name in EXHIBITS if dataset in {s.dataset for s in sources(name)}]
+
+
+def record(study: str) -> dict[str, Any]:
+    """How the runs of a study were made, by dataset; empty without its file."""
+    path = paths.STUDIES / f"{study}.json"
+    document: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return document
+
+
+def seeds_in_words(seeds: Sequence[int]) -> str:
+    """Neighbours as a range: "seed 0", "seeds 0–2"."""
+    whole = list(seeds) == list(range(min(seeds), max(seeds) + 1))
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    return "seeds " + (f"{min(seeds)}–{max(seeds)}" if whole else ", ".join(map(str, seeds)))
+
+
+def _datasets(study: str) -> list[str]:
+    path = paths.STUDIES / f"{study}.csv"
+    return list(pd.read_csv(path)["dataset"].unique()) if path.is_file() else []
+
+
+def _stamp(study: str, dataset: str) -> Stamp:
+    source, about = KeptSource(dataset), record(study).get(dataset)
+    rows = pd.read_csv(paths.STUDIES / f"{study}.csv").query("dataset == @dataset")
+    stamp = [
+        ("Study", f"{study} (python -m mgsl study {study}), kept in {paths.STUDIES.as_posix()}"),
+        ("Dataset", f"{source.summary['title']} ({dataset})"),
+        ("Features", source.summary["features"]),
+        ("Data", "SIMULATED" if source.simulated else "real"),
+        ("Runs", ", ".join(rows["name"].unique())),
+    ]
+    if about is None or "seeds" not in about:
+        seeds = (
+            seeds_in_words(sorted(rows["seed"].unique().tolist()))
+            if "seed" in rows
+            else "not recorded"
+        )
+        steps = [("Steps", f"up to {rows['step'].max()}")] if "step" in rows else []
+        return [*stamp, ("Seeds", seeds), *steps]
+    rules = about["evaluation"]
+    return [
+        *stamp,
+        ("Queries", f"{int(rows['queries'].max()):,} test queries"),
+        ("Scale", about["scale"]),
+        ("Seeds", ", ".join(map(str, about["seeds"]))),
+        ("Lengths", f"{about['num_clips']} clips"),
+        (
+            "Schedule",
+            f"{about['epochs']} epochs, batch {about['batch_size']}, learning rate "
+            f"{about['learning_rate']:g}, where a run changes nothing of it",
+        ),
+        (
+            "Scored",
+            f"A hit is tIoU {'>' if rules['strict'] else '>='} m in seconds, after "
+            f"{_NMS.get(rules['nms'], rules['nms'])}; {rules['confidence']:.0%} intervals",
+        ),
+        ("Commit of the study", about["commit"]),
+    ]
