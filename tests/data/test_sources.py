@@ -300,6 +300,9 @@ def test_a_file_missing_from_the_mirror_says_where_it_belongs(mirror: Path, tmp_
 def test_a_mirror_that_is_no_folder_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MGSL_MIRROR", "~")
+    assert sources.mirror_folder() == tmp_path
     monkeypatch.setenv("MGSL_MIRROR", str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="nowhere"):
         fetch([source()], tmp_path / "raw")
