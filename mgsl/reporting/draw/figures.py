@@ -48,9 +48,9 @@ def save(drawing: Drawing, stem: str) -> None:
 
     Args:
         drawing: what is written.
-        stem: path without a suffix.
+        stem: path without a suffix; empty: nothing is written.
     """
-    for suffix in ("svg", "pdf", "png"):
+    for suffix in ("svg", "pdf", "png") if stem else ():
         with atomic_path(Path(f"{stem}.{suffix}")) as path:
             path.write_bytes(render(drawing, suffix))
 
