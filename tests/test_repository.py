@@ -51,6 +51,7 @@ NO_TORCH = [  # what computes nothing with it starts without it
     "mgsl.params",
     "mgsl.tools.doctor",
     "mgsl.tools.ground",
+    "mgsl.tools.ablation.outcome",
     "mgsl.rarity",
     *(
         ".".join(path.with_suffix("").parts)

@@ -99,12 +99,7 @@ def _caption(study: RunStudy, datasets: Sequence[str], shown: Sequence[str]) -> 
 
 def absent(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     """A figure that says that there is nothing to draw, and why."""
-    text = study.not_run(datasets)
-
-    def say(part: SubFigure) -> None:
-        part.text(0.5, 0.5, text, ha="center", va="center", color=style.MUTED)
-
-    return Drawing(figures.compose(0.8, [say], width=style.WIDTH), study.title, text)
+    return figures.absent(study.title, study.not_run(datasets))
 
 
 def _title(name: str) -> str:

@@ -6,6 +6,7 @@ import html
 import io
 import logging
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,14 @@ from matplotlib.figure import Figure, SubFigure
 
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
-from mgsl.reporting.draw.style import style
+from mgsl.reporting.draw.style import MUTED, WIDTH, style
 
 # It finds the one date that every figure has too early, and says so wherever a figure is drawn.
 logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 _METADATA = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}, "png": {}}
 _DOTS_PER_INCH = 200
+_LETTERS = 110  # of a line of text
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,16 @@ def to_html(drawing: Drawing) -> str:
         f'<img alt="{html.escape(drawing.title)}" src="data:image/svg+xml;base64,{image}"></div>\n'
         f"<figcaption>{html.escape(drawing.caption)}</figcaption>\n</figure>\n"
     )
+
+
+def absent(title: str, text: str) -> Drawing:
+    """A figure that says that there is nothing to draw, and why."""
+
+    def say(part: SubFigure) -> None:
+        lines = textwrap.fill(text, _LETTERS)
+        part.text(0.5, 0.5, lines, ha="center", va="center", color=MUTED)
+
+    return Drawing(compose(0.8, [say], width=WIDTH), title, text)
 
 
 def compose(
