@@ -234,8 +234,8 @@ def _length(tried: Tried) -> str:
     if not tried.in_epochs:
         return "fitted once"
     configs = (side.config for side in tried.sides.values())
-    texts = [f"{c.epochs} epochs" if c.epochs else f"{c.steps:,} steps" for c in configs]
-    return " and ".join(dict.fromkeys(texts))
+    lengths = [(c.epochs, "epoch") if c.epochs else (c.steps or 0, "step") for c in configs]
+    return " and ".join(dict.fromkeys(f"{n:,} {unit}{'s' * (n != 1)}" for n, unit in lengths))
 
 
 def _frequency(frequency: int | None) -> str:

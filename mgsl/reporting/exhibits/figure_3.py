@@ -9,8 +9,9 @@ from mgsl.reporting.draw import diagram, figures, style
 from mgsl.reporting.draw.diagram import Canvas
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read.results import Results
-from mgsl.reporting.read.traces import Trace, heading, read_all
+from mgsl.reporting.read.traces import Trace, heading, not_run, read_all
 
+_TITLE = "Figure 3. Heterogeneous attention"
 _G, _X, _Y = 54.0, 35.0, 16.0  # where context, clips and words run
 _MAPS, _SELF, _FORK, _UNITS, _JOIN = 27.0, 53.0, 68.5, 94.0, 119.0  # columns
 _UNIT = ("dot-product attention", "+ residual, layer norm.")
@@ -32,11 +33,10 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
     Args:
         datasets: names of datasets.
         names: configurations of MGSL-Net; those that were not run are left out.
-
-    Raises:
-        UserError: none of them was run.
     """
     traces = read_all(datasets, names)
+    if not traces:
+        return figures.absent(_TITLE, not_run(names))
     heights = [_height(trace) * diagram.UNIT for _, trace in traces]
     parts = [partial(_part, *which) for which in traces]
     figure = figures.compose(heights, parts, width=style.WIDTH)
@@ -45,7 +45,7 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
         "between its units and how many parameters each learns (k: thousand, M: million), taken "
         "from the live model. What a configuration lacks is not drawn."
     )
-    return Drawing(figure, "Figure 3. Heterogeneous attention", caption)
+    return Drawing(figure, _TITLE, caption)
 
 
 def _height(trace: Trace) -> float:
