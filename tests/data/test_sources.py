@@ -119,7 +119,7 @@ def test_a_cache_that_cannot_be_written_is_named_with_what_moves_it(
     server: Server, cache: Path, tmp_path: Path
 ) -> None:
     cache.touch()  # a file where the folder would be
-    with pytest.raises(UserError, match="cannot be written .*: set MGSL_CACHE to a folder of"):
+    with pytest.raises(UserError, match=r"cannot be written .*: set MGSL_CACHE to a folder of"):
         fetch([source()], tmp_path / "raw", server=server.root)
     assert not (tmp_path / "raw").exists()
 
