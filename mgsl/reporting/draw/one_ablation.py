@@ -125,9 +125,9 @@ def memory(tried: Tried) -> Table:
             "are used alike. A memory that is worth something loses validation R@1 when its slots "
             "are damaged."
         ),
-        columns=(Columns("", ("changed", "against"), ours=True),),
+        columns=(Columns("ours", ("changed", "against"), ours=True),),
         rows=tuple(rows),
-        tidy=tried.memory,
+        tidy=tried.memory.rename_axis("measure").reset_index(),
         stub="Measure",
     )
 
@@ -171,7 +171,7 @@ def _queries(tried: Tried, rows: pd.DataFrame, which: str) -> Table:
             "first training, in seconds; beside it the overlap with the annotated moment (tIoU), "
             f"mean over trainings. {_data(tried)}"
         ),
-        columns=(Columns("", ("annotated", "changed", "against", "gain"), ours=True),),
+        columns=(Columns("ours", ("annotated", "changed", "against", "gain"), ours=True),),
         rows=tuple(body),
         tidy=rows,
         stub="Query",

@@ -146,11 +146,14 @@ class Tried:
         """What each test query gains by the changes, those that gain most first.
 
         Returns:
-            Columns query (its row), changed and against (tIoU of the best-ranked moment, mean over
-            trainings), gain, and of each side the moment of the first training: start_s and end_s
-            behind its name.
+            Columns query (its row), qid, changed and against (tIoU of the best-ranked moment, mean
+            over trainings), gain, and of each side the moment of the first training: start_s and
+            end_s behind its name.
         """
-        columns: dict[str, Any] = {"query": np.arange(len(self.queries))}
+        columns: dict[str, Any] = {
+            "query": np.arange(len(self.queries)),
+            "qid": [query.qid for query in self.queries],
+        }
         for name, side in self._trained.items():
             columns[name] = np.mean([table[TIOU] for table in self.scores[name]], axis=0)
             first = side.trainings[0].folder / "predictions.jsonl"
