@@ -24,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
+ANYWHERE = {"--help", "doctor"}  # what may be asked for in any folder
 STAGES, TOOLS = "The road, stage by stage", "Tools"
 
 
@@ -330,6 +331,9 @@ def main() -> None:
     if not (met := numerics.current()).reproducible:
         print(f"warning: {met.label}", file=sys.stderr)
     try:
+        arguments = set(sys.argv[1:])
+        if arguments and not arguments & ANYWHERE:
+            paths.refuse_other_folders()
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

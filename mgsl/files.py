@@ -52,6 +52,27 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         folder.replace(path)
 
 
+def open_folder(folder: Path, advice: str) -> None:
+    """Make a folder, and see that it can be written.
+
+    Args:
+        folder: may be there already.
+        advice: what to do where it cannot be written, in the imperative.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK) else "it is read-only"
+    except OSError as error:
+        if _is_full(error, folder.parent):
+            raise
+        reason = str(error)
+    if reason:
+        raise UserError(f"{folder} cannot be written ({reason}): {advice}")
+
+
 @contextmanager
 def room_for(path: Path) -> Iterator[None]:
     """Turn the error of a full disk into one that names the file which the block writes.

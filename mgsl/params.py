@@ -16,7 +16,7 @@ from mgsl.errors import UserError
 from mgsl.families import for_dataset, refuse_strangers
 from mgsl.fields import Frozen, NonNegative, Positive, Share
 from mgsl.lists import EachOnce, Some, repeated
-from mgsl.parsing import parse
+from mgsl.parsing import meant, parse
 from mgsl.recipes import Clipping, Optimizer, Rate, RecipeParams, Schedule, StageParams
 
 Name = Annotated[str, Field(pattern=paths.NAME)]
@@ -232,6 +232,16 @@ class Params(Frozen):
             raise ValueError(f"exhibits lists {twice} more than once")
         return self
 
+    def refuse_unknown(self, dataset: str) -> None:
+        """See that there is a dataset of this name.
+
+        Raises:
+            UserError: there is none; the message lists those that there are.
+        """
+        if dataset not in self.data:
+            there = f"there is: {', '.join(self.data)}"
+            raise UserError(f"no dataset {dataset!r}{meant(dataset, self.data)}; {there}")
+
     def setting(self, dataset: str) -> SettingParams:
         """Lengths and schedule of a dataset, at the chosen scale, that has them."""
         setting = for_dataset(self.settings.get(self.scale, {}), dataset)
@@ -270,11 +280,14 @@ def read(kind: type[Model], path: Path) -> Model:
     """Read one resolved part back.
 
     Raises:
-        UserError: the stage `configure` has not written it, or another version of it.
+        UserError: the stage `configure` has not written it, or another version of it, or there is
+            no such dataset.
     """
     try:
         return parse(kind, read_json(path), where=str(path))
     except FileNotFoundError:
+        if paths.PARAMS.is_file() and path.is_relative_to(paths.CONFIGS):
+            load(paths.PARAMS).refuse_unknown(path.relative_to(paths.CONFIGS).parts[0])
         raise UserError(
             f"{path} is missing: see that params.yaml lists the method or ablation and has "
             "settings for the dataset, then run `python -m mgsl configure` (`dvc repro` does)"

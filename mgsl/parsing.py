@@ -64,6 +64,8 @@ def _explain(kind: type[BaseModel], document: Any, problem: Any) -> str:
     if problem["type"] == "union_tag_invalid":
         about = problem["ctx"]
         return f"{key}: must be one of {about['expected_tags']}, got {about['tag']!r}"
+    if problem["type"] in ("list_type", "tuple_type"):
+        return f"{key}: must be a list, such as [{problem['input']}], got {problem['input']!r}"
     value = repr(problem["input"])
     shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
     met = "" if problem["type"] == "value_error" else f", got {shown}"

@@ -6,6 +6,7 @@ leads nowhere: here they are checked, whoever gave them.
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 from mgsl.errors import UserError
@@ -16,6 +17,7 @@ PARTS = ("prepare", "evaluate", "inspect")  # of a dataset's configuration, besi
 PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc
 ARTIFACTS = Path("artifacts")
+CONFIGS = ARTIFACTS / "configs"  # what each stage is told of params.yaml
 UNFINISHED = ARTIFACTS / "unfinished"  # states of trainings under way
 TRACED = ARTIFACTS / "traced"  # what models are made of; SIZES: how large they are
 SIZES = TRACED / "sizes.csv"
@@ -31,6 +33,7 @@ METRICS = REPORTS / "metrics"
 STUDIES = REPORTS / "studies"  # what annotations alone tell: numbers, kept in git
 TIMES = STUDIES / "efficiency.csv"  # what it costs on one machine, timed; TIMED_ON: which
 TIMED_ON = STUDIES / "efficiency.json"
+TRIED = ARTIFACTS / "tried"  # trainings that a person tries; outside all that DVC looks at
 STUDIED = ARTIFACTS / "studied"  # the annotations they were counted in
 NOTEBOOKS = Path("notebooks")
 
@@ -41,17 +44,33 @@ def enter_root() -> None:
     Raises:
         UserError: no folder from here upwards holds params.yaml.
     """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / PARAMS).is_file():
-            os.chdir(folder)
-            return
-    raise UserError(f"{here} is not inside the repository: no {PARAMS} from here upwards")
+    root = _root()
+    if root is None:
+        raise UserError(f"{Path.cwd()} is not inside the repository: no {PARAMS} from here upwards")
+    os.chdir(root)
+
+
+def refuse_other_folders() -> None:
+    """See that the working folder is the repository's root: all paths are relative to it.
+
+    Raises:
+        UserError: it is not; the message has the way there from a folder below.
+    """
+    if not PARAMS.is_file():
+        root = _root()
+        way = f": `cd {shlex.quote(str(root))}`" if root else ", the folder that has it"
+        raise UserError(f"{PARAMS} is missing here: run mgsl from the repository's root{way}")
+
+
+def named_by(variable: str) -> Path | None:
+    """The folder that an environment variable names, `~` in it opened; None where it is not set."""
+    folder = os.environ.get(variable)
+    return Path(folder).expanduser() if folder else None
 
 
 def config(dataset: str, name: str) -> Path:
     """The resolved parameters of one of `PARTS` or of a run, which have a folder of their own."""
-    folder = ARTIFACTS / "configs" / _checked(dataset)
+    folder = CONFIGS / _checked(dataset)
     return folder / ("" if name in PARTS else "runs") / f"{_checked(name)}.json"
 
 
@@ -101,6 +120,11 @@ def lock(output: Path) -> Path:
     return ARTIFACTS / "locks" / f"{'-'.join(output.parts)}.lock"
 
 
+def tried(dataset: str, name: str, seed: int, digest: str) -> Path:
+    """One training of an ablation that is tried beside the pipeline."""
+    return TRIED / _checked(dataset) / _checked(name) / f"{seed}-{digest}"
+
+
 def trial(dataset: str, name: str, seed: int, digest: str) -> Path:
     """The curve of a training beside the pipeline."""
     return STUDIED / "trials" / f"{_checked(dataset)}-{_checked(name)}-{seed}-{digest}.csv"
@@ -124,6 +148,12 @@ def trainings(dataset: str) -> Path:
 def notebook(exhibit: str) -> Path:
     """The notebook of an exhibit."""
     return NOTEBOOKS / f"{_checked(exhibit)}.ipynb"
+
+
+def _root() -> Path | None:
+    """The nearest folder from here upwards that holds params.yaml."""
+    here = Path.cwd()
+    return next((f for f in (here, *here.parents) if (f / PARAMS).is_file()), None)
 
 
 def _artifacts(dataset: str) -> Path:

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mgsl import params, paths
 from mgsl.errors import UserError, missing
 from mgsl.files import sha256, write_json
 
@@ -142,8 +143,13 @@ def _unlike(path: Path, what: str) -> UserError:
 
 
 def _missing(path: Path) -> UserError:
-    return missing(
-        path,
-        "prepare the dataset, with `dvc repro` where params.yaml lists it, "
-        "or with `python -m mgsl configure`, `download` and `prepare`",
-    )
+    """Which command brings a file that is not there; or that there is no such dataset."""
+    dataset, listed = path.parent.parent.name, False
+    if path.parent == paths.ARTIFACTS / dataset / "prepared" and paths.PARAMS.is_file():
+        parameters = params.load(paths.PARAMS)
+        parameters.refuse_unknown(dataset)
+        listed = dataset in parameters.datasets
+    stages = ("configure", f"download --dataset {dataset}", f"prepare --dataset {dataset}")
+    by_hand = " && ".join(f"python -m mgsl {stage}" for stage in stages)
+    command = f"dvc repro prepare@{dataset}" if listed else by_hand
+    return missing(path, f"prepare the dataset, with `{command}`")

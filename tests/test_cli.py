@@ -229,6 +229,46 @@ def test_a_name_that_does_not_exist_is_told(
     assert message in output.err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["describe", "embedded"],
+        ["download", "--dataset", "embedded"],
+        ["score", "--dataset", "embedded", "--predictions", "x.jsonl"],
+        ["study"],
+    ],
+)
+def test_a_command_in_another_folder_is_sent_to_the_root_and_writes_nothing(
+    arguments: list[str],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    below = project / "notebooks"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    assert main(monkeypatch, *arguments) == 2
+    assert f"run mgsl from the repository's root: `cd {project}`" in capsys.readouterr().err
+    assert not list(below.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--dataset", "embeded"],
+        ["prepare", "--dataset", "embeded"],
+        ["describe", "embeded"],
+        ["score", "--dataset", "embeded", "--predictions", "x.jsonl"],
+    ],
+)
+def test_a_misspelt_dataset_is_told_with_those_that_there_are(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(monkeypatch, *arguments) == 2
+    error = capsys.readouterr().err
+    assert "no dataset 'embeded'; did you mean 'embedded'?; there is: embedded, charad" in error
+
+
 def test_the_real_command_refuses_slots_0_and_writes_nothing(project: Path) -> None:
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("slots: null", "slots: 0"))

@@ -17,7 +17,15 @@ import pytest
 
 from mgsl import files
 from mgsl.errors import UserError
-from mgsl.files import atomic_folder, atomic_path, sweep, write_json, write_json_lines, write_text
+from mgsl.files import (
+    atomic_folder,
+    atomic_path,
+    open_folder,
+    sweep,
+    write_json,
+    write_json_lines,
+    write_text,
+)
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 NO_SPACE = "no space left on the disk while writing {}: free some, then run it again"
@@ -261,3 +269,16 @@ def test_a_file_system_without_locks_is_written_to_and_not_swept(
     write_text(path, "new")
     assert path.read_text() == "new"
     assert (path.parent / f".old{files.PARTIAL}").is_dir()
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_folder(tmp_path / "a/b", "buy a disk")
+    assert (tmp_path / "a/b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file/b cannot be written \(.*file.*\): buy a disk"):
+        open_folder(tmp_path / "file/b", "buy a disk")
+    monkeypatch.setattr(os, "access", lambda folder, mode: False)  # root may write anywhere
+    with pytest.raises(UserError, match=r"a/b cannot be written \(it is read-only\): buy a disk"):
+        open_folder(tmp_path / "a/b", "buy a disk")

@@ -87,6 +87,14 @@ def test_an_unknown_key_is_named_with_what_was_meant(
         parse(changed(1, *key))
 
 
+@pytest.mark.parametrize(("key", "value"), [("seeds", 3), ("datasets", "embedded")])
+def test_one_value_in_place_of_a_list_is_told_how_a_list_is_written(
+    key: str, value: object
+) -> None:
+    with pytest.raises(UserError, match=rf"{key}: must be a list, such as \[{value}\], got "):
+        parse(changed(value, key))
+
+
 @given(st.sampled_from(leaves({k: v for k, v in DOCUMENT.items() if k != "models"})))
 def test_a_key_left_out_is_named(key: tuple[str, ...]) -> None:
     if key[0] in ("groups", "exhibits"):

@@ -34,6 +34,7 @@ def test_the_root_is_entered_from_a_folder_below(
         lambda name: paths.inspected("embedded", name, 0),
         lambda name: paths.traced("embedded", name),
         lambda name: paths.unfinished("embedded", name, 0, "0"),
+        lambda name: paths.tried("embedded", name, 0, "0"),
         lambda name: paths.trial("embedded", name, 0, "0"),
         paths.metrics,
         paths.headline,
@@ -50,6 +51,30 @@ def test_the_configurations_of_runs_have_a_folder_of_their_own() -> None:
     folder = Path("artifacts/configs/embedded")
     assert paths.config("embedded", "prepare") == folder / "prepare.json"
     assert paths.config("embedded", "ctrl") == folder / "runs/ctrl.json"
+
+
+def test_a_command_in_a_folder_below_is_refused_with_the_way_to_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "my clone"
+    (root / "notebooks").mkdir(parents=True)
+    (root / paths.PARAMS).touch()
+    monkeypatch.chdir(root)
+    paths.refuse_other_folders()
+    monkeypatch.chdir(root / "notebooks")
+    with pytest.raises(UserError, match=rf"repository's root: `cd '{root}'`"):
+        paths.refuse_other_folders()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="root, the folder that has it"):
+        paths.refuse_other_folders()
+
+
+def test_a_variable_may_name_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
+    monkeypatch.setenv("MGSL_CACHE", "~/cache")
+    monkeypatch.delenv("MGSL_MIRROR", raising=False)
+    assert paths.named_by("MGSL_CACHE") == Path("/somewhere/cache")
+    assert paths.named_by("MGSL_MIRROR") is None
 
 
 def test_outside_the_repository_there_is_no_root(

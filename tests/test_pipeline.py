@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 import torch
@@ -16,7 +17,8 @@ from mgsl.configs import RunConfig
 from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.files import write_json
-from mgsl.reporting.read import published, stamps
+from mgsl.reporting.exhibits import figure_7, inside_memory
+from mgsl.reporting.read import inspections, published, stamps
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.site import notebooks
 from mgsl.studies import run_groups, write_terms
@@ -26,6 +28,10 @@ from tests import ROOT
 METHODS = ("prior", "action_prior", "mgsl_net")
 GROUP = ("memory_only", "no_calibration")
 FILES = ("checkpoint.safetensors", "curve.csv", "predictions.jsonl")
+OF_RUNS = (  # exhibits that show what was run, traced or not
+    *("table_1", "table_3", "figure_1a", "figure_1b", "figure_6", "figure_7", "figures_4_5"),
+    *("noise", "inside_memory", "long_tail", "training_curve"),
+)
 OTHER = "gdp_no_graph"  # an ablation of a method that does not run itself
 NAMES = (*METHODS, "printed", *GROUP, OTHER)
 VIDEOS = {"train": 24, "val": 8, "test": 12}
@@ -334,10 +340,67 @@ def test_a_run_that_params_do_not_list_is_named(inside: Path) -> None:
 
 
 def test_the_notebook_asks_a_checkpoint_about_an_example(inside: Path) -> None:
-    executed = notebooks.execute(Path("notebooks/ground.ipynb"), {})
+    output = (paths.ARTIFACTS / "ground").as_posix()
+    executed = notebooks.execute(Path("notebooks/ground.ipynb"), {"output": output})
     texts = [o["text"] for c in executed.cells for o in c.get("outputs", ()) if "text" in o]
     assert "mgsl_net, trained on embedded (SIMULATED features)" in texts[0]
     assert (paths.ARTIFACTS / "ground.svg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "said"),
+    [
+        ("mgsl_net", {"beta": 5.0, "residual": False}, "video: slot cosine"),
+        ("prior", {"samples": 50}, "Neither side has a memory"),
+    ],
+)
+def test_a_notebook_tries_an_ablation_beside_the_pipeline(
+    inside: Path, method: str, changes: dict[str, object], said: str
+) -> None:
+    before = trainings()
+    given = {"method": method, "changes": changes, "seeds": [0], "output": "artifacts/ablation"}
+    executed = notebooks.execute(Path("notebooks/ablation.ipynb"), given)
+    text = nbformat.writes(executed)
+    assert "1 of 2 trainings to do" in text  # the method itself is the pipeline's
+    assert said in text
+    assert f"dvc exp run -S '+models.{method}.ablations.try_" in text
+    assert pd.read_csv("artifacts/ablation.csv")["side"].nunique() == 3
+    assert trainings() == before
+
+
+# What a run may be without: a memory, epochs, a method, anything to look into.
+FEW = {
+    "a rival": ([], "ctrl", []),
+    "no epochs": ([], "prior", []),
+    "nothing inspected": (["printed"], "mgsl_net", []),
+    "an ablation of a rival": ([OTHER], None, []),
+}
+
+
+@pytest.mark.parametrize("few", FEW)
+def test_a_run_of_little_goes_through_and_exhibits_say_what_they_lack(
+    again: Path, few: str
+) -> None:
+    ablations, method, inspected = FEW[few]
+    methods = [method] if method else []
+    configure(methods=methods, ablations=ablations, inspected=inspected)
+    train()
+    stages.evaluate(dataset="embedded")
+    stages.inspect(dataset="embedded", device="cpu")
+    assert paths.inspections("embedded").is_dir()
+    shutil.copytree(ROOT / paths.STUDIES, paths.STUDIES, dirs_exist_ok=True)
+    for kept in ("lengths", "tables_pairs", "tables_trainings"):  # of other trainings than these
+        (paths.STUDIES / f"{kept}.csv").unlink(missing_ok=True)
+    for name in OF_RUNS:
+        show(name)
+    for drawing in (inside_memory.draw(["embedded"]), figure_7.draw(["embedded"])):
+        assert drawing.caption == inspections.NOTHING
+
+
+def show(name: str) -> None:
+    """Run the notebook of an exhibit in this process."""
+    cells = json.loads(Path(f"notebooks/{name}.ipynb").read_text())["cells"]
+    exec("\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code"), {})
 
 
 def test_the_reports_are_built_twice_to_the_same_bytes(inside: Path) -> None:

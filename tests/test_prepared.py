@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from mgsl import prepared
+from mgsl import paths, prepared
 from mgsl.errors import UserError
+from tests import ROOT
 
 VIDEOS = "video,duration_s\nv1,2.0\nNA,3.0\n"
 TEXTS = {"videos.csv": VIDEOS, "vocabulary.json": '["", "door", "é"]'}
@@ -95,6 +97,28 @@ def test_a_file_that_the_summary_does_not_know_is_refused(folder: Path) -> None:
     (folder / "queries.jsonl").write_text("{}")
     with pytest.raises(UserError, match=r"queries\.jsonl .* is not listed in summary\.json"):
         prepared.read_text(folder / "queries.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("embedded", "prepare the dataset, with `dvc repro prepare@embedded`"),
+        (
+            "tacos_planted",
+            "python -m mgsl configure && python -m mgsl download --dataset tacos_planted && "
+            "python -m mgsl prepare --dataset tacos_planted",
+        ),
+        ("embeded", "no dataset 'embeded'; did you mean 'embedded'?; there is: embedded, char"),
+    ],
+)
+def test_what_is_not_prepared_is_named_with_the_very_command(
+    dataset: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / paths.PARAMS, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
+        prepared.read_summary(paths.prepared(dataset))
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", [*TEXTS, "features.npy"])

@@ -5,7 +5,6 @@ They are placed by hand, as `<dataset>.hdf5` or as the folder `<dataset>`, where
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float32
 
+from mgsl import paths
 from mgsl.data import sources
 from mgsl.errors import UserError, missing
 from mgsl.files import sha256, write_json
@@ -40,7 +40,7 @@ class Archive(Protocol):
 
 def folder() -> Path:
     """`MGSL_FEATURES`, or a folder of the cache."""
-    return Path(os.environ.get("MGSL_FEATURES") or sources.cache_folder() / "features")
+    return paths.named_by("MGSL_FEATURES") or sources.cache_folder() / "features"
 
 
 def locate(dataset: str, hint: str) -> Path:

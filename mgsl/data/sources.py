@@ -8,7 +8,6 @@ only git's own digest of a file is known, neither its size nor its SHA-256, it i
 import csv
 import hashlib
 import importlib.resources
-import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -19,9 +18,10 @@ import platformdirs
 import requests
 from tqdm import tqdm
 
+from mgsl import paths
 from mgsl.data import transfer
 from mgsl.errors import UserError
-from mgsl.files import atomic_path, room_for, sha256
+from mgsl.files import atomic_path, open_folder, room_for, sha256
 
 SERVER = "https://raw.githubusercontent.com"
 BLOBS = "https://api.github.com/repos"
@@ -127,7 +127,7 @@ def cached(source: Source) -> Path:
 
 def cache_folder() -> Path:
     """`MGSL_CACHE`, or the platform's folder for caches."""
-    return Path(os.environ.get("MGSL_CACHE") or platformdirs.user_cache_dir("mgsl", False))
+    return paths.named_by("MGSL_CACHE") or Path(platformdirs.user_cache_dir("mgsl", False))
 
 
 def mirror_folder() -> Path | None:
@@ -136,10 +136,10 @@ def mirror_folder() -> Path | None:
     Raises:
         UserError: it is no folder.
     """
-    folder = os.environ.get("MGSL_MIRROR")
-    if folder and not Path(folder).is_dir():
-        raise UserError(f"MGSL_MIRROR is {folder!r}, which is no folder: correct it or unset it")
-    return Path(folder) if folder else None
+    folder = paths.named_by("MGSL_MIRROR")
+    if folder and not folder.is_dir():
+        raise UserError(f"MGSL_MIRROR is '{folder}', which is no folder: correct it or unset it")
+    return folder
 
 
 def reachable(source: Source, *, server: str = SERVER) -> bool:
@@ -190,11 +190,12 @@ def _download(source: Source, server: str) -> Path:
     """Bring a file into the cache, going on where an earlier attempt was cut off.
 
     Raises:
-        UserError: what came is not what was published, or there is no space left on the disk.
+        UserError: what came is not what was published, the cache cannot be written, or there is no
+            space left on the disk.
         requests.RequestException: the last of several attempts failed.
     """
     place = cached(source)
-    place.parent.mkdir(parents=True, exist_ok=True)
+    open_folder(place.parent, "set MGSL_CACHE to a folder of yours, such as ~/mgsl-cache")
     part = place.with_suffix(".part")
     for last in (False, True):
         at_once = _complete(part, source, server)

@@ -115,6 +115,15 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def test_a_cache_that_cannot_be_written_is_named_with_what_moves_it(
+    server: Server, cache: Path, tmp_path: Path
+) -> None:
+    cache.touch()  # a file where the folder would be
+    with pytest.raises(UserError, match=r"cannot be written .*: set MGSL_CACHE to a folder of"):
+        fetch([source()], tmp_path / "raw", server=server.root)
+    assert not (tmp_path / "raw").exists()
+
+
 def test_a_download_is_put_in_place_and_kept_in_the_cache(server: Server, tmp_path: Path) -> None:
     assert status(source()) == "missing"
     fetch([source()], tmp_path / "raw", server=server.root)
@@ -300,6 +309,9 @@ def test_a_file_missing_from_the_mirror_says_where_it_belongs(mirror: Path, tmp_
 def test_a_mirror_that_is_no_folder_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MGSL_MIRROR", "~")
+    assert sources.mirror_folder() == tmp_path
     monkeypatch.setenv("MGSL_MIRROR", str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="nowhere"):
         fetch([source()], tmp_path / "raw")

@@ -177,10 +177,10 @@ def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_written(
     ("arguments", "message"),
     [
         (("download", "--dataset", "x"), "no dataset 'x'"),
-        (("prepare", "--dataset", "x"), "x/prepare.json is missing"),
-        (("evaluate", "--dataset", "x"), "x/evaluate.json is missing"),
+        (("prepare", "--dataset", "x"), "no dataset 'x'; there is: embedded"),
+        (("evaluate", "--dataset", "x"), "no dataset 'x'"),
         (("evaluate", "--dataset", DATASET), "prepared/summary.json is missing"),
-        (("inspect", "--dataset", "x"), "x/inspect.json is missing"),
+        (("inspect", "--dataset", "x"), "no dataset 'x'"),
         (("inspect", "--dataset", DATASET), "prepared/summary.json is missing"),
         (("train", "--dataset", DATASET, "--name", "x", "--seed", "0"), "x.json is missing"),
         (("report", "--exhibit", "x"), "notebooks/x.ipynb is missing"),

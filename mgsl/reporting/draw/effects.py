@@ -131,13 +131,7 @@ def _notes(study: RunStudy, shown: Sequence[str]) -> str:
 
 def absent(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     """A figure that says that there is nothing to draw, and why."""
-    text = study.not_run(datasets)
-    plain = text.replace("`", "")
-
-    def say(part: SubFigure) -> None:
-        part.text(0.5, 0.5, plain, ha="center", va="center", color=style.MUTED)
-
-    return Drawing(figures.compose(0.8, [say], width=style.WIDTH), study.title, text)
+    return figures.absent(study.title, study.not_run(datasets))
 
 
 def _title(study: RunStudy, name: str) -> str:

@@ -6,6 +6,7 @@ import html
 import io
 import logging
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from matplotlib.text import Text
 
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
-from mgsl.reporting.draw.style import readable, style
+from mgsl.reporting.draw.style import MUTED, WIDTH, readable, style
 from mgsl.reporting.draw.templating import coded, how_to_read, statement
 
 # It finds the one date that every figure has too early, and says so wherever a figure is drawn.
@@ -24,6 +25,7 @@ logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 _METADATA = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}, "png": {}}
 _DOTS_PER_INCH = 200
+_LETTERS = 110  # of a line of text
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,9 @@ def save(drawing: Drawing, stem: str) -> None:
 
     Args:
         drawing: what is written.
-        stem: path without a suffix.
+        stem: path without a suffix; empty: nothing is written.
     """
-    for suffix in ("svg", "pdf", "png"):
+    for suffix in ("svg", "pdf", "png") if stem else ():
         with atomic_path(Path(f"{stem}.{suffix}")) as path:
             path.write_bytes(render(drawing, suffix))
 
@@ -118,6 +120,16 @@ def to_html(drawing: Drawing) -> str:
         f"<figcaption>{coded(drawing.caption)}</figcaption>\n{how_to_read(drawing.notes)}"
         "</figure>\n"
     )
+
+
+def absent(title: str, text: str) -> Drawing:
+    """A figure that says that there is nothing to draw, and why."""
+
+    def say(part: SubFigure) -> None:
+        lines = textwrap.fill(text.replace("`", ""), _LETTERS)
+        part.text(0.5, 0.5, lines, ha="center", va="center", color=MUTED)
+
+    return Drawing(compose(0.8, [say], width=WIDTH), title, text)
 
 
 def compose(

@@ -237,13 +237,17 @@ def show(table: AnyTable) -> None:
     display(HTML(to_html(table)))
 
 
-def save(table: AnyTable, stem: str) -> None:
+def save(table: AnyTable, stem: str, *, part: str = "") -> None:
     """Write STEM.csv, STEM.md and STEM.tex, each atomically; of numbers STEM.numbers.tex too.
 
     Args:
         table: what is written.
-        stem: path without a suffix.
+        stem: path without a suffix; empty: nothing is written.
+        part: of a second table, which goes to STEM.PART.csv and so on.
     """
+    if not stem:
+        return
+    stem = f"{stem}.{part}" if part else stem
     with atomic_path(Path(f"{stem}.csv")) as path:
         table.tidy.to_csv(path, index=False, lineterminator="\n")
     write_text(Path(f"{stem}.md"), to_markdown(table))

@@ -9,8 +9,9 @@ from mgsl.reporting.draw import diagram, figures, style
 from mgsl.reporting.draw.diagram import Canvas
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.read.results import Results
-from mgsl.reporting.read.traces import Trace, heading, read_all
+from mgsl.reporting.read.traces import Trace, heading, not_run, read_all
 
+_TITLE = "Figure 2. MGSL-Net"
 _HEIGHT = 84.0  # units
 _V, _Q_HAT, _V_HAT, _Q = 62.0, 48.0, 32.0, 18.0  # where each stream runs
 _DOMAINS = {"video": (_V, _Q_HAT), "query": (_Q, _V_HAT)}  # own stream, the other's view
@@ -24,11 +25,10 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
     Args:
         datasets: names of datasets.
         names: configurations of MGSL-Net; those that were not run are left out.
-
-    Raises:
-        UserError: none of them was run.
     """
     traces = read_all(datasets, names)
+    if not traces:
+        return figures.absent(_TITLE, not_run(names))
     parts = [partial(_part, *which) for which in traces]
     figure = figures.compose(_HEIGHT * diagram.UNIT, parts, width=style.WIDTH)
     caption = (
@@ -43,7 +43,7 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
         f"{heading(results, trace)}: {trace.parameters('')} parameters, of which the attention has "
         f"{trace.parameters('attention')}." for results, trace in traces
     )  # fmt: skip
-    return Drawing(figure, "Figure 2. MGSL-Net", caption, said, notes)
+    return Drawing(figure, _TITLE, caption, said, notes)
 
 
 def _part(results: Results, trace: Trace, part: SubFigure) -> None:

@@ -11,8 +11,9 @@ from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.read import published
 from mgsl.reporting.read.results import Results
-from mgsl.reporting.read.traces import Trace, read_all
+from mgsl.reporting.read.traces import Trace, not_run, read_all
 
+_TITLE = "Figure 3. Heterogeneous attention"
 _G, _X, _Y = 54.0, 35.0, 16.0  # where context, clips and words run
 _MAPS, _SELF, _FORK, _UNITS, _JOIN = 27.0, 53.0, 68.5, 94.0, 119.0  # columns
 _UNIT = ("dot-product attention", "+ residual, layer norm.")
@@ -34,11 +35,11 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
     Args:
         datasets: names of datasets.
         names: configurations of MGSL-Net; those that were not run are left out.
-
-    Raises:
-        UserError: none of them was run.
     """
-    groups = _alike(read_all(datasets, names))
+    traces = read_all(datasets, names)
+    if not traces:
+        return figures.absent(_TITLE, not_run(names))
+    groups = _alike(traces)
     heights = [_height(traces[0]) * diagram.UNIT for traces in groups.values()]
     parts = [partial(_part, title, traces[0]) for title, traces in groups.items()]
     figure = figures.compose(heights, parts, width=style.WIDTH)
@@ -55,7 +56,7 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
         f"{title}: the attention learns {traces[0].parameters('attention')} parameters."
         for title, traces in groups.items()
     )  # fmt: skip
-    return Drawing(figure, "Figure 3. Heterogeneous attention", caption, said, notes)
+    return Drawing(figure, _TITLE, caption, said, notes)
 
 
 def _alike(traces: Sequence[tuple[Results, Trace]]) -> dict[str, list[Trace]]:

@@ -10,7 +10,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import SubFigure
 
-from mgsl.errors import UserError
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.numbers import signed
@@ -18,6 +17,7 @@ from mgsl.reporting.read import inspections, published
 from mgsl.reporting.read.inspections import MEMORIES, SAME, Inspected
 from mgsl.reporting.read.results import Results
 
+_TITLE = "Figure 7. What the slots hold"
 _PLANE, _LINE, _HEAD = 2.55, 0.125, 0.6  # inches: of a plane, of a line of text, of the heading
 _PAIRS = 3  # test pairs of a slot that are listed
 _COLORS = "viridis"
@@ -32,13 +32,10 @@ def draw(datasets: Sequence[str]) -> Drawing:
 
     Args:
         datasets: names of datasets whose memories were looked into.
-
-    Raises:
-        UserError: nothing was looked into.
     """
     runs = [one for dataset in datasets for one in inspections.read(Results(dataset))]
     if not runs:
-        raise UserError("no memory was looked into: list a run under `inspected` in params.yaml")
+        return figures.absent(_TITLE, inspections.NOTHING)
     heights = [_HEAD + _plane(one) + _LINE * _lines(one) for one in runs]
     figure = figures.compose(heights, [partial(_part, one) for one in runs], width=style.WIDTH)
     rule = runs[0].summary(runs[0].seeds[0])["rule"]
@@ -59,7 +56,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
         "slots, for the words that address each. Below 0 is as in the paper. Slots and pairs are "
         f"of seed {runs[0].seeds[0]}, the correlations of all seeds."
     )
-    return Drawing(figure, "Figure 7. What the slots hold", caption, _statement(runs), notes)
+    return Drawing(figure, _TITLE, caption, _statement(runs), notes)
 
 
 def _statement(runs: Sequence[Inspected]) -> str:

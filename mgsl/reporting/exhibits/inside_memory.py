@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from mgsl.errors import UserError
 from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import figures, marks, style
@@ -32,6 +31,7 @@ _CURVES = (
     ("read_entropy", "Read entropy"),
     ("write_entropy", "Write entropy"),
 )
+_TITLE = "Inside the memory"
 _DAMAGE, _CURVE, _HEAD, _VERDICT = 2.5, 1.75, 0.3, 0.17  # inches
 
 
@@ -40,14 +40,12 @@ def draw(datasets: Sequence[str]) -> Drawing:
 
     Args:
         datasets: names of datasets whose memories were looked into.
-
-    Raises:
-        UserError: nothing was looked into.
     """
     all_results = [Results(dataset) for dataset in datasets]
-    runs_of = {results: inspections.read(results) for results in all_results}
-    if not all(runs_of.values()):
-        raise UserError("no memory was looked into: list a run under `inspected` in params.yaml")
+    read = {results: inspections.read(results) for results in all_results}
+    runs_of = {results: runs for results, runs in read.items() if runs}
+    if not runs_of:
+        return figures.absent(_TITLE, inspections.NOTHING)
     heights = [_HEAD + _DAMAGE + _CURVE + _VERDICT * (1 + len(runs)) for runs in runs_of.values()]
     parts = [partial(_part, results, runs) for results, runs in runs_of.items()]
     figure = figures.compose(heights, parts, width=style.WIDTH)
@@ -67,7 +65,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
         "as a share of the largest (1: all slots are used alike)."
     )
     said = " ".join(_statement(run) for runs in runs_of.values() for run in runs)
-    return Drawing(figure, "Inside the memory", caption, said, notes)
+    return Drawing(figure, _TITLE, caption, said, notes)
 
 
 def _statement(run: Inspected) -> str:

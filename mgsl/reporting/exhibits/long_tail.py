@@ -115,7 +115,11 @@ def _memory(results: Results, curve: Curves, part: SubFigure) -> None:
     names = [name for name in (FULL, WITHOUT) if results.runs.has(name)]
     for name in names:
         marks.band(levels, *curve(name), _ink(name), _LABELS[name])
-    levels.legend(loc="lower right", frameon=False, fontsize=7, labelcolor="linecolor")
+    if names:
+        levels.legend(loc="lower right", frameon=False, fontsize=7, labelcolor="linecolor")
+    else:
+        levels.text(0.5, 0.5, "neither was run", ha="center", va="center",
+                    transform=levels.transAxes, color=style.MUTED)  # fmt: skip
     _axis(levels, results)
     levels.set_ylim(0, min(100, levels.get_ylim()[1]))
     levels.set_title("With and without memory", size=7.5)

@@ -37,8 +37,9 @@ def show(method: list[Equation]) -> None:
 
 
 def save(method: list[Equation], stem: str) -> None:
-    """Write STEM.md."""
-    write_text(Path(f"{stem}.md"), to_markdown(method))
+    """Write STEM.md; without a stem, nothing."""
+    if stem:
+        write_text(Path(f"{stem}.md"), to_markdown(method))
 
 
 def to_html(method: list[Equation]) -> str:

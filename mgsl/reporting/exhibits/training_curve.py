@@ -30,6 +30,7 @@ _PANELS = (
     ("Read entropy", r"(video|query)_read_entropy"),
     ("Write entropy", r"(video|query)_write_entropy"),
 )
+_TITLE = "Training curves and memory diagnostics"
 _ACROSS, _ROW, _HEAD = 4, 1.25, 0.3  # panels beside one another; inches
 
 
@@ -41,6 +42,8 @@ def draw(datasets: Sequence[str]) -> Drawing:
     """
     all_results = [Results(dataset) for dataset in datasets]
     rows = [(results, name) for results in all_results for name in _trained(results)]
+    if not rows:
+        return figures.absent(_TITLE, "No run is trained in epochs: there is no curve.")
     shared = {s.dataset: _limits(s) for s in all_results}
     parts = [partial(_part, results, name, shared[results.dataset]) for results, name in rows]
     heights = [_HEAD + _ROW * -(-len(_found(*row)) // _ACROSS) for row in rows]

@@ -100,21 +100,24 @@ def read(dataset: str, name: str) -> Trace:
 
 
 def read_all(datasets: Sequence[str], names: Sequence[str]) -> list[tuple[Results, Trace]]:
-    """The traces of what was run.
+    """The traces of what was run, none where none of the names was.
 
     Raises:
-        UserError: none of the names was run, or its trace is missing.
+        UserError: a trace is missing.
     """
     all_results = [Results(dataset) for dataset in datasets]
-    traces = [
+    return [
         (results, read(results.dataset, name))
         for results in all_results
         for name in names
         if name in results.config.names
     ]
-    if not traces:
-        raise UserError(f"nothing to draw: of {list(names)} none is run, see params.yaml")
-    return traces
+
+
+def not_run(names: Sequence[str]) -> str:
+    """What is said where none of the names was run."""
+    titles = ", ".join(map(published.title, names))
+    return f"Nothing to draw: none of these was run: {titles} (params.yaml)."
 
 
 def heading(results: Results, trace: Trace) -> str:

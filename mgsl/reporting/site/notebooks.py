@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
@@ -36,9 +38,14 @@ _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 class _LocalKernel(AsyncKernelManager):
-    """A kernel that is spoken to through files of this user's, not through the network."""
+    """A kernel of this interpreter, spoken to through files of this user's, not the network."""
 
     transport = "ipc"
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """This interpreter, whatever kernels are registered under the name of a notebook's."""
+        return KernelSpec(**get_kernel_dict())
 
     @default("ip")
     def _ip_default(self) -> str:
@@ -77,7 +84,7 @@ def run_exhibit(
 
 
 def execute(notebook: Path, parameters: Mapping[str, Any]) -> NotebookNode:
-    """Run a notebook in the kernel of this environment, in the present working folder.
+    """Run a notebook with this interpreter, in the present working folder.
 
     Args:
         notebook: has one cell tagged `parameters` that assigns plain values.

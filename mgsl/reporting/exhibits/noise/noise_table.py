@@ -100,7 +100,7 @@ def build_effects(all_results: Sequence[Results]) -> Table:
 def save(methods: Table, effects: Table, stem: str) -> None:
     """Write both: the second with `.effects` behind the stem."""
     tables.save(methods, stem)
-    tables.save(effects, f"{stem}.effects")
+    tables.save(effects, stem, part="effects")
 
 
 def _cells(row: pd.Series) -> list[Cell]:

@@ -1,0 +1,1 @@
+"""One ablation tried beside the pipeline: what can be changed, its trainings, what came of it."""
