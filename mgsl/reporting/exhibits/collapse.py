@@ -51,7 +51,7 @@ def draw(datasets: Sequence[str], folder: str) -> Drawing:
         UserError: the study is missing.
     """
     table = Studies(folder).table("collapse")
-    seeds = sorted(table["seed"].unique())
+    seeds = sorted(table["seed"].unique().tolist())
     means = table.groupby(["dataset", "memory", "name", "step"], sort=False).mean(numeric_only=True)
     shown = [name for name in datasets if name in set(table["dataset"])]
     rows = [(d, m) for d in shown for m in ("video", "query")]
@@ -95,7 +95,7 @@ def build(datasets: Sequence[str], folder: str) -> Table:
         for name in names
     ]
     heads = tuple(head for head, _, _ in _LAST.values())
-    seeds = seeds_in_words(sorted(table["seed"].unique()))
+    seeds = seeds_in_words(sorted(table["seed"].unique().tolist()))
     columns = [Columns(f"ours: {heading(d)}, {seeds}", heads, ours=True) for d in shown]
     caption = f"The memories after {table['step'].max()} steps of training, the mean of both."
     return Table(caption, tuple(columns), tuple(rows), last, "Configuration")

@@ -26,6 +26,8 @@ EXHIBITS: Mapping[str, tuple[tuple[str, ...], bool]] = {
     "noise": (("tables",), True),
 }
 
+_NMS = {"per_metric": "NMS at m - 0.05", "none": "no NMS", "fixed": "NMS at one threshold"}
+
 Stamp = list[tuple[str, str]]
 
 
@@ -96,7 +98,11 @@ def _stamp(study: str, dataset: str) -> Stamp:
         ("Runs", ", ".join(rows["name"].unique())),
     ]
     if about is None or "seeds" not in about:
-        seeds = seeds_in_words(sorted(rows["seed"].unique())) if "seed" in rows else "not recorded"
+        seeds = (
+            seeds_in_words(sorted(rows["seed"].unique().tolist()))
+            if "seed" in rows
+            else "not recorded"
+        )
         steps = [("Steps", f"up to {rows['step'].max()}")] if "step" in rows else []
         return [*stamp, ("Seeds", seeds), *steps]
     rules = about["evaluation"]
@@ -113,8 +119,8 @@ def _stamp(study: str, dataset: str) -> Stamp:
         ),
         (
             "Scored",
-            f"A hit is tIoU {'>' if rules['strict'] else '>='} m in seconds; NMS: {rules['nms']}; "
-            f"{rules['confidence']:.0%} intervals",
+            f"A hit is tIoU {'>' if rules['strict'] else '>='} m in seconds, after "
+            f"{_NMS.get(rules['nms'], rules['nms'])}; {rules['confidence']:.0%} intervals",
         ),
         ("Commit of the study", about["commit"]),
     ]

@@ -99,7 +99,7 @@ def statement(page: str) -> str:
         page: its HTML, or that of an executed notebook.
     """
     match = STATEMENT.search(page)
-    return html.unescape(match[1]) if match else ""
+    return html.unescape(re.sub(r"<[^>]+>", "", match[1])) if match else ""
 
 
 def kind(file: str) -> str:

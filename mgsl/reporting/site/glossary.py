@@ -86,8 +86,8 @@ def questions() -> list[Entry]:
     except FileNotFoundError:
         raise UserError(f"{equations.QUESTIONS} is missing: restore it by git") from None
     numbered = [(number, title, body) for number, title, body in _EVIDENCE.findall(text)]
-    asked = sorted(equations.read_questions().values(), key=lambda q: int(q.number[1:]))
-    numbered += [(q.number, q.title, q.text) for q in asked]
+    read = sorted(equations.read_questions().values(), key=lambda q: int(q.number[1:]))
+    numbered += [(q.number, q.title, q.text) for q in read]
     entries = [Entry(name, title, _line(body), rf"\b{name}\b") for name, title, body in numbered]
     prototype = [
         Entry("G", title, _line(body), r"(?<=\()G(?=[),;])|^G(?= ·)")

@@ -9,7 +9,7 @@ FRONT = "index"  # the front page, before the first exhibit
 
 
 @dataclass(frozen=True)
-class Step:
+class Neighbour:
     """An exhibit that a page leads to."""
 
     name: str
@@ -31,15 +31,15 @@ class Navigation:
     """
 
     here: str
-    sections: tuple[tuple[str, tuple[Step, ...]], ...]
+    sections: tuple[tuple[str, tuple[Neighbour, ...]], ...]
 
     @property
-    def previous(self) -> Step | None:
+    def previous(self) -> Neighbour | None:
         """The exhibit before this one; None on the first, which follows the front page."""
         return self._beside(-1)
 
     @property
-    def next(self) -> Step | None:
+    def next(self) -> Neighbour | None:
         """The exhibit after this one; None on the last."""
         return self._beside(1)
 
@@ -53,12 +53,12 @@ class Navigation:
         """Whether this is the exhibit that follows the front page."""
         return self._place == 1
 
-    def _beside(self, distance: int) -> Step | None:
+    def _beside(self, distance: int) -> Neighbour | None:
         place = -1 if self._place is None else self._place + distance
         return self._steps[place - 1] if 1 <= place <= len(self._steps) else None
 
     @property
-    def _steps(self) -> list[Step]:
+    def _steps(self) -> list[Neighbour]:
         return [step for _, section in self.sections for step in section]
 
     @property
@@ -85,5 +85,5 @@ def around(here: str, exhibits: Mapping[str, Sequence[str]]) -> Navigation:
     )
 
 
-def _step(name: str) -> Step:
-    return Step(name, contents.outline(name)[0])
+def _step(name: str) -> Neighbour:
+    return Neighbour(name, contents.outline(name)[0])

@@ -26,7 +26,7 @@ _PLAIN = 100  # queries where scripts are off
 
 
 @dataclass(frozen=True)
-class Row:
+class QueryRow:
     """One query in the plain table; `right` are the titles of the methods that are."""
 
     query: Query
@@ -72,16 +72,16 @@ class QueryPage:
         return self.results.test
 
     @property
-    def rarest(self) -> list[Row]:
+    def rarest(self) -> list[QueryRow]:
         """The rarest queries, with the methods that are right on each."""
 
         def frequency(place: int) -> float:
             times = self.queries[place].frequency
-            return np.inf if times is None else times
+            return float("inf") if times is None else float(times)
 
         places = sorted(range(len(self.queries)), key=frequency)[:_PLAIN]
         return [
-            Row(
+            QueryRow(
                 self.queries[place],
                 self.results.rarest_word(self.queries[place]),
                 [answer.title for answer in self.answers if answer.right[place]],

@@ -51,9 +51,9 @@ def test_our_difference_to_the_full_model_is_paired() -> None:
     cells = row(table_3.build(["embedded"]), "memory_only")
     everything, rare, common = cells[6:10], cells[10:14], cells[14:18]
     assert everything[1].text == "−50.0"  # one of the two test queries
-    assert rare[1] == Cell("+0.00", "[+0.0, +0.0]")
-    assert common[1] == Cell("−100.00", "[−100.0, −100.0]")
-    assert everything[0] == Cell("45.00", "42.0–48.0")  # from metrics.csv
+    assert rare[1] == Cell("+0.0", "[+0.0, +0.0]")
+    assert common[1] == Cell("−100.0", "[−100.0, −100.0]")
+    assert everything[0] == Cell("45.0", "42.0–48.0")  # from metrics.csv
 
 
 def test_what_was_not_run_is_a_dash_that_says_why() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mgsl.errors import UserError
-from mgsl.reporting.site import glossary
+from mgsl.reporting.site import contents, glossary
 from tests import ROOT
 
 PAGE = "../glossary.html"
@@ -78,3 +78,9 @@ def test_without_its_questions_there_is_no_glossary(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"open_questions.md is missing: restore it by git"):
         glossary.questions()
+
+
+def test_a_statement_is_read_without_its_links() -> None:
+    page = glossary.link('<p class="statement">Rare queries cost 5 points.</p>', PAGE)
+    assert "<a " in page
+    assert contents.statement(page) == "Rare queries cost 5 points."

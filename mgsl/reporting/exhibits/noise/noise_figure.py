@@ -75,10 +75,10 @@ def _statement(results: Results) -> str:
     effects = [effect for effect in visibility.effects(results) if effect.visible]
     if not effects:
         return f"{said}."
-    seen = sum(effect.seen_with is not None for effect in effects)
+    visible = sum(effect.seen_with is not None for effect in effects)
     return (
-        f"{said}; of {len(effects)} differences that the paper prints, {seen} would be seen with "
-        f"{VISIBLE[-1]} trainings of each side."
+        f"{said}; of {len(effects)} differences that the paper prints, {visible} would be seen "
+        f"with {VISIBLE[-1]} trainings of each side."
     )
 
 
