@@ -25,7 +25,7 @@ _PLAIN = 100  # queries where scripts are off
 
 
 @dataclass(frozen=True)
-class Row:
+class PlainRow:
     """One query in the plain table; `right` are the titles of the methods that are."""
 
     query: Query
@@ -71,7 +71,7 @@ class QueryPage:
         return self.results.test
 
     @property
-    def rarest(self) -> list[Row]:
+    def rarest(self) -> list[PlainRow]:
         """The rarest queries, with the methods that are right on each."""
 
         def frequency(place: int) -> float:
@@ -80,7 +80,7 @@ class QueryPage:
 
         places = sorted(range(len(self.queries)), key=frequency)[:_PLAIN]
         return [
-            Row(
+            PlainRow(
                 self.queries[place],
                 self.results.rarest_word(self.queries[place]),
                 [answer.title for answer in self.answers if answer.right[place]],
