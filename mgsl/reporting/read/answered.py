@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from mgsl.evaluation import scoring
-from mgsl.evaluation.metrics import METRICS
+from mgsl.evaluation.metrics import METRICS, on_grid, per_query, targets
 from mgsl.evaluation.predictions import read_predictions
 from mgsl.reporting.read import published
 from mgsl.reporting.read.compared import FULL, WITHOUT
 from mgsl.reporting.read.results import Results
 
 IOU = 0.5  # an answer is right if R@1 at this IoU counts it: `METRICS[0]`
+_BEST = {"recall_at": (1,), "iou": (IOU,)}  # which answer is the best, no rule of NMS changes
 
 
 @dataclass(frozen=True)
@@ -48,19 +48,17 @@ def first_trainings(results: Results) -> list[Answered]:
 
 def _read(results: Results, name: str) -> Answered:
     path = results.folder(name, results.config.seeds[0]) / "predictions.jsonl"
-    first = {"recall_at": (1,), "iou": (IOU,)}  # no rule of NMS changes which answer is the best
-    scores = scoring.query_scores(
-        results.test, path, results.config.evaluation.model_copy(update=first)
-    )
-    return Answered(
-        name,
-        _title(name),
-        read_predictions(path, results.test).spans_s[:, 0],
-        scores["mIoU"].to_numpy(),
-        scores[METRICS[0]].to_numpy() > 0,
-    )
+    queries, rules = results.test, results.config.evaluation.model_copy(update=_BEST)
+    predictions, truth = read_predictions(path, queries), targets(queries)
+    best_s = predictions.spans_s[:, 0]
+    if rules.grid:
+        predictions, truth = on_grid(predictions, truth, queries, rules.grid)
+    scores = per_query(predictions, truth, rules)
+    return Answered(name, _title(name), best_s, scores["mIoU"], scores[METRICS[0]] > 0)
 
 
 def _title(name: str) -> str:
-    """What a method is called where its answers stand beside those of others."""
-    return f"{published.title(FULL)}, no memory" if name == WITHOUT else published.title(name)
+    """What a method is called on a short line: without what is said of it in brackets or behind."""
+    if name in (FULL, WITHOUT):
+        return "MGSL-Net" if name == FULL else "MGSL-Net, no memory"
+    return published.title(name).partition(":")[0]

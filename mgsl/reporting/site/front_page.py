@@ -119,16 +119,16 @@ def _memory(dataset: str, exhibits: Sequence[str]) -> Line:
 def _literal(results: Results) -> Line:
     """What the equations reach as they stand, beside the repaired reading."""
     question = "The equations taken literally"
-    pair = [results.result(name, "all", METRIC) for name in (LITERAL, FULL)]
-    if pair[0] is None or pair[1] is None:
+    literal, repaired = (results.result(name, "all", METRIC) for name in (LITERAL, FULL))
+    if literal is None or repaired is None:
         return Line(question, f"Not run on {results.label}.")
-    literal, repaired = (Measured.of(row, scale=100.0) for row in pair if row is not None)
+    before, after = (Measured.of(row, scale=100.0).value for row in (literal, repaired))
     last = [results.curve(LITERAL, seed).iloc[-1] for seed in results.config.seeds]
     cosines = [row[f"{side}_slot_cosine"] for row in last for side in ("video", "query")]
     return Line(
         question,
-        f"On {results.label} they reach {METRIC} of {literal.value:.1f} % where "
-        f"{published.title(FULL)} reaches {repaired.value:.1f} % (seeds "
+        f"On {results.label} they reach {METRIC} of {before:.1f} % where "
+        f"{published.title(FULL)} reaches {after:.1f} % (seeds "
         f"{', '.join(map(str, results.config.seeds))}). Their slots become alike: after training, "
         f"two of them have a cosine of {sum(cosines) / len(cosines):.2f} on the mean.",
         "collapse",

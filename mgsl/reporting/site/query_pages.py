@@ -26,7 +26,7 @@ _PLAIN = 100  # queries where scripts are off
 
 
 @dataclass(frozen=True)
-class QueryRow:
+class PlainRow:
     """One query in the plain table; `right` are the titles of the methods that are."""
 
     query: Query
@@ -72,7 +72,7 @@ class QueryPage:
         return self.results.test
 
     @property
-    def rarest(self) -> list[QueryRow]:
+    def rarest(self) -> list[PlainRow]:
         """The rarest queries, with the methods that are right on each."""
 
         def frequency(place: int) -> float:
@@ -81,7 +81,7 @@ class QueryPage:
 
         places = sorted(range(len(self.queries)), key=frequency)[:_PLAIN]
         return [
-            QueryRow(
+            PlainRow(
                 self.queries[place],
                 self.results.rarest_word(self.queries[place]),
                 [answer.title for answer in self.answers if answer.right[place]],

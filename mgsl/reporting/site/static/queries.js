@@ -93,6 +93,7 @@
     },
     layout: { topStart: "info", topEnd: "paging", bottomStart: null, bottomEnd: "paging" },
     order: [[1, "asc"]],
+    orderDescReverse: false,
     pageLength: 10,
     rowId: "qid",
   });
@@ -102,7 +103,7 @@
     value(name) === "" || (query.right[value(name)] === "1") === (value(outcome) === "right");
   const inGroup = query => {
     const [kind, which] = value("group").split(" ");
-    return kind === "bin" ? query.bin === Number(which) : kind === "" || query.rare === (kind === "rare");
+    return kind === "bin" ? query.bin === Number(which) : kind === "" || Boolean(query.rare) === (kind === "rare");
   };
   live.search.fixed("filters", (text, query) =>
     only !== null
@@ -141,10 +142,9 @@
   filters.addEventListener("submit", event => event.preventDefault());
   filters.addEventListener("reset", () => setTimeout(draw)); // once the fields are empty
   alone.querySelector("button").addEventListener("click", () => {
-    history.pushState(null, "", location.pathname);
+    location.hash = "";
     follow();
   });
   window.addEventListener("hashchange", follow);
-  window.addEventListener("popstate", follow);
   follow();
 }

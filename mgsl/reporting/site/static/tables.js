@@ -62,6 +62,9 @@
   function sortable(table) {
     const rows = [...table.tBodies[0].rows];
     writeOutDittos(rows);
+    for (const heading of table.tHead.rows[0].cells) { // those of several columns sort none
+      if (heading.rowSpan < table.tHead.rows.length) heading.dataset.dtOrder = "disable";
+    }
     const live = new DataTable(table, {
       autoWidth: false,
       columns: columnsOf(rows),
@@ -69,6 +72,7 @@
       language: { zeroRecords: "No row has these words." },
       layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
       order: [],
+      orderDescReverse: false, // equal rows stay in their order
       paging: false,
     });
     return text => live.search(text).draw();
