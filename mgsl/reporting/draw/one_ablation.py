@@ -13,7 +13,8 @@ from mgsl import params, paths
 from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.tables import Cell, Columns, Table, interval, measured, signed
+from mgsl.reporting.draw.numbers import interval, measured, signed
+from mgsl.reporting.draw.tables import Cell, Columns, Table
 from mgsl.reporting.read import published
 from mgsl.tools.ablation.choices import Choices, as_text
 from mgsl.tools.ablation.experiment import Experiment
@@ -63,18 +64,16 @@ def choices(dataset: str, method: str) -> Table:
 
 def scores(tried: Tried) -> Table:
     """All, rare and common queries: both sides, and their difference with its interval."""
-    table = tried.table.set_index(["group", "metric", "side"])
+    table = {(row["group"], row["metric"], row["side"]): row for _, row in tried.table.iterrows()}
     metrics = list(dict.fromkeys(tried.table["metric"]))
     rows = []
     for group in dict.fromkeys(tried.table["group"]):
         cells = [
-            measured(
-                Measured.of(table.loc[(group, metric, side)], scale=100.0), sign=side == DIFFERENCE
-            )
+            measured(Measured.of(table[group, metric, side], scale=100.0), sign=side == DIFFERENCE)
             for metric in metrics
             for side in (CHANGED, AGAINST, DIFFERENCE)
         ]
-        rows.append((f"{group}, {table.loc[(group, metrics[0], CHANGED), 'queries']}", cells))
+        rows.append((f"{group}, {table[group, metrics[0], CHANGED]['queries']}", cells))
     return Table(
         caption=(
             f"{_heading(tried)}: percent on the test queries, and the difference in points, paired "

@@ -115,7 +115,7 @@ class Experiment:
         document = as_text(self.ablation)
         listed = [*self.params.ablations, name]
         seeds = [one.seed for one in self.changed.trainings]
-        others = {
+        others: dict[str, tuple[list[Any], list[Any]]] = {
             "datasets": ([*self.params.datasets], [self.dataset]),
             "seeds": ([*self.params.seeds], seeds),
         }

@@ -52,9 +52,10 @@ def fit(config: RunConfig, seed: int, digest: str, folder: Path, *, device: str)
             state_path=state,
         )
         test = splits["test"]
-        blind = isinstance(model, BlindMethod)
         spans, scores = (
-            model.answer(test.queries) if blind else predict(model.to(where), test, config, where)
+            model.answer(test.queries)
+            if isinstance(model, BlindMethod)
+            else predict(model.to(where), test, config, where)
         )
         spans_s = to_seconds(spans, test.durations_s)
         write_predictions(folder / "predictions.jsonl", test.queries, spans_s, scores, config.keep)

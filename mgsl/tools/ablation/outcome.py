@@ -88,13 +88,14 @@ class Tried:
     def seed_worth(self) -> str:
         """What another seed alone would change, in a sentence or two."""
         rows = self.table[(self.table["group"] == "all") & (self.table["metric"] == METRICS[0])]
-        row = rows.set_index("side")
+        rows = rows.set_index("side")
         name = self.experiment.against.config.name
         if self.trainings > 1:
-            half = 100 * (row.loc[DIFFERENCE, "high"] - row.loc[DIFFERENCE, "low"]) / 2
+            high, low = (float(rows[end][DIFFERENCE]) for end in ("high", "low"))
+            half, sd = 100 * (high - low) / 2, 100 * float(rows["sd"][AGAINST])
             return (
                 f"Trainings of {name} that differ in the seed alone lie "
-                f"±{100 * row.loc[AGAINST, 'sd']:.1f} points apart (SD of {METRICS[0]} over "
+                f"±{sd:.1f} points apart (SD of {METRICS[0]} over "
                 f"{self.trainings}). With {self.trainings} trainings of each side, a difference "
                 f"below about {half:.1f} points cannot be told from chance."
             )
