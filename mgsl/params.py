@@ -22,7 +22,7 @@ from mgsl.recipes import Clipping, Optimizer, Rate, RecipeParams, Schedule, Stag
 Name = Annotated[str, Field(pattern=paths.NAME)]
 Names = Annotated[tuple[Name, ...], EachOnce]
 Seeds = Annotated[tuple[NonNegative, ...], Some, EachOnce]
-TextFile = Annotated[str, Field(pattern=r".\.txt$")]
+Glove = Annotated[str, Field(pattern=r"^(6B|42B|840B)$|.\.(txt|txt\.gz|zip)$")]
 Scale = Literal["embedded", "paper"]
 NmsRule = Literal["per_metric", "fixed", "none"]
 Form = Literal["surface", "lemma", "stem"]
@@ -102,7 +102,7 @@ class PreparationParams(Frozen):
     """How annotations become queries with words, vectors and frequency groups."""
 
     word_dim: Positive
-    glove: TextFile | None
+    glove: Glove | None
     unknown_words: Literal["spelled", "dropped"]
     validation_share: Share
     validation_seed: NonNegative
