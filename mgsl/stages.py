@@ -40,12 +40,15 @@ def configure() -> None:
 
 
 def download(*, dataset: str) -> None:
-    """Bring a dataset's published files together, verified."""
+    """Bring a dataset's published files together, verified, and the word vectors of params.yaml."""
+    from mgsl.data import glove
     from mgsl.data.datasets import find
 
-    published = find(dataset)
+    published, vectors = find(dataset), params.load(paths.PARAMS).preparation.glove
     with alone(paths.raw(dataset)):
         published.download(paths.raw(dataset))
+        if vectors is not None:
+            glove.record(vectors, paths.raw(dataset))
 
 
 def prepare(*, dataset: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mgsl.configs import PrepareConfig
-from mgsl.data import features
+from mgsl.data import features, glove
 from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.datasets import Dataset, FeatureRequest, find
 from mgsl.data.tagger import tag_sentences
@@ -38,18 +38,20 @@ class Tally:
         return Tally(*(getattr(self, name) + getattr(other, name) for name in vars(self)))
 
 
-def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
+def prepare(config: PrepareConfig, raw: Path, output: Path, dataset: Dataset | None = None) -> None:
     """Write the prepared dataset: queries, videos, features, vocabulary, vectors, summary.
 
     Args:
         config: lengths, the reading of "rare", how validation is held out.
         raw: the folder of the published files.
         output: the folder to write. It is replaced as a whole, at the end.
+        dataset: what takes the place of the dataset that the configuration names.
 
     Raises:
         UserError: a file is missing or malformed, a query is empty, features are not as configured.
     """
-    dataset = find(config.dataset)
+    dataset = dataset or find(config.dataset)
+    own = _glove_digest(config, raw)
     published = tag(dataset.annotations(raw), raw / TAGGER)
     annotations = hold_out(
         published,
@@ -82,21 +84,21 @@ def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
             np.save(path, table)
         summary = summarise(dataset, config, queries, tallies, vectors)
         summary["validation_held_out"] = not any(a.split == "val" for a in published)
-        summary["sources"] = _digests(raw) + _glove_digest(config.preparation)
+        summary["sources"] = _digests(raw) + own
         write_summary(folder, summary)
 
 
 def word_vectors(
     dataset: Dataset, raw: Path, preparation: PreparationParams, words: Set[str]
 ) -> Vectors:
-    """Published vectors: from a GloVe text file of the user's, else those of the dataset.
+    """Published vectors: those of the GloVe file that params.yaml names, else of the dataset.
 
     Raises:
-        UserError: a file is missing or malformed.
+        UserError: a file is missing, malformed, or has none of the words.
     """
     if preparation.glove is None:
         return dataset.vectors(raw)
-    return read_glove(Path(preparation.glove), words, preparation.word_dim)
+    return read_glove(glove.place(preparation.glove), words, preparation.word_dim)
 
 
 def tag(annotations: Sequence[Annotation], archive: Path) -> list[Annotation]:
@@ -261,8 +263,9 @@ def _digests(raw: Path) -> list[dict[str, str]]:
     return [{"file": path.relative_to(raw).as_posix(), "sha256": sha256(path)} for path in files]
 
 
-def _glove_digest(preparation: PreparationParams) -> list[dict[str, str]]:
-    if preparation.glove is None:
+def _glove_digest(config: PrepareConfig, raw: Path) -> list[dict[str, str]]:
+    """Of the file of word vectors that params.yaml names; it must be the one recorded."""
+    if config.preparation.glove is None:
         return []
-    path = Path(preparation.glove)
-    return [{"file": path.name, "sha256": sha256(path)}]
+    digest = glove.check_recorded(config.preparation.glove, raw, config.dataset)
+    return [{"file": glove.place(config.preparation.glove).name, "sha256": digest}]
