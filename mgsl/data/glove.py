@@ -25,6 +25,11 @@ def place(glove: str) -> Path:
     return Path(glove)
 
 
+def is_awaited(glove: str) -> bool:
+    """Whether it is a release that is not fetched yet."""
+    return glove in releases.catalogue()["glove"] and not place(glove).is_file()
+
+
 def bring(glove: str) -> Path:
     """The file, fetched and verified if it is a release.
 

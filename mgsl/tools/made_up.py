@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from mgsl.configs import PrepareConfig
-from mgsl.data import feature_files, glove, preparing, releases, sources
+from mgsl.data import feature_files, glove, preparing, sources
 from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.datasets import Dataset, FeatureRequest, find
 from mgsl.data.text import Vectors, is_word
@@ -177,6 +177,6 @@ def _vectors(
     named = config.preparation.glove
     if named is None:
         return ({} if missing else dataset.vectors(raw)), missing
-    if named in releases.catalogue()["glove"] and not glove.place(named).is_file():
+    if glove.is_awaited(named):
         return {}, [*missing, f"GloVe {named}"]
     return preparing.word_vectors(dataset, raw, config.preparation, words), missing

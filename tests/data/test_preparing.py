@@ -16,6 +16,7 @@ from mgsl.data.annotations import Annotation
 from mgsl.data.datasets import ANNOTATIONS
 from mgsl.data.feature_files import record
 from mgsl.data.features import open_features
+from mgsl.data.glove import record as record_glove
 from mgsl.data.preparing import clamp, make_queries, prepare, tag
 from mgsl.errors import UserError
 from mgsl.files import sha256
@@ -239,6 +240,7 @@ def test_stored_features_are_read_after_the_download_recorded_them(
     base = prepare_config("activitynet_c3d", **SMALL)
     preparation = base.preparation.model_copy(update={"glove": str(glove)})
     config = base.model_copy(update={"preparation": preparation})
+    record_glove(str(glove), raw)
     (tmp_path / "activitynet_c3d").mkdir()
     for video in ("v_a", "v_b"):
         np.save(tmp_path / f"activitynet_c3d/{video}.npy", np.full((2, 8), ord(video[-1]) / 2))
