@@ -12,11 +12,6 @@ from mgsl.errors import UserError
 
 NAME = r"^[a-z][a-z0-9_]*$"  # of datasets, methods, ablations, groups, exhibits and their sections
 PARTS = ("download", "prepare", "evaluate", "inspect")  # of a configuration, beside its runs
-    "download",
-    "prepare",
-    "evaluate",
-    "inspect",
-)  # of a dataset's configuration, beside its runs
 
 PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc

@@ -106,11 +106,25 @@ def slow(seconds: float) -> Answer:
     """Takes its time over each tenth of the file."""
 
     def answer(handler: Handler, content: bytes, begin: int) -> None:
-        handler.head(206 if begin else 200, {"Content-Length": str(len(content) - begin)})
+        handler.head(200, {"Content-Length": str(len(content))})
         step = len(content) // 10 + 1
-        for at in range(begin, len(content), step):
+        for at in range(0, len(content), step):
             handler.wfile.write(content[at : at + step])
             time.sleep(seconds / 10)
+
+    return answer
+
+
+def dripping_until(event: threading.Event) -> Answer:
+    """Sends little at a time until something happens, then the rest."""
+
+    def answer(handler: Handler, content: bytes, begin: int) -> None:
+        handler.head(200, {"Content-Length": str(len(content))})
+        at, step = 0, 2000
+        while at < len(content) - step and not event.wait(0.1):
+            handler.wfile.write(content[at : at + step])
+            at += step
+        handler.wfile.write(content[at:])
 
     return answer
 

@@ -116,7 +116,7 @@ def _join(release: Release, part: Path, journal: Path, total: int | None) -> Non
 
 def _read_ends(journal: Path, part: Path, num_pieces: int) -> list[int]:
     """Where whole pieces end; none where the journal is missing or of another file."""
-    with suppress(OSError, ValueError, TypeError):
+    with suppress(OSError, ValueError, TypeError, IndexError):
         ends = [int(end) for end in json.loads(journal.read_bytes())]
         if ends == sorted(set(ends)) and len(ends) <= num_pieces and ends[-1] <= size_of(part):
             return ends

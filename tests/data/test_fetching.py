@@ -4,6 +4,7 @@ import hashlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -91,8 +92,14 @@ def test_a_release_is_announced_and_put_in_place(
     assert path.read_bytes() == CONTENT
     assert left_in(path.parent) == [path.name]
     text = capsys.readouterr().out
-    for part in ("published.hdf5: features of something", "256,000 bytes from 127.0.0.1:", ", then",
-                 "second.example", f"to {path}, on a disk with", "GB free", "terms: ask first"):  # fmt: skip
+    for part in (
+        "published.hdf5: features of something",
+        "256,000 bytes from 127.0.0.1:",
+        ", then second.example",
+        f"to {path}, on a disk with",
+        "GB free",
+        "terms: ask first",
+    ):
         assert part in text
 
 
@@ -103,10 +110,10 @@ def test_progress_is_told_in_bytes_with_rate_and_time_left(
     monkeypatch.setattr(resuming, "_TELLS_EVERY_S", 0.01)
     host.answers = [serving.slow(0.5)]
     fetch(release(f"{host.root}/file"), path)
-    told = capsys.readouterr().err
-    assert "published.hdf5" in told
-    assert "/256k [00:00<" in told
-    assert "B/s]" in told
+    text = capsys.readouterr().err
+    assert "published.hdf5" in text
+    assert "/256k [00:00<" in text
+    assert "B/s]" in text
 
 
 def test_a_log_is_not_told_of_what_takes_no_time(
@@ -149,7 +156,6 @@ WRONG: dict[str, Answer] = {
     "answers with a web page": serving.saying(PAGE),
     "web page": serving.saying(b"\xef\xbb\xbf\n" + PAGE, "application/octet-stream"),
     "a web page": serving.saying(b"<p>Log in", "text/html; charset=utf-8"),
-    "came has 28 bytes, expected 256,000": serving.saying(b'{"error": "try later again"}'),
     "came has SHA-256 ": serving.saying(CONTENT[::-1]),
     "another scheme, https://127.0.0.1/file": serving.redirect("https://127.0.0.1/file"),
     "another scheme, file:///etc/passwd": serving.redirect("file:///etc/passwd"),
@@ -169,6 +175,19 @@ def test_where_one_address_fails_the_next_is_asked(message: str, host: Host, pat
     fetch(release(f"{host.root}/file", f"{host.root}/copy"), path)
     assert path.read_bytes() == CONTENT
     assert [name for name, _ in host.begins] == ["/file", "/copy"]
+
+
+def test_the_beginning_of_something_else_is_not_held_against_the_file(
+    host: Host, path: Path
+) -> None:
+    other = serving.saying(b'{"error": "later"}')
+    host.answers = [other] * 100
+    with pytest.raises(UserError, match="ended after 18 of 256,000 bytes"):
+        fetch(release(f"{host.root}/file"), path)
+    assert not path.exists()
+    host.answers = [other]
+    fetch(release(f"{host.root}/file"), path)
+    assert path.read_bytes() == CONTENT
 
 
 def test_a_dead_host_is_passed_over(host: Host, path: Path) -> None:
@@ -385,8 +404,8 @@ def start(wanted: Release, path: Path) -> subprocess.Popen[str]:
 
 
 def test_of_two_processes_the_second_waits_and_fetches_nothing(host: Host, path: Path) -> None:
-    wanted = release(f"{host.root}/file")
-    host.answers = [serving.slow(4)]
+    wanted, waits = release(f"{host.root}/file"), threading.Event()
+    host.answers = [serving.dripping_until(waits)]
     first = start(wanted, path)
     while not host.begins:
         assert first.poll() is None
@@ -395,10 +414,11 @@ def test_of_two_processes_the_second_waits_and_fetches_nothing(host: Host, path:
     assert first.stdout is not None
     assert second.stdout is not None
     with first, second:
-        told = second.stdout.read()
+        assert "another process is fetching" in second.stdout.readline()
+        waits.set()
+        first.stdout.read(), second.stdout.read()
     assert (first.returncode, second.returncode) == (0, 0)
     assert host.begins == [("/file", 0)]
-    assert "another process is fetching" in told
     assert path.read_bytes() == CONTENT
     assert left_in(path.parent) == [path.name]
 
