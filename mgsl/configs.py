@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from mgsl.fields import Frozen, Positive
 from mgsl.params import (
     EvaluationParams,
+    Glove,
     Name,
     Names,
     NmsParams,
@@ -23,8 +24,16 @@ from mgsl.params import (
 from mgsl.recipes import Rate, Schedule
 
 
+class DownloadConfig(Frozen):
+    """What the stage `download` is told: releases of features and of word vectors, if any."""
+
+    dataset: Name
+    release: str | None
+    glove: Glove | None
+
+
 class PrepareConfig(Frozen):
-    """What the stages `download` and `prepare` are told."""
+    """What the stage `prepare` is told."""
 
     dataset: Name
     num_clips: Positive

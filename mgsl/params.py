@@ -96,6 +96,7 @@ class DataParams(Frozen):
     video_dim: Positive
     vocabulary: Positive  # its words and the padding
     planted: PlantedParams | None = None
+    release: str | None = None  # of features that other people publish; null: nothing is fetched
 
 
 class PreparationParams(Frozen):

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mgsl import params, paths
-from mgsl.configs import EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
+from mgsl.configs import (
+    DownloadConfig,
+    EvaluateConfig,
+    InspectConfig,
+    PrepareConfig,
+    RunConfig,
+)
 from mgsl.errors import UserError
 from mgsl.files import atomic_path, write_json
 from mgsl.processes import alone
@@ -40,15 +46,20 @@ def configure() -> None:
 
 
 def download(*, dataset: str) -> None:
-    """Bring a dataset's published files together, verified, and the word vectors of params.yaml."""
+    """Bring a dataset's published files together, verified; what is large stays where it is."""
     from mgsl.data import glove
     from mgsl.data.datasets import find
+    from mgsl.data.feature_files import record
+    from mgsl.data.placing import bring
 
-    published, vectors = find(dataset), params.load(paths.PARAMS).preparation.glove
-    with alone(paths.raw(dataset)):
-        published.download(paths.raw(dataset))
-        if vectors is not None:
-            glove.record(vectors, paths.raw(dataset))
+    published, raw = find(dataset), paths.raw(dataset)
+    config = params.read(DownloadConfig, paths.config(dataset, "download"))
+    with alone(raw):
+        published.download(raw)
+        if config.glove is not None:
+            glove.record(config.glove, raw)
+        if published.archive is not None:
+            record(bring(dataset, published.archive, config.release), raw)
 
 
 def prepare(*, dataset: str) -> None:

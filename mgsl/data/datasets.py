@@ -46,7 +46,8 @@ class Dataset:
 
     `features` says in one phrase what a model sees; `benchmark` names the paper's dataset whose
     printed numbers may stand beside, if any. `features_of` yields the features of each video in
-    the order of the durations given to it. `archive` says which features a person must place.
+    the order of the durations given to it. `archive` says which features of other people
+    it needs beside what `download` fetches: `mgsl.data.placing` brings them.
     """
 
     title: str
@@ -74,11 +75,6 @@ def find(name: str) -> Dataset:
 
 def _fetch(name: str, raw: Path) -> None:
     sources.fetch(sources.catalogue(name), raw)
-
-
-def _fetch_and_locate(name: str, hint: str, raw: Path) -> None:
-    _fetch(name, raw)
-    feature_files.record(feature_files.locate(name, hint), raw)
 
 
 def _copy_embedded(raw: Path) -> None:
@@ -160,7 +156,7 @@ def _from_video(name: str, title: str, features: str, hint: str, *, benchmark: s
         features=features,
         simulated=False,
         benchmark=benchmark,
-        download=functools.partial(_fetch_and_locate, name, hint),
+        download=functools.partial(_fetch, name),
         annotations=ANNOTATIONS[benchmark],
         vectors=VECTORS[benchmark],
         features_of=functools.partial(_stored, hint),

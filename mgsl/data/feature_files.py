@@ -1,6 +1,7 @@
 """Features computed from video by other people: one HDF5 file, or a folder of one .npy a video.
 
-They are placed by hand, as `<dataset>.hdf5` or as the folder `<dataset>`, where `folder` says.
+They stand as `<dataset>.hdf5` or as the folder `<dataset>` where `folder` says, placed by hand or
+fetched (`mgsl.data.placing`).
 """
 
 import hashlib
@@ -58,8 +59,9 @@ def locate(dataset: str, hint: str) -> Path:
         if path.exists():
             return path
     raise UserError(
-        f"the features of {dataset} are not at hand, and only a person can fetch them: {hint}.\n"
-        "Place them in one of two ways:\n"
+        f"the features of {dataset} are not at hand: {hint}.\n"
+        f"`download` fetches the release that data.{dataset}.release of params.yaml names. "
+        "Or place your own in one of two ways:\n"
         f"  {candidates[0]}: an HDF5 file with a dataset, or a group with one dataset, a video\n"
         f"  {candidates[1]}/: a folder with one VIDEO.npy a video\n"
         f"or set MGSL_FEATURES to the folder that has {candidates[0].name} or {dataset}/.\n"
