@@ -9,13 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mgsl import paths
-from mgsl.configs import (
-    DownloadConfig,
-    EvaluateConfig,
-    InspectConfig,
-    PrepareConfig,
-    RunConfig,
-)
+from mgsl.configs import DownloadConfig, EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.errors import UserError
 from mgsl.families import for_dataset
 from mgsl.fields import Frozen

@@ -15,13 +15,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mgsl import params, paths
-from mgsl.configs import (
-    DownloadConfig,
-    EvaluateConfig,
-    InspectConfig,
-    PrepareConfig,
-    RunConfig,
-)
+from mgsl.configs import DownloadConfig, EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.errors import UserError
 from mgsl.files import atomic_path, write_json
 from mgsl.processes import alone
