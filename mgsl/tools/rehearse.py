@@ -172,14 +172,15 @@ def advice(notes: Mapping[str, Any], config: RunConfig, place: Place) -> str:
     """Why a method fails, and what to change where memory is wanting."""
     if not notes.get("memory"):
         return str(notes["fails"])
+    doing = notes.get("doing", first_steps.LOADING)
     room = "" if place.memory is None else f" of {place.memory / GIB:.1f} GiB"
-    smaller = f"a batch_size below {config.batch_size} in the recipe of {config.method}"
-    if notes.get("doing") == first_steps.STEP:
+    change = f"a batch_size below {config.batch_size} in the recipe of {config.method}"
+    if doing == first_steps.STEP:
         parts = 2 * config.training.micro_batches
-        smaller = f"training.micro_batches: {parts} or more in params.yaml (the same gradient), or "
-        smaller += f"a batch_size below {config.batch_size} in the recipe of {config.method}"
-    fewer = "; or fewer trainings at once, as with `taskset -c 0`" if place.at_once > 1 else ""
-    return f"memory{room} is too small for {notes['doing']} ({notes['fails']}): {smaller}{fewer}"
+        change = f"training.micro_batches: {parts} or more (the same gradient), or {change}"
+    if place.at_once > 1:
+        change += "; or fewer trainings at once, as with `taskset -c 0`"
+    return f"memory{room} is too small for {doing} ({notes['fails']}): in params.yaml, {change}"
 
 
 def _prepare(
