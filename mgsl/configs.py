@@ -3,16 +3,18 @@
 A stage reads its part back by `params.read`.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from mgsl.fields import Frozen, Positive
 from mgsl.params import (
     EvaluationParams,
+    Missing,
     Name,
     Names,
     NmsParams,
+    Part,
     PlantedParams,
     PreparationParams,
     RareParams,
@@ -31,6 +33,9 @@ class PrepareConfig(Frozen):
     max_words: Positive
     video_dim: Positive
     planted: PlantedParams | None
+    # What the features of a person's own have; others leave it out.
+    missing: Annotated[Missing | None, Field(exclude_if=lambda one: one is None)] = None
+    parts: Annotated[tuple[Part, ...], Field(exclude_if=lambda one: not one)] = ()
     preparation: PreparationParams
 
 

@@ -26,6 +26,8 @@ TextFile = Annotated[str, Field(pattern=r".\.txt$")]
 Scale = Literal["embedded", "paper"]
 NmsRule = Literal["per_metric", "fixed", "none"]
 Form = Literal["surface", "lemma", "stem"]
+Missing = Literal["refuse", "drop"]
+Part = Annotated[str, Field(pattern=r"^[^/.][^/]*(/[^/.][^/]*)*$")]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -96,6 +98,8 @@ class DataParams(Frozen):
     video_dim: Positive
     vocabulary: Positive  # its words and the padding
     planted: PlantedParams | None = None
+    missing: Missing | None = None  # these two: of features that a person places
+    parts: Annotated[tuple[Part, ...], EachOnce] = ()
 
 
 class PreparationParams(Frozen):

@@ -48,13 +48,39 @@ def download(*, dataset: str) -> None:
         published.download(paths.raw(dataset))
 
 
+def identify(*, dataset: str, anew: bool = False) -> None:
+    """Write which features stand where they are looked for, by their content.
+
+    Where none are needed, nothing is recorded. Where they are gone, what was recorded stays: all
+    that was made of them still holds.
+    """
+    from mgsl.data import feature_files
+    from mgsl.data.datasets import find
+
+    place, archive = paths.placed(dataset), find(dataset).archive
+    with alone(place):
+        if archive is None:
+            write_json(place / feature_files.RECORD, {})
+            return
+        try:
+            path = feature_files.locate(dataset, archive)
+        except UserError:
+            if not (place / feature_files.RECORD).exists():
+                raise
+            print(f"the features of {dataset} are gone; those recorded before count", flush=True)
+        else:
+            feature_files.record(path, place, anew=anew)
+
+
 def prepare(*, dataset: str) -> None:
     """Turn published files into queries, words, vectors and features."""
     from mgsl.data.preparing import prepare as prepare_dataset
 
     config = params.read(PrepareConfig, paths.config(dataset, "prepare"))
     with alone(paths.prepared(dataset)):
-        prepare_dataset(config, paths.raw(dataset), paths.prepared(dataset))
+        prepare_dataset(
+            config, paths.raw(dataset), paths.prepared(dataset), placed=paths.placed(dataset)
+        )
 
 
 def train(

@@ -12,7 +12,11 @@ import numpy as np
 from mgsl.errors import UserError
 
 ENDINGS = (".npy", ".npz", ".pt", ".pth", ".h5", ".hdf5")
-KEYS = ("features", "feature", "c3d_features")  # of the one array among several, as releases have it
+KEYS = (
+    "features",
+    "feature",
+    "c3d_features",
+)  # of what is meant among several
 
 _BEGINNINGS = (  # the first bytes of a file, and its kind
     (rb"\x93NUMPY", "npy"),
@@ -24,26 +28,31 @@ _BEGINNINGS = (  # the first bytes of a file, and its kind
     (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|.{257}ustar", "packed"),
     (rb"\s*(<\?xml[^>]*>\s*)?<(!doctype|html|head|body|script)", "page"),
 )
-_REFUSED = {
-    "": "empty: fetch it again",
-    "page": "a web page saved in place of the file, as hosts send one about a virus scan, a quota "
-    "or a login: fetch the file again, and look at its size",
+_PIECE = re.compile(r"([._]a[a-z]|part[-_.]?\d+|\.\d{3}|\.z\d\d)$")
+REFUSED = {  # by kind: what is not read, and what to do about it
+    "piece": "a piece of a file: join all pieces in order, `cat NAME* > WHOLE`, and unpack what "
+    "comes out if it is an archive",
     "pickle": "a pickle, which is not opened, since it may run any code. Where you trust its "
     "origin, convert it: `for video, array in pickle.load(open(FILE, 'rb')).items(): "
     "numpy.save(f'{video}.npy', array)`",
     "mat": "a MATLAB file: convert each, as by "
     "`numpy.save('VIDEO.npy', scipy.io.loadmat('VIDEO.mat')['feature'])`",
-    "pointer": "a pointer of Git LFS and not the file it stands for: `git lfs pull` brings that",
-    "packed": "an archive that is not unpacked: unpack it into the folder DATASET/",
     "zip": "a zip archive that is not unpacked: unpack it into the folder DATASET/",
+    "packed": "an archive that is not unpacked: unpack it into the folder DATASET/",
+    "page": "a web page saved in place of the file, as hosts send one about a virus scan, a quota "
+    "or a login: fetch the file again, and look at its size",
+    "pointer": "a pointer of Git LFS and not the file it stands for: `git lfs pull` brings that",
     "text": "text: convert each video to one array, as by `numpy.save('VIDEO.npy', "
     "numpy.stack([numpy.loadtxt(file) for file in sorted(glob.glob('VIDEO/*.txt'))]))`",
+    "": "empty: fetch it again",
     "unknown": "of no kind that is read (.npy, .npz, .pt, .hdf5)",
 }
 
 
 def kind(path: Path) -> str:
-    """What a file is by its first bytes: "" if it has none."""
+    """What a file is by its first bytes, "" if it has none; "piece" if its name says so."""
+    if _PIECE.search(path.name):
+        return "piece"
     with path.open("rb") as file:
         head = file.read(512)
     if not head:
@@ -57,14 +66,9 @@ def kind(path: Path) -> str:
     return "text" if printable == len(head) else "unknown"
 
 
-def refused(path: Path, where: str = "") -> UserError:
-    """The error to raise for a file that is not read: what it is, and how it is converted.
-
-    Args:
-        path: the file.
-        where: what opens the message; the path without.
-    """
-    return UserError(f"{where or path} is {_REFUSED.get(kind(path), _REFUSED['unknown'])}")
+def refused(path: Path) -> UserError:
+    """The error to raise for a file that is not read: what it is, and how it is converted."""
+    return UserError(f"{path} is {REFUSED.get(kind(path), REFUSED['unknown'])}")
 
 
 def read_array(path: Path, key: str | None = None) -> np.ndarray:

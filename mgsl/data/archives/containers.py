@@ -1,4 +1,4 @@
-"""What holds the arrays of many videos: one HDF5 file, or a folder of files, nested as it may be."""
+"""What holds the arrays of many videos: an HDF5 file, or a folder of files, nested as it may be."""
 
 import os
 import re
@@ -11,10 +11,18 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mgsl.data.archives.array_files import ENDINGS, choose_dataset, kind, read_array, refused
+from mgsl.data.archives.array_files import (
+    ENDINGS,
+    REFUSED,
+    choose_dataset,
+    kind,
+    read_array,
+    refused,
+)
 from mgsl.errors import UserError
 
 _FEW = 32  # HDF5 files of a folder, and groups of a file, that are looked into for videos
+_TRIED = 100  # files of a folder without features that are told apart
 _TRUNCATED = re.compile(r"eof = (\d+).*stored_eof = (\d+)")
 
 
@@ -43,7 +51,7 @@ class Entry:
     def folders(self) -> str:
         """What stands above the name, between slashes; of a file that holds videos, its stem."""
         path = PurePosixPath(self.file)
-        above = path.with_suffix("") if self.inside else path.parent
+        above = path.parent / path.stem if self.inside else path.parent
         return f"/{above}/{PurePosixPath(self.inside).parent}/"
 
 
@@ -153,11 +161,15 @@ def _open_hdf5(path: Path) -> h5py.File:
 
 
 def _nothing(folder: Path) -> UserError:
-    """The error for a folder without features, by the first other file in it."""
+    """The error for a folder without features: what else is in it, and how that is converted."""
+    others: dict[str, Path] = {}
     for place, _, names in os.walk(folder):
-        for name in sorted(names):
-            if not _hidden(name) and kind(path := Path(place, name)) != "unknown":
-                return UserError(f"{folder} has no file of features: {refused(path)}")
+        for name in sorted(names)[:_TRIED]:
+            if not _hidden(name):
+                others.setdefault(kind(Path(place, name)), Path(place, name))
+    for name in (*REFUSED, "hdf5"):  # what lies beside features, such as a text, is last
+        if name in others:
+            return UserError(f"{folder} has no VIDEO.npy or the like: {refused(others[name])}")
     return UserError(
         f"{folder} has no VIDEO.npy, nor any other file of features ({', '.join(ENDINGS)})"
     )

@@ -17,6 +17,9 @@ _SUFFIX = re.compile(r"[_.-][A-Za-z]\w*$")
 _SLIDING = re.compile(r"_\d+_\d+$")  # first and last frame, as TALL writes them
 
 
+Named = list[tuple[str, Entry]]  # entries, with their names within a part
+
+
 @dataclass(frozen=True)
 class Located:
     """Where the arrays of the videos stand in one part of an archive.
@@ -57,13 +60,13 @@ def _locate(archive: Archive, videos: Sequence[str], part: str | None) -> Locate
         first = first or level
         entries, key = _of_part(level, part)
         names = _Names(entries)
-        for look_up in (names.exact, names.alike, names.suffixed(videos)):
+        for look_up in (names.alike, names.suffixed(videos)):
             if located := _look_up(archive.path, videos, look_up):
                 return Located(located, key, len(names.by_name))
     raise UserError(_none(archive.path, videos, first, part))
 
 
-def _of_part(entries: Sequence[Entry], part: str | None) -> tuple[list[tuple[str, Entry]], str | None]:
+def _of_part(entries: Sequence[Entry], part: str | None) -> tuple[Named, str | None]:
     """The entries of a part with their names in it, and the key of its arrays."""
     whole = [(entry.name, entry) for entry in entries]
     if part is None:
@@ -86,16 +89,11 @@ class _Names:
             self.by_name[name].append(entry)
             self._by_bare[_bare(name)].append(entry)
 
-    def exact(self, video: str) -> list[Entry]:
-        return self.by_name.get(video, [])
-
     def alike(self, video: str) -> list[Entry]:
         """Without extension and camera, with or without `v_`; what is exact goes first."""
         bare = _bare(video)
-        for name in (bare, bare.removeprefix("v_"), f"v_{bare}"):
-            if entries := self.exact(video) or self._by_bare.get(name):
-                return entries
-        return []
+        alike = (self._by_bare.get(n) for n in (bare, bare.removeprefix("v_"), f"v_{bare}"))
+        return self.by_name.get(video) or next(filter(None, alike), [])
 
     def suffixed(self, videos: Sequence[str]) -> Callable[[str], list[Entry]]:
         """A way to look up names that all end alike, such as AO8RW_rgb."""
