@@ -25,8 +25,15 @@ from mgsl.params import (
 from mgsl.recipes import Rate, Schedule
 
 
+class DownloadConfig(Frozen):
+    """What the stage `download` is told: the release of features to fetch, if any."""
+
+    dataset: Name
+    release: str | None
+
+
 class PrepareConfig(Frozen):
-    """What the stages `download` and `prepare` are told."""
+    """What the stage `prepare` is told."""
 
     dataset: Name
     num_clips: Positive

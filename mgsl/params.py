@@ -98,7 +98,8 @@ class DataParams(Frozen):
     video_dim: Positive
     vocabulary: Positive  # its words and the padding
     planted: PlantedParams | None = None
-    missing: Missing | None = None  # these two: of features that a person places
+    release: str | None = None  # of features that other people publish; null: nothing is fetched
+    missing: Missing | None = None  # of videos that it does not have
     parts: Annotated[tuple[Part, ...], EachOnce] = ()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from mgsl.errors import UserError
 
 NAME = r"^[a-z][a-z0-9_]*$"  # of datasets, methods, ablations, groups, exhibits and their sections
-PARTS = ("prepare", "evaluate", "inspect")  # of a dataset's configuration, beside its runs
+PARTS = ("download", "prepare", "evaluate", "inspect")  # of a configuration, beside its runs
 
 PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc

@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mgsl.configs import EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
+from mgsl import paths
+from mgsl.configs import (
+    DownloadConfig,
+    EvaluateConfig,
+    InspectConfig,
+    PrepareConfig,
+    RunConfig,
+)
 from mgsl.errors import UserError
 from mgsl.families import for_dataset
 from mgsl.fields import Frozen
@@ -26,6 +33,7 @@ Configs = Mapping[str, type[Frozen]]
 class Resolved:
     """What the stages are told for one dataset; `runs` holds methods and ablations by name."""
 
+    download: DownloadConfig
     prepare: PrepareConfig
     evaluate: EvaluateConfig
     inspect: InspectConfig
@@ -33,7 +41,7 @@ class Resolved:
 
     def files(self) -> dict[str, Frozen]:
         """Every part, by the name of the file that `configure` writes."""
-        parts = {"prepare": self.prepare, "evaluate": self.evaluate, "inspect": self.inspect}
+        parts = {name: getattr(self, name) for name in paths.PARTS}
         return parts | self.runs
 
 
@@ -78,6 +86,7 @@ def resolve(params: Params, dataset: str, configs: Configs) -> Resolved:
     """
     runs = {name: _run(params, dataset, name, configs) for name in params.names()}
     return Resolved(
+        download=DownloadConfig(dataset=dataset, release=params.data[dataset].release),
         prepare=_prepare(params, dataset),
         evaluate=_evaluate(params, dataset),
         inspect=_inspect(params, runs),

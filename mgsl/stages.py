@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mgsl import params, paths
-from mgsl.configs import EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
+from mgsl.configs import (
+    DownloadConfig,
+    EvaluateConfig,
+    InspectConfig,
+    PrepareConfig,
+    RunConfig,
+)
 from mgsl.errors import UserError
 from mgsl.files import atomic_path, write_json
 from mgsl.processes import alone
@@ -40,12 +46,17 @@ def configure() -> None:
 
 
 def download(*, dataset: str) -> None:
-    """Bring a dataset's published files together, verified."""
+    """Bring a dataset's published files together, verified; its features stay where they are."""
     from mgsl.data.datasets import find
+    from mgsl.data.feature_files import record
+    from mgsl.data.placing import bring
 
-    published = find(dataset)
-    with alone(paths.raw(dataset)):
-        published.download(paths.raw(dataset))
+    published, raw = find(dataset), paths.raw(dataset)
+    with alone(raw):
+        published.download(raw)
+        if published.archive is not None:
+            config = params.read(DownloadConfig, paths.config(dataset, "download"))
+            record(bring(dataset, published.archive, config.release), raw)
 
 
 def identify(*, dataset: str, anew: bool = False) -> None:

@@ -49,8 +49,9 @@ class Dataset:
 
     `features` says in one phrase what a model sees; `benchmark` names the paper's dataset whose
     printed numbers may stand beside, if any. `features_of` yields the features of each video in
-    the order of the durations given to it. `archive` says which features a person must place, and
-    `width` how many numbers a row of theirs has.
+    the order of the durations given to it. `archive` says which features of other people it needs
+    beside what `download` fetches (`mgsl.data.placing` brings them), and `width` how many numbers a
+    row of theirs has.
     """
 
     title: str
@@ -90,11 +91,6 @@ def find(name: str) -> Dataset:
 
 def _fetch(name: str, raw: Path) -> None:
     sources.fetch(sources.catalogue(name), raw)
-
-
-def _fetch_and_locate(name: str, hint: str, raw: Path) -> None:
-    _fetch(name, raw)
-    feature_files.locate(name, hint)
 
 
 def _copy_embedded(raw: Path) -> None:
@@ -180,7 +176,7 @@ def _from_video(
         features=f"{network}, {width} numbers a clip{' after PCA' * (benchmark == 'activitynet')}",
         simulated=False,
         benchmark=benchmark,
-        download=functools.partial(_fetch_and_locate, name, hint),
+        download=functools.partial(_fetch, name),
         annotations=ANNOTATIONS[benchmark],
         vectors=VECTORS[benchmark],
         features_of=functools.partial(_stored, hint),

@@ -1,7 +1,7 @@
 """Features computed from video by other people, as a person has them: one file, or a folder.
 
-They stand as `<dataset>.hdf5` or as the folder `<dataset>`, where `folder` says. In which of the
-layouts that are met they are stored, `mgsl.data.archives` finds out.
+They stand as `<dataset>.hdf5` or as the folder `<dataset>` where `folder` says, placed by hand or
+fetched (`mgsl.data.placing`). How they are stored, `mgsl.data.archives` finds out.
 """
 
 import json
@@ -52,18 +52,17 @@ def locate(dataset: str, hint: str) -> Path:
         UserError: there are none; the message names the file, its place and the next command, and
             what lies there under another name.
     """
-    places = [folder() / f"{dataset}.hdf5", folder() / f"{dataset}.h5", folder() / dataset]
+    places = places_of(dataset)
     for path in places:
         if path.exists():
             return path
-    others = releases.catalogue().keys() - {dataset} | {"releases"}
     raise UserError(
         "\n".join(
             [
-                f"the features of {dataset} are not at hand, and only a person can fetch them: "
-                f"{hint}.",
-                *near_misses(folder(), places, others),
-                "Place them in one of two ways:",
+                f"the features of {dataset} are not at hand: {hint}.",
+                *misplaced(dataset),
+                f"`download` fetches the release that data.{dataset}.release of params.yaml names. "
+                "Or place your own in one of two ways:",
                 f"  {places[0]}: an HDF5 file with the videos",
                 f"  {places[-1]}/: a folder with a file a video (.npy, .npz, .pt or .h5), nested "
                 "as it may be",
@@ -74,6 +73,12 @@ def locate(dataset: str, hint: str) -> Path:
             ]
         )
     )
+
+
+def misplaced(dataset: str) -> list[str]:
+    """What lies where the features of a dataset are looked for, under other names; a line each."""
+    others = releases.catalogue().keys() - {dataset} | {"releases"}
+    return near_misses(folder(), places_of(dataset), others)
 
 
 def record(path: Path, place: Path, *, anew: bool = False) -> None:
@@ -215,6 +220,11 @@ def read_clips(path: Path, video_dim: int, where: str) -> Float32[np.ndarray, "c
         raise missing(path, "name a file with the clips of one video") from None
     except IsADirectoryError:
         raise UserError(f"{path} is a folder: name a file with the clips of one video") from None
+
+
+def _places(dataset: str) -> list[Path]:
+    """The paths that the features of a dataset may have, the best one first."""
+    return [folder() / f"{dataset}.hdf5", folder() / f"{dataset}.h5", folder() / dataset]
 
 
 def _names(archive: Archive) -> list[str]:

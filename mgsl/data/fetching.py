@@ -37,7 +37,7 @@ def fetch(release: Release, path: Path) -> None:
         if path.is_file():
             if problem := misfit(path, release):
                 raise UserError(
-                    f"{path} is not {release.file} as published: it {problem}. "
+                    f"{path} is not {release.name} as published: it {problem}. "
                     f"Delete it, or replace it by the original: {release.page}"
                 )
             return
@@ -49,11 +49,10 @@ def fetch(release: Release, path: Path) -> None:
         try:
             _join(release, part, journal, total)
         except _NowhereError as error:
-            kept = f"\nWhat came ({size_of(part):,} bytes) is kept, to go on with." * bool(
-                size_of(part)
-            )
+            came = size_of(part)
+            kept = f"What came ({came:,} bytes) is kept, to go on with.\n" if came else ""
             raise UserError(
-                f"{release.file} could not be fetched:\n{error}{kept}\n{by_hand(release, path)}"
+                f"{release.name} could not be fetched:\n{error}\n{kept}{by_hand(release, path)}"
             ) from None
         finish(part, path)
         journal.unlink(missing_ok=True)
@@ -61,15 +60,20 @@ def fetch(release: Release, path: Path) -> None:
 
 def by_hand(release: Release, path: Path) -> str:
     """What a person does where no address answers: page, file, size, digest, place, next step."""
-    facts = [f"{release.size:,} bytes" if release.size else "", _digest_in_words(release)]
-    facts += [f"about {release.about / 1e9:.1f} GB" if release.about else ""]
-    known = ", ".join(filter(None, facts)) or "neither its size nor a digest is published"
-    parts = f" ({len(release.parts)} parts, joined in order)" if release.parts else ""
+    if release.size:
+        size = f"{release.size:,} bytes"
+    else:
+        size = f"about {release.about / 1e9:.1f} GB" if release.about else "size not published"
+    if release.sha256 or release.md5:
+        digest = f"SHA-256 {release.sha256}" if release.sha256 else f"MD5 {release.md5}"
+    else:
+        digest = "no digest published"
+    parts = f", {len(release.parts)} parts to be joined in order" if release.parts else ""
     return (
-        f"A person can fetch {release.file}{parts}: {known}\n"
+        f"A person can fetch {release.name} ({size}, {digest}{parts})\n"
         f"  from {release.page}\n"
         f"  terms: {release.terms}\n"
-        f"  place it as {path}, then run the same command again"
+        f"  and place it as {path}; then run the same command again"
     )
 
 
@@ -99,8 +103,8 @@ def _join(release: Release, part: Path, journal: Path, total: int | None) -> Non
     ends = _read_ends(journal, part, len(release.pieces))
     for number, piece in enumerate(release.pieces[len(ends) :], start=len(ends) + 1):
         begin = ends[-1] if ends else 0
-        title = f"{release.file}, part {number} of {len(release.pieces)}" if release.parts else ""
-        _fetch_piece(piece, part, begin, title or release.file, total)
+        title = f"{release.name}, part {number} of {len(release.pieces)}" if release.parts else ""
+        _fetch_piece(piece, part, begin, title or release.name, total)
         ends.append(size_of(part))
         if release.parts:
             write_json(journal, ends)
@@ -112,7 +116,7 @@ def _join(release: Release, part: Path, journal: Path, total: int | None) -> Non
 
 def _read_ends(journal: Path, part: Path, num_pieces: int) -> list[int]:
     """Where whole pieces end; none where the journal is missing or of another file."""
-    with suppress(OSError, ValueError, TypeError):
+    with suppress(OSError, ValueError, TypeError, IndexError):
         ends = [int(end) for end in json.loads(journal.read_bytes())]
         if ends == sorted(set(ends)) and len(ends) <= num_pieces and ends[-1] <= size_of(part):
             return ends
@@ -160,7 +164,7 @@ def _announce(release: Release, path: Path, total: int | None, held_already: int
     exactly = f"{release.size:,} bytes" if release.size else ""
     about = f"about {total / 1e9:.2f} GB" if total else "size not published"
     free = shutil.disk_usage(path.parent).free
-    print(f"{release.file}: {release.title}")
+    print(f"{release.name}: {release.title}")
     print(f"  {exactly or about} from {', then '.join(release.hosts)}")
     if held_already:
         print(f"  {held_already:,} bytes of it came before: going on from there")
@@ -168,7 +172,7 @@ def _announce(release: Release, path: Path, total: int | None, held_already: int
     print(f"  terms: {release.terms}", flush=True)
     if total and total - held_already > free:
         raise UserError(
-            f"{release.file} needs {(total - held_already) / 1e9:.2f} GB more, and the disk of "
+            f"{release.name} needs {(total - held_already) / 1e9:.2f} GB more, and the disk of "
             f"{path.parent} has {free / 1e9:.2f} GB free: free some, or move the folder to a "
             "larger disk (MGSL_FEATURES for features, MGSL_CACHE for all that is fetched)"
         )
@@ -185,12 +189,6 @@ def _total(release: Release) -> int | None:
             return None
         total += length
     return total
-
-
-def _digest_in_words(published: Part | Release) -> str:
-    if published.sha256:
-        return f"SHA-256 {published.sha256}"
-    return f"MD5 {published.md5}" if published.md5 else "no digest is published"
 
 
 def _reason(error: requests.RequestException) -> str:

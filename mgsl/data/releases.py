@@ -34,19 +34,20 @@ class Part(Frozen):
 
 
 class Release(Frozen):
-    """One file that somebody published; where a value is none, it is not known.
+    """What somebody published; where a value is none, it is not known.
 
     It has `addresses` in the order in which they are tried, or `parts` to be joined in order, or
-    neither: then only a person can fetch it, from `page`. `size`, `sha256` and `md5` are of the
-    whole `file`, before it is unpacked; `about` is its size in bytes where only that is known.
+    neither: then only a person can fetch it, from `page`. `file` is the name of the one file, none
+    if it is a folder; `size`, `sha256` and `md5` are of it before it is unpacked; `about` is its
+    size in bytes where only that is known. `layout` says how videos are stored and called, and
     `seconds_per_row` is the time from one row of features to the next.
     """
 
     title: str
     page: Address
-    file: str
     terms: str
     layout: str
+    file: str | None = None
     addresses: tuple[Address, ...] = ()
     parts: tuple[Part, ...] = ()
     unpack: Literal["zip", "tar"] | None = None
@@ -61,6 +62,8 @@ class Release(Frozen):
     def _is_consistent(self) -> "Release":
         if self.addresses and self.parts:
             raise ValueError("has addresses and parts: it is one file, or parts to be joined")
+        if self.pieces and self.file is None:
+            raise ValueError("has an address and no file: name the file that is there")
         if self.size and self.about:
             raise ValueError("has size and about: one of the two is enough")
         return self
@@ -69,6 +72,11 @@ class Release(Frozen):
     def pieces(self) -> tuple["Part | Release", ...]:
         """What is fetched, in order: its parts, or itself; nothing if only a person can."""
         return self.parts or ((self,) if self.addresses else ())
+
+    @property
+    def name(self) -> str:
+        """Its file, or what it is, for a message."""
+        return self.file or self.layout
 
     @property
     def hosts(self) -> list[str]:

@@ -144,9 +144,8 @@ def _fill(
             for content in response.iter_content(PIECE):
                 if left.is_set():
                     return
-                if at == 0 and (
-                    _is_page(response) or content.lstrip(_BLANK).lower().startswith(_PAGE)
-                ):
+                begins_as_page = content.lstrip(_BLANK).lower().startswith(_PAGE)
+                if at == 0 and (begins_as_page or _is_page(response)):
                     raise NotTheFileError(
                         f"{url} answers with a web page, as a network does that wants a login"
                     )

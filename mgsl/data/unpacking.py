@@ -1,16 +1,30 @@
 """Archives that other people packed: unpacked with nothing outside of a folder, no link, whole."""
 
+import gzip
+import lzma
 import shutil
 import tarfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import IO, Literal
 
 from mgsl.errors import UserError
 from mgsl.files import atomic_folder
 
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, ValueError)
+_DAMAGED = (  # or encrypted, or packed in a way that is not known, or one name for two things
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    gzip.BadGzipFile,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+)
 
 
 def unpack(archive: Path, kind: Literal["zip", "tar"], folder: Path) -> None:
@@ -29,9 +43,7 @@ def unpack(archive: Path, kind: Literal["zip", "tar"], folder: Path) -> None:
     with atomic_folder(folder) as workplace:
         try:
             unpack_members(archive, workplace)
-        except (*_DAMAGED, NotImplementedError, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise  # of the disk, not of the archive
+        except _DAMAGED as error:
             raise UserError(
                 f"{archive} is no whole {kind} archive ({error}): delete it and fetch it again"
             ) from None
@@ -41,11 +53,12 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive) as packed:
         members = [member for member in packed.infolist() if not member.is_dir()]
         for member in members:
-            kind = (member.external_attr >> 16) & 0o170000  # what Unix packs there; else 0
+            kind = (member.external_attr >> 16) & 0o170000  # as Unix writes it; else 0
             _check(archive, member.filename, is_file=kind in (0, 0o100000))
         _check_room(archive, sum(member.file_size for member in members), folder)
         for member in members:
-            packed.extract(member, folder)
+            with packed.open(member) as content:
+                _write(content, folder / member.filename)
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
@@ -55,14 +68,23 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
             _check(archive, member.name, is_file=member.isreg())
         _check_room(archive, sum(member.size for member in members), folder)
         for member in members:
-            packed.extract(member, folder, set_attrs=False, filter="data")
+            content = packed.extractfile(member)
+            assert content is not None  # of a regular file it never is
+            with content:
+                _write(content, folder / member.name)
+
+
+def _write(content: IO[bytes], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        shutil.copyfileobj(content, file, 1 << 20)
 
 
 def _check(archive: Path, name: str, *, is_file: bool) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     if not is_file:
         raise UserError(f"{archive}: {name!r} is a link or a device: not unpacked")
-    if path.is_absolute() or ".." in path.parts or path.parts[0].endswith(":"):
+    if path.is_absolute() or ".." in path.parts or ":" in name or not path.parts:
         raise UserError(f"{archive}: {name!r} would be outside of the folder: not unpacked")
 
 
