@@ -88,6 +88,17 @@ def download(dataset: DatasetOption) -> None:
 
 
 @app.command(rich_help_panel=STAGES)
+def identify(
+    dataset: DatasetOption,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Digest all of them, also if nothing seems changed.")
+    ] = False,
+) -> None:
+    """Record which features stand where they are looked for (MGSL_FEATURES), by their content."""
+    stages.identify(dataset=dataset, anew=anew)
+
+
+@app.command(rich_help_panel=STAGES)
 def prepare(dataset: DatasetOption) -> None:
     """Turn published files into queries, words, vectors and features."""
     stages.prepare(dataset=dataset)

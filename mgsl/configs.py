@@ -3,7 +3,7 @@
 A stage reads its part back by `params.read`.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -11,9 +11,11 @@ from mgsl.fields import Frozen, Positive
 from mgsl.params import (
     EvaluationParams,
     Glove,
+    Missing,
     Name,
     Names,
     NmsParams,
+    Part,
     PlantedParams,
     PreparationParams,
     RareParams,
@@ -40,6 +42,9 @@ class PrepareConfig(Frozen):
     max_words: Positive
     video_dim: Positive
     planted: PlantedParams | None
+    # What the features of a person's own have; others leave it out.
+    missing: Annotated[Missing | None, Field(exclude_if=lambda one: one is None)] = None
+    parts: Annotated[tuple[Part, ...], Field(exclude_if=lambda one: not one)] = ()
     preparation: PreparationParams
 
 

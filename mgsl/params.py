@@ -26,6 +26,8 @@ Glove = Annotated[str, Field(pattern=r"^(6B|42B|840B)$|.\.(txt|txt\.gz|zip)$")]
 Scale = Literal["embedded", "paper"]
 NmsRule = Literal["per_metric", "fixed", "none"]
 Form = Literal["surface", "lemma", "stem"]
+Missing = Literal["refuse", "drop"]
+Part = Annotated[str, Field(pattern=r"^[^/.][^/]*(/[^/.][^/]*)*$")]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -97,6 +99,8 @@ class DataParams(Frozen):
     vocabulary: Positive  # its words and the padding
     planted: PlantedParams | None = None
     release: str | None = None  # of features that other people publish; null: nothing is fetched
+    missing: Missing | None = None  # of videos that it does not have
+    parts: Annotated[tuple[Part, ...], EachOnce] = ()
 
 
 class PreparationParams(Frozen):

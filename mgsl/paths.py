@@ -58,6 +58,11 @@ def raw(dataset: str) -> Path:
     return _artifacts(dataset) / "raw"
 
 
+def placed(dataset: str) -> Path:
+    """The record of the features that a person placed, which stay where they are."""
+    return _artifacts(dataset) / "placed"
+
+
 def prepared(dataset: str) -> Path:
     """What training and evaluation read: queries, vocabulary, vectors, features."""
     return _artifacts(dataset) / "prepared"

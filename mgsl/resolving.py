@@ -127,6 +127,8 @@ def _prepare(params: Params, dataset: str) -> PrepareConfig:
         max_words=setting.max_words,
         video_dim=data.video_dim,
         planted=data.planted,
+        missing=data.missing,
+        parts=data.parts,
         preparation=params.preparation,
     )
 

@@ -51,9 +51,35 @@ def download(*, dataset: str) -> None:
     with alone(raw):
         published.download(raw)
         if config.glove is not None:
-            glove.record(config.glove, raw)
+            glove.bring(config.glove)
         if published.archive is not None:
             record(bring(dataset, published.archive, config.release), raw)
+
+
+def identify(*, dataset: str, anew: bool = False) -> None:
+    """Write which features and word vectors stand where they are looked for, by their content.
+
+    Where none are needed, nothing is recorded. Where they are gone, what was recorded stays: all
+    that was made of them still holds.
+    """
+    from mgsl.data import feature_files, glove
+    from mgsl.data.datasets import find
+
+    place, archive = paths.placed(dataset), find(dataset).archive
+    config = params.read(DownloadConfig, paths.config(dataset, "download"))
+    with alone(place):
+        glove.record(config.glove, place, anew=anew)
+        if archive is None:
+            write_json(place / feature_files.RECORD, {})
+            return
+        try:
+            path = feature_files.locate(dataset, archive)
+        except UserError:
+            if not (place / feature_files.RECORD).exists():
+                raise
+            print(f"the features of {dataset} are gone; those recorded before count", flush=True)
+        else:
+            feature_files.record(path, place, anew=anew)
 
 
 def prepare(*, dataset: str) -> None:
@@ -62,7 +88,9 @@ def prepare(*, dataset: str) -> None:
 
     config = params.read(PrepareConfig, paths.config(dataset, "prepare"))
     with alone(paths.prepared(dataset)):
-        prepare_dataset(config, paths.raw(dataset), paths.prepared(dataset))
+        prepare_dataset(
+            config, paths.raw(dataset), paths.prepared(dataset), placed=paths.placed(dataset)
+        )
 
 
 def train(

@@ -1,17 +1,20 @@
 """Where the word vectors of `preparation.glove` stand: a release by its name, or a file of yours.
 
-The stage `download` fetches a release and records the file's digest; `prepare` reads vectors from
-no other file than the one recorded. The file stays where it is, packed as it came.
+The stage `download` fetches a release, `identify` records the file by its content, and `prepare`
+reads vectors from no other file. It stays where it is, packed as it came.
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from mgsl.data import fetching, releases, sources
+from mgsl.data.archives import identity
 from mgsl.errors import UserError, missing
-from mgsl.files import sha256, write_json
+from mgsl.files import write_json
 
 RECORD = Path("glove.json")
+AGAIN = "place the file there, or correct preparation.glove in params.yaml"
 
 
 def place(glove: str) -> Path:
@@ -30,8 +33,8 @@ def is_awaited(glove: str) -> bool:
     return glove in releases.catalogue()["glove"] and not place(glove).is_file()
 
 
-def bring(glove: str) -> Path:
-    """The file, fetched and verified if it is a release.
+def bring(glove: str) -> None:
+    """Fetch and verify a release; of one's own file, see that it is there.
 
     Raises:
         UserError: it is nowhere to be had, or not what was published.
@@ -40,42 +43,51 @@ def bring(glove: str) -> Path:
     if glove in releases.catalogue()["glove"]:
         fetching.fetch(releases.find("glove", glove), path)
     elif not path.is_file():
-        raise missing(path, "correct preparation.glove in params.yaml, or place the file there")
-    return path
+        raise missing(path, AGAIN)
 
 
-def record(glove: str, raw: Path) -> None:
-    """Write which file stands there, so that another one in its place is noticed.
+def record(glove: str | None, folder: Path, *, anew: bool = False) -> None:
+    """Write which file stands there, by its content, so that another one in its place is noticed.
+
+    Args:
+        glove: as params.yaml has it; None: no file is read, and none recorded.
+        folder: where `glove.json` is written. Where the file is gone, what stands there stays.
+        anew: digest all of it, whatever the cache remembers.
+
+    Raises:
+        UserError: the file is not there, and was not before.
+    """
+    if glove is None:
+        (folder / RECORD).unlink(missing_ok=True)
+        return
+    path = place(glove)
+    if path.is_file():
+        write_json(folder / RECORD, asdict(identity.identify(path, anew=anew)))
+    elif not (folder / RECORD).exists():
+        raise missing(path, AGAIN)
+
+
+def check_recorded(glove: str, folder: Path, dataset: str) -> identity.Identity:
+    """See that the file is the one that `record` met, by its content; what it is.
 
     Args:
         glove: as params.yaml has it.
-        raw: the folder of the published files; `glove.json` is written there.
-
-    Raises:
-        UserError: as `bring`.
-    """
-    path = bring(glove)
-    about = {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
-    write_json(raw / RECORD, about)
-
-
-def check_recorded(glove: str, raw: Path, dataset: str) -> str:
-    """See that the file is the one that `record` told of, to the byte; its SHA-256.
+        folder: of the record.
+        dataset: its name, for the message.
 
     Raises:
         UserError: it is another one, or none is recorded, or it is gone.
     """
-    path = place(glove)
-    again = f"run `python -m mgsl download --dataset {dataset}`, then prepare it again"
+    path, again = place(glove), f"run `dvc repro` or `python -m mgsl identify --dataset {dataset}`"
     try:
-        recorded = json.loads((raw / RECORD).read_text(encoding="utf-8"))
-        size = path.stat().st_size
+        before = identity.Identity(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
+        now = identity.identify(path)
     except FileNotFoundError as error:
         raise missing(Path(error.filename), again) from None
-    if size != recorded["bytes"] or (digest := sha256(path)) != recorded["sha256"]:
-        met = f"{size:,} bytes" if size != recorded["bytes"] else f"SHA-256 {digest}"
+    if before.sha256 != now.sha256:
+        facts = [f"{one.bytes:,} bytes, SHA-256 {one.sha256}" for one in (before, now)]
         raise UserError(
-            f"{path} is not the file of word vectors that the stage `download` recorded "
-            f"({recorded['bytes']:,} bytes, SHA-256 {recorded['sha256']}): it has {met}; {again}"
+            f"{path} is not what the stage `identify` recorded ({facts[0]}), it has {facts[1]}: "
+            f"{again}"
         )
-    return digest
+    return now

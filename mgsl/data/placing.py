@@ -6,6 +6,7 @@ releases/tacos_c3d/nlvl_v0/tacos_c3d_v0.hdf5         as published
 releases/charades_i3d/lgi/unpacked/                  what was in its archive
 """
 
+import os
 from pathlib import Path
 
 from mgsl.data import feature_files
@@ -42,6 +43,9 @@ def bring(dataset: str, hint: str, name: str | None) -> Path:
     if name is None:
         return feature_files.locate(dataset, hint)  # says what to place
     release = find(dataset, name)
+    for path in _places(dataset):
+        if path.is_symlink() and not path.exists() and release_of(dataset, path) is None:
+            raise UserError(f"{path} is a link to {path.readlink()}, which is not there: remove it")
     folder = feature_files.folder()
     home = folder / RELEASES / dataset / name
     try:
@@ -101,12 +105,20 @@ def _inside(folder: Path) -> Path:
 
 
 def _link(dataset: str, place: Path, features: Path) -> None:
-    """Let a place lead to what was fetched; an earlier link of this dataset goes."""
+    """Let a place lead to what was fetched, at once; the other place of an earlier link is freed."""
     folder = place.parent
-    for earlier in (folder / dataset, folder / f"{dataset}.hdf5"):
-        if release_of(dataset, earlier):
-            earlier.unlink()
-    place.symlink_to(features.relative_to(folder))
+    temporary = folder / f".{place.name}.{os.getpid()}"
+    temporary.symlink_to(features.relative_to(folder))
+    temporary.replace(place)
+    for other in _places(dataset):
+        if other != place and release_of(dataset, other):
+            other.unlink(missing_ok=True)
+
+
+def _places(dataset: str) -> list[Path]:
+    """Where features may stand, as `feature_files.locate` looks for them."""
+    folder = feature_files.folder()
+    return [folder / f"{dataset}.hdf5", folder / dataset]
 
 
 def _ways_out(dataset: str, name: str) -> str:

@@ -25,17 +25,16 @@ from mgsl.queries import SPLITS
 
 @dataclass(frozen=True)
 class Stored:
-    """How published features lie in their file: numbers and bytes a row, and rows a second."""
+    """How published features lie in their file: rows a second, and of which type."""
 
-    width: int
     rows_per_s: float
     dtype: str
 
 
 STORED = {  # by dataset, as the releases that mgsl/data/releases.yaml lists first
-    "charades_i3d": Stored(1024, 1 / 0.49, "float32"),
-    "tacos_c3d": Stored(4096, 1 / 0.41, "float32"),
-    "activitynet_c3d": Stored(500, 3.5, "float64"),
+    "charades_i3d": Stored(1 / 0.49, "float32"),
+    "tacos_c3d": Stored(1 / 0.41, "float32"),
+    "activitynet_c3d": Stored(3.5, "float64"),
 }
 
 
@@ -96,11 +95,14 @@ def prepare_sample(config: PrepareConfig, folder: Path, *, least: Mapping[str, i
         dataset,
         annotations=lambda raw: sample,
         vectors=lambda raw: vectors,
-        features_of=made_up_features(stored, folder) if stored else dataset.features_of,
+        features_of=made_up_features(stored, dataset.width, folder)
+        if stored
+        else dataset.features_of,
+        archive=None,  # what a person placed is not read, nor looked for
     )
     read = config.model_copy(update={"preparation": preparation.model_copy(update={"glove": None})})
     started = time.monotonic()
-    preparing.prepare(read, raw, folder / "prepared", small)
+    preparing.prepare(read, raw, folder / "prepared", dataset=small)
     return Sample(
         pairs=Counter(a.split for a in kept),
         videos=len({a.video for a in kept}),
@@ -108,7 +110,7 @@ def prepare_sample(config: PrepareConfig, folder: Path, *, least: Mapping[str, i
         sampled=len({a.video for a in sample}),
         seconds=time.monotonic() - started,
         missing=missing,
-        features=f"made up: {stored.width} numbers a row, {stored.rows_per_s:.2g} rows a second"
+        features=f"made up: {dataset.width} numbers a row, {stored.rows_per_s:.2g} rows a second"
         if stored
         else dataset.features,
     )
@@ -138,7 +140,7 @@ def choose(annotations: Sequence[Annotation], least: Mapping[str, int]) -> list[
 
 
 def made_up_features(
-    stored: Stored, folder: Path
+    stored: Stored, width: int, folder: Path
 ) -> Callable[[FeatureRequest], Iterator[np.ndarray]]:
     """What reads features from a file of random numbers that it writes first."""
 
@@ -148,7 +150,7 @@ def made_up_features(
         with h5py.File(path, "w") as file:
             for video, duration_s in request.durations_s.items():
                 rows = math.ceil(duration_s * stored.rows_per_s)
-                array = generator.standard_normal((rows, stored.width), dtype=np.float32)
+                array = generator.standard_normal((rows, width), dtype=np.float32)
                 file[video] = array.astype(stored.dtype)
         return feature_files.read_stretched(
             path,

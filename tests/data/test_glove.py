@@ -46,17 +46,17 @@ def test_a_release_is_fetched_recorded_and_read_from_its_zip(
 
     monkeypatch.setattr(fetching, "fetch", fetch)
     raw, path = write_charades(tmp_path / "raw"), cache / "glove/glove.6B.zip"
-    glove.record("6B", raw)
+    assert glove.is_awaited("6B")
+    glove.bring("6B")
+    assert not glove.is_awaited("6B")
     assert fetched == [("glove.6B.zip", path)]
-    recorded = json.loads((raw / glove.RECORD).read_text())
-    assert recorded == {
-        "file": "glove.6B.zip",
-        "bytes": path.stat().st_size,
-        "sha256": sha256(path),
-    }
     base = prepare_config()
     preparation = base.preparation.model_copy(update={"glove": "6B"})
-    prepare(base.model_copy(update={"preparation": preparation}), raw, tmp_path / "prepared")
+    config = base.model_copy(update={"preparation": preparation})
+    with pytest.raises(UserError, match=r"glove\.json is missing: run .*identify"):
+        prepare(config, raw, tmp_path / "prepared")
+    glove.record("6B", tmp_path / "placed")
+    prepare(config, raw, tmp_path / "prepared", placed=tmp_path / "placed")
     summary = json.loads((tmp_path / "prepared/summary.json").read_text())
     assert {"file": "glove.6B.zip", "sha256": sha256(path)} in summary["sources"]
     assert 0 < summary["vector_coverage"]["words"] < 1
@@ -66,20 +66,25 @@ def test_another_file_of_the_same_size_at_the_same_place_is_refused(tmp_path: Pa
     own = tmp_path / "own.txt"
     own.write_text("person 1 2 3 4\n")
     glove.record(str(own), tmp_path)
-    assert glove.check_recorded(str(own), tmp_path, "tacos_c3d") == sha256(own)
+    assert glove.check_recorded(str(own), tmp_path, "tacos_c3d").sha256 == sha256(own)
     own.write_text("person 1 2 3 5\n")
-    with pytest.raises(UserError, match=r"own\.txt is not the file .*has SHA-256 .*download"):
+    with pytest.raises(UserError, match=r"own\.txt is not what the stage `identify` recorded"):
         glove.check_recorded(str(own), tmp_path, "tacos_c3d")
-    own.write_text("person 1 2 3\n")
-    with pytest.raises(UserError, match=r"15 bytes, .*it has 13 bytes"):
-        glove.check_recorded(str(own), tmp_path, "tacos_c3d")
+    glove.record(str(own), tmp_path)
+    glove.check_recorded(str(own), tmp_path, "tacos_c3d")
 
 
-def test_what_is_not_recorded_or_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"glove\.json is missing: run `python -m mgsl download"):
-        glove.check_recorded("own.txt", tmp_path, "tacos_c3d")
-    with pytest.raises(UserError, match=r"own\.txt is missing: correct preparation\.glove"):
-        glove.record("own.txt", tmp_path)
-    (tmp_path / glove.RECORD).write_text('{"bytes": 3, "sha256": "0"}')
-    with pytest.raises(UserError, match=r"own\.txt is missing: run `python -m mgsl download"):
-        glove.check_recorded("own.txt", tmp_path, "tacos_c3d")
+def test_where_the_file_is_gone_what_was_recorded_stays(tmp_path: Path) -> None:
+    own = tmp_path / "own.txt"
+    with pytest.raises(UserError, match=r"own\.txt is missing: place the file there"):
+        glove.record(str(own), tmp_path)
+    with pytest.raises(UserError, match=r"own\.txt is missing: place the file there"):
+        glove.bring(str(own))
+    own.write_text("person 1 2 3 4\n")
+    glove.record(str(own), tmp_path)
+    own.unlink()
+    glove.record(str(own), tmp_path)
+    with pytest.raises(UserError, match=r"own\.txt is missing: run .*identify"):
+        glove.check_recorded(str(own), tmp_path, "tacos_c3d")
+    glove.record(None, tmp_path)
+    assert not (tmp_path / glove.RECORD).exists()
