@@ -24,7 +24,7 @@ from mgsl.queries import SPLITS
 
 
 @dataclass(frozen=True)
-class Stored:
+class Layout:
     """How published features lie in their file: rows a second, and of which type."""
 
     rows_per_s: float
@@ -32,9 +32,9 @@ class Stored:
 
 
 STORED = {  # by dataset, as the releases that mgsl/data/releases.yaml lists first
-    "charades_i3d": Stored(1 / 0.49, "float32"),
-    "tacos_c3d": Stored(1 / 0.41, "float32"),
-    "activitynet_c3d": Stored(3.5, "float64"),
+    "charades_i3d": Layout(1 / 0.49, "float32"),
+    "tacos_c3d": Layout(1 / 0.41, "float32"),
+    "activitynet_c3d": Layout(3.5, "float64"),
 }
 
 
@@ -76,10 +76,9 @@ def prepare_sample(config: PrepareConfig, folder: Path, *, least: Mapping[str, i
         if not missing:
             raise
         raise UserError(
-            f"not all of {config.dataset}'s annotations are at hand ({', '.join(missing)}): run "
-            f"`python -m mgsl download --dataset {config.dataset}`, which fetches them before it "
-            "asks for features, or set MGSL_MIRROR"
-        ) from error
+            f"{error}\nnot at hand: {', '.join(missing)}. `python -m mgsl download --dataset "
+            f"{config.dataset}` fetches them before features; or set MGSL_MIRROR"
+        ) from None
     preparation = config.preparation
     held_out = hold_out(
         published, share=preparation.validation_share, seed=preparation.validation_seed
@@ -87,7 +86,8 @@ def prepare_sample(config: PrepareConfig, folder: Path, *, least: Mapping[str, i
     kept, _ = preparing.clamp(held_out)
     words = {token for a in kept for token, _ in a.tagged or () if is_word(token)}
     vectors, missing = _vectors(dataset, raw, config, words, missing)
-    if preparation.unknown_words == "dropped":
+    unknown = preparation.unknown_words if vectors else "spelled"  # or no word would be left
+    if unknown == "dropped":
         words &= vectors.keys()
     sample = choose(kept, least)
     stored = STORED.get(config.dataset) if dataset.archive else None
@@ -100,7 +100,8 @@ def prepare_sample(config: PrepareConfig, folder: Path, *, least: Mapping[str, i
         else dataset.features_of,
         archive=None,  # what a person placed is not read, nor looked for
     )
-    read = config.model_copy(update={"preparation": preparation.model_copy(update={"glove": None})})
+    changes = {"glove": None, "unknown_words": unknown}  # `small` has the vectors
+    read = config.model_copy(update={"preparation": preparation.model_copy(update=changes)})
     started = time.monotonic()
     preparing.prepare(read, raw, folder / "prepared", dataset=small)
     return Sample(
@@ -140,7 +141,7 @@ def choose(annotations: Sequence[Annotation], least: Mapping[str, int]) -> list[
 
 
 def made_up_features(
-    stored: Stored, width: int, folder: Path
+    stored: Layout, width: int, folder: Path
 ) -> Callable[[FeatureRequest], Iterator[np.ndarray]]:
     """What reads features from a file of random numbers that it writes first."""
 

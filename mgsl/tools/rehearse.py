@@ -160,8 +160,8 @@ def row(config: RunConfig, notes: Mapping[str, Any], limit_s: float) -> str:
     ]
     if notes.get("over"):
         keys = [key for _, key, _ in COLUMNS.values()]
-        first = next(key for key in ("step_s", "evaluation_s") if key not in notes)
-        cells[keys.index(first)] = f"over {limit_s:,.0f}"
+        unknown = "evaluation_s" if "step_s" in notes else "step_s"
+        cells[keys.index(unknown)] = f"over {limit_s:,.0f}"
         cells[keys.index("hours")] = f"over {notes.get('hours', 0.0):,.1f}"
     widths = [width for width, *_ in COLUMNS.values()]
     line = [f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)]

@@ -70,7 +70,7 @@ def test_annotations_that_are_not_at_hand_are_named(
     tmp_path: Path, listing: Callable[..., None]
 ) -> None:
     listing("raw_data/train.json")
-    with pytest.raises(UserError, match=r"at hand \(owner/name/raw_data/train\.json\): run"):
+    with pytest.raises(UserError, match=r"not at hand: owner/name/raw_data/train\.json\. `python"):
         made_up.prepare_sample(prepare_config("activitynet_c3d"), tmp_path, least=ALL)
 
 
