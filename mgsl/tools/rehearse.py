@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mgsl import paths
 from mgsl.configs import PrepareConfig, RunConfig
 from mgsl.data.datasets import find
@@ -129,8 +131,6 @@ def resolve_each(
 
 def find_place(device: str, *, trainings: int) -> Place:
     """Where trainings would run, as the stage `train` shares out a machine."""
-    import torch
-
     if device != "cpu" and torch.cuda.is_available():
         return Place(device, 1, None)
     at_once = num_workers(trainings)
