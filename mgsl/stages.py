@@ -48,7 +48,6 @@ def configure() -> None:
 def download(*, dataset: str) -> None:
     """Bring a dataset's published files together, verified; its features stay where they are."""
     from mgsl.data.datasets import find
-    from mgsl.data.feature_files import record
     from mgsl.data.placing import bring
 
     published, raw = find(dataset), paths.raw(dataset)
@@ -56,7 +55,7 @@ def download(*, dataset: str) -> None:
         published.download(raw)
         if published.archive is not None:
             config = params.read(DownloadConfig, paths.config(dataset, "download"))
-            record(bring(dataset, published.archive, config.release), raw)
+            bring(dataset, published.archive, config.release)
 
 
 def identify(*, dataset: str, anew: bool = False) -> None:

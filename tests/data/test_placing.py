@@ -207,7 +207,7 @@ def test_an_unknown_release_is_named(host: Host) -> None:
         bring(DATASET, "hint", "on")
 
 
-def test_the_stage_fetches_and_records_what_the_configuration_names(
+def test_the_stages_fetch_and_record_what_the_configuration_names(
     host: Host, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -218,7 +218,8 @@ def test_the_stage_fetches_and_records_what_the_configuration_names(
     for name, content in {"one": hdf5(1), "two": hdf5(2)}.items():
         write_json(paths.config(DATASET, "download"), {"dataset": DATASET, "release": name})
         stages.download(dataset=DATASET)
-        record = json.loads((paths.raw(DATASET) / "features.json").read_text())
+        stages.identify(dataset=DATASET)
+        record = json.loads((paths.placed(DATASET) / "features.json").read_text())
         assert record["sha256"] == hashlib.sha256(content).hexdigest()
 
 
