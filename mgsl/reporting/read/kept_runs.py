@@ -99,8 +99,8 @@ class RunStudy:
         mean = f"mean over {number} trainings" + f", {QUERIES_ALONE}" * alone
         queries = int(rows.loc[rows["group"] == "all", "queries"].max())
         return (
-            f"{about.title} ({dataset}): {kind}; features: {self.features(dataset)}; {queries:,} test "
-            f"queries; {f'one training, {QUERIES_ALONE}' if most == 1 else mean}."
+            f"{about.title} ({dataset}): {kind}; features: {self.features(dataset)}; "
+            f"{queries:,} test queries; {f'one training, {QUERIES_ALONE}' if most == 1 else mean}."
             f"{self._since(dataset)}"
         )
 
