@@ -105,7 +105,7 @@ def _inside(folder: Path) -> Path:
 
 
 def _link(dataset: str, place: Path, features: Path) -> None:
-    """Let a place lead to what was fetched, at once; the other place of an earlier link is freed."""
+    """Let a place lead to what was fetched; an earlier link at the other place goes."""
     folder = place.parent
     temporary = folder / f".{place.name}.{os.getpid()}"
     temporary.symlink_to(features.relative_to(folder))
