@@ -1,9 +1,8 @@
 """Features come to their place: by hand, or fetched as the release that params.yaml names.
 
-features/                    `feature_files.folder`
-tacos_c3d.hdf5             placed by hand; or a link to what was fetched, which names the release
-releases/tacos_c3d/nlvl_v0/tacos_c3d_v0.hdf5         as published
-releases/charades_i3d/lgi/unpacked/                  what was in its archive
+In `feature_files.folder`, releases stand as published, in `releases/DATASET/RELEASE/FILE`, or
+unpacked beside. The place `DATASET.hdf5` or `DATASET` is then a link into it, which so names the
+release; what else stands there was placed by hand and is left alone.
 """
 
 import os
@@ -108,7 +107,7 @@ def _inside(folder: Path) -> Path:
 
 
 def _link(dataset: str, place: Path, features: Path) -> None:
-    """Let a place lead to what was fetched, at once; the place of an earlier link is freed."""
+    """Let a place lead to what was fetched; an earlier link at the other place goes."""
     folder = place.parent
     temporary = folder / f".{place.name}.{os.getpid()}"
     temporary.symlink_to(features.relative_to(folder))
