@@ -43,7 +43,6 @@ def download(*, dataset: str) -> None:
     """Bring a dataset's published files together, verified; what is large stays where it is."""
     from mgsl.data import glove
     from mgsl.data.datasets import find
-    from mgsl.data.feature_files import record
     from mgsl.data.placing import bring
 
     published, raw = find(dataset), paths.raw(dataset)
@@ -53,7 +52,7 @@ def download(*, dataset: str) -> None:
         if config.glove is not None:
             glove.bring(config.glove)
         if published.archive is not None:
-            record(bring(dataset, published.archive, config.release), raw)
+            bring(dataset, published.archive, config.release)
 
 
 def identify(*, dataset: str, anew: bool = False) -> None:

@@ -41,6 +41,11 @@ def folder() -> Path:
     return Path(os.environ.get("MGSL_FEATURES") or sources.cache_folder() / "features")
 
 
+def places_of(dataset: str) -> list[Path]:
+    """The paths that the features of a dataset may have, the best one first."""
+    return [folder() / f"{dataset}.hdf5", folder() / f"{dataset}.h5", folder() / dataset]
+
+
 def locate(dataset: str, hint: str) -> Path:
     """Where the features of a dataset stand.
 
@@ -220,11 +225,6 @@ def read_clips(path: Path, video_dim: int, where: str) -> Float32[np.ndarray, "c
         raise missing(path, "name a file with the clips of one video") from None
     except IsADirectoryError:
         raise UserError(f"{path} is a folder: name a file with the clips of one video") from None
-
-
-def _places(dataset: str) -> list[Path]:
-    """The paths that the features of a dataset may have, the best one first."""
-    return [folder() / f"{dataset}.hdf5", folder() / f"{dataset}.h5", folder() / dataset]
 
 
 def _names(archive: Archive) -> list[str]:

@@ -1,9 +1,8 @@
 """Features come to their place: by hand, or fetched as the release that params.yaml names.
 
-features/                    `feature_files.folder`
-tacos_c3d.hdf5             placed by hand; or a link to what was fetched, which names the release
-releases/tacos_c3d/nlvl_v0/tacos_c3d_v0.hdf5         as published
-releases/charades_i3d/lgi/unpacked/                  what was in its archive
+In `feature_files.folder`, releases stand as published, in `releases/DATASET/RELEASE/FILE`, or
+unpacked beside. The place `DATASET.hdf5` or `DATASET` is then a link into it, which so names the
+release; what else stands there was placed by hand and is left alone.
 """
 
 import os
@@ -43,15 +42,18 @@ def bring(dataset: str, hint: str, name: str | None) -> Path:
     if name is None:
         return feature_files.locate(dataset, hint)  # says what to place
     release = find(dataset, name)
-    for path in _places(dataset):
+    for path in feature_files.places_of(dataset):
         if path.is_symlink() and not path.exists() and release_of(dataset, path) is None:
             raise UserError(f"{path} is a link to {path.readlink()}, which is not there: remove it")
     folder = feature_files.folder()
     home = folder / RELEASES / dataset / name
+    misplaced = feature_files.misplaced(dataset)
+    print(*misplaced, sep="\n", end="\n" * bool(misplaced), flush=True)  # before 25 GB are fetched
     try:
         features = _features(release, home)
     except UserError as error:
-        raise UserError(f"{error}\n{_ways_out(dataset, name)}") from None
+        lines = [str(error), *misplaced, _ways_out(dataset, name)]
+        raise UserError("\n".join(lines)) from None
     place = folder / f"{dataset}{'' if features.is_dir() else '.hdf5'}"
     _link(dataset, place, features)
     return place
@@ -105,20 +107,14 @@ def _inside(folder: Path) -> Path:
 
 
 def _link(dataset: str, place: Path, features: Path) -> None:
-    """Let a place lead to what was fetched, at once; the other place of an earlier link is freed."""
+    """Let a place lead to what was fetched; an earlier link at the other place goes."""
     folder = place.parent
     temporary = folder / f".{place.name}.{os.getpid()}"
     temporary.symlink_to(features.relative_to(folder))
     temporary.replace(place)
-    for other in _places(dataset):
+    for other in feature_files.places_of(dataset):
         if other != place and release_of(dataset, other):
             other.unlink(missing_ok=True)
-
-
-def _places(dataset: str) -> list[Path]:
-    """Where features may stand, as `feature_files.locate` looks for them."""
-    folder = feature_files.folder()
-    return [folder / f"{dataset}.hdf5", folder / dataset]
 
 
 def _ways_out(dataset: str, name: str) -> str:

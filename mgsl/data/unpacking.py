@@ -1,17 +1,19 @@
 """Archives that other people packed: unpacked with nothing outside of a folder, no link, whole."""
 
 import gzip
+import io
 import lzma
 import shutil
 import tarfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import Literal
 
 from mgsl.errors import UserError
 from mgsl.files import atomic_folder
 
+_PIECE = 1 << 20  # bytes
 _DAMAGED = (  # or encrypted, or packed in a way that is not known, or one name for two things
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -57,8 +59,8 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
             _check(archive, member.filename, is_file=kind in (0, 0o100000))
         _check_room(archive, sum(member.file_size for member in members), folder)
         for member in members:
-            with packed.open(member) as content:
-                _write(content, folder / member.filename)
+            with packed.open(member) as content, _new(folder / member.filename) as file:
+                shutil.copyfileobj(content, file, _PIECE)
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
@@ -70,14 +72,13 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
         for member in members:
             content = packed.extractfile(member)
             assert content is not None  # of a regular file it never is
-            with content:
-                _write(content, folder / member.name)
+            with content, _new(folder / member.name) as file:
+                shutil.copyfileobj(content, file, _PIECE)
 
 
-def _write(content: IO[bytes], path: Path) -> None:
+def _new(path: Path) -> io.BufferedWriter:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        shutil.copyfileobj(content, file, 1 << 20)
+    return path.open("wb")
 
 
 def _check(archive: Path, name: str, *, is_file: bool) -> None:

@@ -13,7 +13,7 @@ LISTED = 5  # how many names a message has
 _TRIED = 50  # videos whose names are searched for suffixes
 _EXTENSION = re.compile(r"\.(avi|mp4|mkv|webm|mov|mpg)$", re.IGNORECASE)
 _CAMERA = re.compile(r"-cam-\d+$")
-_SUFFIX = re.compile(r"[_.-][A-Za-z]\w*$")
+_SUFFIX = re.compile(r"[_.-][A-Za-z]\w*")
 _SLIDING = re.compile(r"_\d+_\d+$")  # first and last frame, as TALL writes them
 
 
@@ -100,7 +100,7 @@ class _Names:
         endings: set[str] = set()
         for base in {b for video in videos[:_TRIED] for b in _bases(video)}:
             rests = {n[len(base) :] for n in self.by_name if n.startswith(base)}
-            endings |= {rest for rest in rests if _SUFFIX.fullmatch(rest)}
+            endings |= {r for r in rests if _SUFFIX.fullmatch(r) and not _SLIDING.search(r)}
 
         def look_up(video: str) -> list[Entry]:
             names = [base + ending for base in _bases(video) for ending in sorted(endings)]

@@ -66,8 +66,8 @@ PAGE = b"\n<!DOCTYPE html><html><title>Google Drive - Virus scan warning</title>
         (pickle.dumps({"a": CLIPS}, protocol=2), "is a pickle, which is not opened"),
         (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", r"MATLAB file: convert each.*loadmat"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:12", "pointer of Git LFS"),
-        (b"\x1f\x8b\x08\x00\x00", "an archive that is not unpacked"),
-        (b"x" * 257 + b"ustar\x0000", "an archive that is not unpacked"),
+        (b"\x1f\x8b\x08\x00\x00", "is an archive that is not unpacked"),
+        (b"x" * 257 + b"ustar\x0000", "is an archive that is not unpacked"),
         (b"0.25 1.5 0.75\n", "is text: convert each video"),
         (bytes(range(128, 256)), "is of no kind that is read"),
     ],
@@ -77,7 +77,7 @@ def test_what_is_no_array_is_named_with_what_to_do(
 ) -> None:
     path = tmp_path / "v_a.npy"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=rf"v_a\.npy {message}|v_a\.npy is a.*{message}"):
+    with pytest.raises(UserError, match=rf"v_a\.npy .*{message}"):
         read_array(path)
 
 
