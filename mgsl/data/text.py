@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -149,7 +149,7 @@ def rounded(values: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"
 
 
 @contextmanager
-def _open_glove(path: Path, dim: int) -> Iterator[TextIO]:
+def _open_glove(path: Path, dim: int) -> Iterator[io.TextIOWrapper]:
     """The lines of a file of word vectors, unpacked as they are read."""
     with ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
@@ -176,7 +176,7 @@ def _member(archive: zipfile.ZipFile, path: Path, dim: int) -> str:
     return fitting[0]
 
 
-def _after_header(lines: TextIO, path: Path, dim: int) -> Iterator[str]:
+def _after_header(lines: io.TextIOWrapper, path: Path, dim: int) -> Iterator[str]:
     """The lines of a file of word vectors, the first of which must have as many numbers as wanted.
 
     A header as word2vec writes it, the numbers of words and of dimensions, comes as an empty line.
