@@ -62,7 +62,7 @@ def test_a_width_that_is_not_the_published_one_stops_as_the_stage_would(
     listing("data/save/word2id.json")
     write_captions(tmp_path / "raw")
     config = prepare_config("activitynet_c3d", video_dim=512)
-    with pytest.raises(UserError, match=r"expected \[clips, 512\]: correct video_dim"):
+    with pytest.raises(UserError, match=r"\(33, 500\), expected \[clips, 512\]"):
         made_up.prepare_sample(config, tmp_path, least=ALL)
 
 
