@@ -112,11 +112,11 @@ def test_memory_that_is_wanting_is_told_with_what_to_change() -> None:
 def test_a_line_says_what_is_not_known() -> None:
     config = tiny.run_config("drn")
     met = {"host_gib": 1.25, "step_s": 2.0, "steps_per_epoch": 1000, "epochs": 3, "hours": 1.7}
-    line = rehearse.row(config, met | {"over": True, "doing": "an evaluation batch"}, 60)
+    line = rehearse.row(config, met | {"over": True, "doing": "an evaluation batch"}, 60.0)
     assert line.split() == [
         "drn", "8", "1.2", "–", "2.00", "over", "60", "1,000", "3", "over", "1.7",
     ]  # fmt: skip
-    assert rehearse.row(config, {}, 60).split() == ["drn", "8", *7 * "–"]
+    assert rehearse.row(config, {}, 60.0).split() == ["drn", "8", *7 * "–"]
 
 
 def test_trainings_share_the_memory_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
