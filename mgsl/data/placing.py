@@ -48,6 +48,8 @@ def bring(dataset: str, hint: str, name: str | None) -> Path:
     folder = feature_files.folder()
     home = folder / RELEASES / dataset / name
     misplaced = feature_files.misplaced(dataset)
+    if folder.is_file():
+        raise UserError("\n".join(misplaced))
     print(*misplaced, sep="\n", end="\n" * bool(misplaced), flush=True)  # before 25 GB are fetched
     try:
         features = _features(release, home)

@@ -226,3 +226,23 @@ def test_only_links_that_were_made_here_name_a_release(folder: Path, tmp_path: P
         link.symlink_to(target)
         assert release_of(DATASET, link) is None
     assert placing.release_of(DATASET, tmp_path / "nothing") is None
+
+
+def test_what_lies_there_under_another_name_is_told_before_and_after_a_fetch(
+    host: Host, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "tall_c3d_features.hdf5").write_bytes(hdf5(9))
+    rename = f"If it is the one: mv {folder / 'tall_c3d_features.hdf5'} {folder / DATASET}.hdf5"
+    with pytest.raises(UserError) as caught:
+        bring(DATASET, "hint", "gone")
+    assert rename in str(caught.value)
+    assert rename in capsys.readouterr().out
+
+
+def test_a_file_in_place_of_the_folder_is_named(
+    host: Host, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "tall.hdf5").write_bytes(hdf5(9))
+    monkeypatch.setenv("MGSL_FEATURES", str(folder / "tall.hdf5"))
+    with pytest.raises(UserError, match="a file: set it to the folder in which the file is"):
+        bring(DATASET, "hint", "one")

@@ -14,9 +14,15 @@ CHARADES_S = 204_092.0  # of the 6,672 videos together
 
 def told(dataset: str, identity: Identity = OTHER, **changes: float) -> Provenance:
     given = {"rows": 1.0, "videos": 6672.0, "seconds": CHARADES_S, "width": 1024.0, "usual": 1024.0}
-    numbers = {key: int(value) for key, value in (given | changes).items()}
-    census = Census(videos=numbers.pop("videos"), rows=numbers.pop("rows"))
-    return provenance(dataset, identity, census, **numbers)
+    numbers = given | changes
+    return provenance(
+        dataset,
+        identity,
+        Census(videos=int(numbers["videos"]), rows=int(numbers["rows"])),
+        seconds=numbers["seconds"],
+        width=int(numbers["width"]),
+        usual=int(numbers["usual"]),
+    )
 
 
 def test_a_known_digest_tells_the_release() -> None:

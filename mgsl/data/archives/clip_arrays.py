@@ -76,8 +76,8 @@ def as_clips(
     return array.reshape(1, -1) if axes == [video_dim] else array.reshape(len(array), -1)
 
 
-def side_by_side(arrays: Sequence[np.ndarray], where: str) -> Num[np.ndarray, "published width"]:
-    """The parts of a video's features as one array, cut to the shortest.
+def side_by_side(arrays: Sequence[np.ndarray], where: str) -> np.ndarray:
+    """The parts of a video's features as one array, cut to the shortest; one part as it is.
 
     Args:
         arrays: of the parts, in order.

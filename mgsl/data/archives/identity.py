@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mgsl.data import sources
 from mgsl.data.archives.containers import files_of
@@ -49,9 +50,9 @@ def identify(path: Path, *, anew: bool = False) -> Identity:
     files = files_of(path)
     now = {"state": state(path), "sample": _sample(files)}
     index = _read_index()
-    entry = index.get(key := str(path.resolve()), {})
-    if not anew and {name: entry.get(name) for name in now} == now:
-        with suppress(TypeError):  # an earlier version wrote it
+    entry = index.get(key := str(path.resolve()))
+    with suppress(TypeError, KeyError):  # there is none, or an earlier version wrote it
+        if not anew and {name: entry[name] for name in now} == now:
             return Identity(**entry["identity"])
     identity = _digest(path, files)
     if state(path) != now["state"]:
@@ -116,7 +117,7 @@ def _index() -> Path:
     return sources.cache_folder() / "identities.json"
 
 
-def _read_index() -> dict[str, dict]:
+def _read_index() -> dict[str, Any]:
     try:
         index = json.loads(_index().read_text(encoding="utf-8"))
     except (OSError, ValueError):

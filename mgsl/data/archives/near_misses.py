@@ -46,7 +46,7 @@ def _no_folder(folder: Path, places: Sequence[Path]) -> Iterator[str]:
         yield f"{variable} is {folder}, a file: set it to the folder in which the file is,"
         yield f"and call the file {places[0].stem}{folder.suffix}"
     elif os.environ.get("MGSL_FEATURES"):
-        yield f"{variable} is {folder}, which is no folder: correct it"
+        yield f"{variable} is {folder}, which is no folder: correct it if it is misspelt"
 
 
 def _advice(entry: Path, places: Sequence[Path]) -> Iterator[str]:

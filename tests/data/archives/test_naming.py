@@ -135,7 +135,7 @@ def test_one_array_is_not_taken_for_two_videos(tmp_path: Path) -> None:
 
 def test_sliding_windows_are_named(tmp_path: Path) -> None:
     stored = folder(tmp_path, "s27-d50.avi_1_65.npy", "s27-d50.avi_13_77.npy")
-    with pytest.raises(UserError, match=r"sliding window, such as s27-d50\.avi_1_65, as TALL"):
+    with pytest.raises(UserError, match=r"sliding window, such as s27-d50\.avi_13_77, as TALL"):
         located(stored, TACOS)
 
 
