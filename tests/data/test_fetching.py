@@ -15,7 +15,7 @@ import pytest
 
 from mgsl.data import fetching, resuming, transfer
 from mgsl.data.fetching import fetch
-from mgsl.data.releases import Part, Release
+from mgsl.data.releases import FilePart, Release
 from mgsl.errors import UserError
 from tests import ROOT, serving
 from tests.serving import Answer, Host
@@ -47,7 +47,7 @@ def in_parts(host: Host, **facts: object) -> Release:
     host.files |= {f"/part{number}": content for number, content in enumerate(PIECES)}
     digests = [hashlib.sha256(content).hexdigest() for content in PIECES]
     parts = tuple(
-        Part(address=f"{host.root}/part{number}", sha256=None if number == 2 else digest)
+        FilePart(address=f"{host.root}/part{number}", sha256=None if number == 2 else digest)
         for number, digest in enumerate(digests)
     )
     whole = {"size": None, "sha256": None, "md5": hashlib.md5(b"".join(PIECES)).hexdigest()}
