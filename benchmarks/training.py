@@ -1,10 +1,12 @@
 """How long a training step and an evaluation batch take: each method, each dataset's sizes.
 
 Run from the repository's root: python -m benchmarks.training [--scale paper] [--device cuda]
-The queries are random, of the sizes and the file layout of the real ones.
+The queries are random, of the sizes and the file layout of the real ones. At the paper's sizes a
+step takes minutes on a CPU: --dataset activitynet_c3d --method mgsl_net --steps 1 --warm-up 0
 """
 
 import argparse
+import os
 import resource
 import sys
 import tempfile
@@ -18,7 +20,7 @@ import torch
 
 from mgsl import params, paths
 from mgsl.configs import PrepareConfig, RunConfig
-from mgsl.data.features import open_features
+from mgsl.data.features import open_features, store_features
 from mgsl.data.loading import Split, ahead, batches
 from mgsl.models import CONFIGS, TRAINED, build
 from mgsl.models.parts.base import GroundingModel
@@ -26,20 +28,22 @@ from mgsl.params import Params
 from mgsl.queries import Query
 from mgsl.records import Batch
 from mgsl.resolving import resolve
+from mgsl.tools.first_steps import head
 from mgsl.training.devices import choose_device
 from mgsl.training.loop import predict, train_one_epoch
 from mgsl.training.progress import Training
 from mgsl.training.seeding import seed_everything
 
-STEPS, WARM_UP, VIDEOS, VOCABULARY = 20, 3, 500, 1000
+VOCABULARY, FEATURES = 1000, "features.npy"
 
 
-def make_split(config: PrepareConfig, num_queries: int, folder: Path) -> Split:
+def make_split(config: PrepareConfig, num_queries: int, folder: Path, *, videos: int) -> Split:
     """Random queries; their features are mapped from a file, as those of a prepared dataset."""
     rng = np.random.default_rng(0)
-    shape = (VIDEOS, config.num_clips, config.video_dim)
-    path = folder / "features.npy"
-    np.save(path, rng.standard_normal(shape, dtype=np.float32).astype(np.float16))
+    shape = (videos, config.num_clips, config.video_dim)
+    path = folder / FEATURES
+    arrays = (rng.standard_normal(shape[1:], dtype=np.float32) for _ in range(videos))
+    store_features(path, (("v", array) for array in arrays), shape=shape, dtype=np.float16)
     words = rng.integers(1, VOCABULARY, (num_queries, config.max_words))
     words[np.arange(config.max_words) >= rng.integers(4, 13, (num_queries, 1))] = 0
     targets = np.sort(rng.random((num_queries, 2)), axis=1).astype(np.float32)
@@ -48,7 +52,7 @@ def make_split(config: PrepareConfig, num_queries: int, folder: Path) -> Split:
     return Split(
         queries=[query] * num_queries,
         words=words,
-        videos=rng.integers(0, VIDEOS, num_queries),
+        videos=rng.integers(0, videos, num_queries),
         durations_s=np.ones(num_queries),
         targets=targets,
         word_vectors=torch.from_numpy(vectors),
@@ -69,7 +73,16 @@ def timed(items: Iterable[Batch], waits_s: list[float]) -> Iterator[Batch]:
         yield batch
 
 
-def measure(config: RunConfig, split: Split, device: torch.device) -> None:
+def forget(path: Path) -> None:
+    """Let the system read a file from the disk again."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def measure(
+    config: RunConfig, split: Split, device: torch.device, *, steps_timed: int, warm_up: int
+) -> None:
     """Print one row: what a step and an evaluation batch of one method take."""
 
     def steps(first: int, count: int) -> Iterator[Batch]:
@@ -81,21 +94,24 @@ def measure(config: RunConfig, split: Split, device: torch.device) -> None:
     model = build(config)
     assert isinstance(model, GroundingModel)
     training, rates = Training(model.to(device), config, device), repeat(config.learning_rate)
-    train_one_epoch(training, steps(0, WARM_UP), rates)
+    model.before_training(torch.from_numpy(split.targets).to(device))
+    if warm_up:
+        train_one_epoch(training, steps(0, warm_up), rates)
     built_s: list[float] = []
-    list(timed(steps(WARM_UP, STEPS), built_s))
+    for _ in timed(steps(warm_up, steps_timed), built_s):
+        pass  # one batch in memory at a time
     waits_s: list[float] = []
     start = time.perf_counter()
-    train_one_epoch(training, timed(ahead(steps(WARM_UP, STEPS)), waits_s), rates)
-    step_s = (time.perf_counter() - start) / STEPS
+    train_one_epoch(training, timed(ahead(steps(warm_up, steps_timed)), waits_s), rates)
+    step_s = (time.perf_counter() - start) / steps_timed
     start = time.perf_counter()
-    predict(model, split, config, device)
-    evaluation_s = (time.perf_counter() - start) / (STEPS + WARM_UP)
+    predict(model, head(split, steps_timed * config.batch_size), config, device)
+    evaluation_s = (time.perf_counter() - start) / steps_timed
     size = sum(p.numel() for p in model.parameters())
     print(
         f"{config.dataset:<18} {config.name:<16} {size / 1e6:7.2f} {1e3 * step_s:9.1f} "
         f"{1e3 * evaluation_s:9.1f} {1e3 * np.mean(built_s):9.2f} "
-        f"{np.mean(built_s) / step_s:9.1%} {np.sum(waits_s) / STEPS / step_s:9.1%}",
+        f"{np.mean(built_s) / step_s:9.1%} {np.sum(waits_s) / steps_timed / step_s:9.1%}",
         flush=True,
     )
 
@@ -125,12 +141,23 @@ def everything(parameters: Params, scale: str) -> Params:
 
 
 def main() -> None:
-    """Measure every method on every dataset's sizes."""
+    """Measure every method on every dataset's sizes, or some of them."""
+    parameters = params.load(paths.PARAMS)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", choices=("embedded", "paper"), default="embedded")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--dataset", choices=parameters.data, action="append", help="else all")
+    parser.add_argument(
+        "--method", choices=TRAINED, action="append", help="else all, and ablations"
+    )
+    parser.add_argument("--steps", type=int, default=20, help="that are timed")
+    parser.add_argument("--warm-up", type=int, default=3, help="steps before")
+    parser.add_argument("--videos", type=int, default=500, help="in the file of features")
+    parser.add_argument("--cold", action="store_true", help="read it from the disk again")
     given = parser.parse_args()
-    parameters = everything(params.load(paths.PARAMS), given.scale)
+    parameters = everything(parameters, given.scale)
+    if given.method:
+        parameters = parameters.model_copy(update={"methods": given.method, "ablations": ()})
     device = choose_device(given.device, parameters.training.precision)
     print(f"{device.type}, {torch.get_num_threads()} threads, {given.scale} scale")
     denormals()
@@ -140,14 +167,17 @@ def main() -> None:
         f"{'dataset':<18} {'name':<16} {'M params':>7} {'train':>8} {'evaluate':>9} "
         f"{'built':>9} {'of step':>9} {'waited':>9}"
     )
-    for dataset in parameters.datasets:
+    for dataset in given.dataset or parameters.datasets:
         parts = resolve(parameters, dataset, CONFIGS)
         runs = list(parts.runs.values())
         with tempfile.TemporaryDirectory() as folder:
-            num_queries = (WARM_UP + STEPS) * runs[0].batch_size
-            split = make_split(parts.prepare, num_queries, Path(folder))
+            largest = max(config.batch_size for config in runs)
+            num_queries = (given.warm_up + given.steps) * largest
+            split = make_split(parts.prepare, num_queries, Path(folder), videos=given.videos)
             for config in runs:
-                measure(config, split, device)
+                if given.cold:
+                    forget(Path(folder) / FEATURES)
+                measure(config, split, device, steps_timed=given.steps, warm_up=given.warm_up)
     unit = 1e9 if sys.platform == "darwin" else 1e6  # bytes there, else KiB
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     print(f"\npeak memory of the process: {peak:.1f} GB")

@@ -36,6 +36,13 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class Scale(StrEnum):
+    """Of the sizes and recipes."""
+
+    embedded = "embedded"
+    paper = "paper"
+
+
 class Subject(StrEnum):
     """What a study is of."""
 
@@ -79,6 +86,17 @@ def download(dataset: DatasetOption) -> None:
     Files come from the cache (MGSL_CACHE), from a mirror (MGSL_MIRROR), or from the network.
     """
     stages.download(dataset=dataset)
+
+
+@app.command(rich_help_panel=STAGES)
+def identify(
+    dataset: DatasetOption,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Digest all of them, also if nothing seems changed.")
+    ] = False,
+) -> None:
+    """Record which features stand where they are looked for (MGSL_FEATURES), by their content."""
+    stages.identify(dataset=dataset, anew=anew)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -255,6 +273,45 @@ def doctor(
     from mgsl.tools import doctor
 
     if not (doctor.list_sources() if list_sources else doctor.examine()):
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=TOOLS)
+def rehearse(
+    dataset: DatasetOption,
+    scale: Annotated[
+        Scale | None, typer.Option(help="Of sizes and recipes; without it, that of params.yaml.")
+    ] = None,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A method or an ablation; repeatable, or several with commas between. Without it, "
+            "all methods that params.yaml lists."
+        ),
+    ] = None,
+    limit_s: Annotated[
+        float, typer.Option("--limit-s", min=1, help="Seconds for each; what takes longer, stops.")
+    ] = 600.0,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Try a dataset's trainings before its features are fetched: memory, hours, what would fail.
+
+    Published queries and made-up features of the real shape are prepared, as many videos as are
+    needed; each method then takes a training step and an evaluation batch at the full sizes of its
+    recipe, in a process of its own. No result is kept. Exit code 1 if one fails.
+    """
+    from mgsl.tools import rehearse
+
+    settings = params.load(paths.PARAMS)
+    good = rehearse.rehearse(
+        settings,
+        dataset=dataset,
+        scale=scale.value if scale else settings.scale,
+        names=[name for entry in methods or () for name in entry.split(",")],
+        device=device.value,
+        limit_s=limit_s,
+    )
+    if not good:
         raise typer.Exit(1)
 
 

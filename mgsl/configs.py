@@ -3,16 +3,19 @@
 A stage reads its part back by `params.read`.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from mgsl.fields import Frozen, Positive
 from mgsl.params import (
     EvaluationParams,
+    Glove,
+    Missing,
     Name,
     Names,
     NmsParams,
+    Part,
     PlantedParams,
     PreparationParams,
     RareParams,
@@ -23,14 +26,25 @@ from mgsl.params import (
 from mgsl.recipes import Rate, Schedule
 
 
+class DownloadConfig(Frozen):
+    """What the stage `download` is told: releases of features and of word vectors, if any."""
+
+    dataset: Name
+    release: str | None
+    glove: Glove | None
+
+
 class PrepareConfig(Frozen):
-    """What the stages `download` and `prepare` are told."""
+    """What the stage `prepare` is told."""
 
     dataset: Name
     num_clips: Positive
     max_words: Positive
     video_dim: Positive
     planted: PlantedParams | None
+    # What the features of a person's own have; others leave it out.
+    missing: Annotated[Missing | None, Field(exclude_if=lambda one: one is None)] = None
+    parts: Annotated[tuple[Part, ...], Field(exclude_if=lambda one: not one)] = ()
     preparation: PreparationParams
 
 

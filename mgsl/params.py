@@ -22,10 +22,12 @@ from mgsl.recipes import Clipping, Optimizer, Rate, RecipeParams, Schedule, Stag
 Name = Annotated[str, Field(pattern=paths.NAME)]
 Names = Annotated[tuple[Name, ...], EachOnce]
 Seeds = Annotated[tuple[NonNegative, ...], Some, EachOnce]
-TextFile = Annotated[str, Field(pattern=r".\.txt$")]
+Glove = Annotated[str, Field(pattern=r"^(6B|42B|840B)$|.\.(txt|txt\.gz|zip)$")]
 Scale = Literal["embedded", "paper"]
 NmsRule = Literal["per_metric", "fixed", "none"]
 Form = Literal["surface", "lemma", "stem"]
+Missing = Literal["refuse", "drop"]
+Part = Annotated[str, Field(pattern=r"^[^/.][^/]*(/[^/.][^/]*)*$")]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -96,13 +98,16 @@ class DataParams(Frozen):
     video_dim: Positive
     vocabulary: Positive  # its words and the padding
     planted: PlantedParams | None = None
+    release: str | None = None  # of features that other people publish; null: nothing is fetched
+    missing: Missing | None = None  # of videos that it does not have
+    parts: Annotated[tuple[Part, ...], EachOnce] = ()
 
 
 class PreparationParams(Frozen):
     """How annotations become queries with words, vectors and frequency groups."""
 
     word_dim: Positive
-    glove: TextFile | None
+    glove: Glove | None
     unknown_words: Literal["spelled", "dropped"]
     validation_share: Share
     validation_seed: NonNegative

@@ -12,7 +12,7 @@ from pathlib import Path
 from mgsl.errors import UserError
 
 NAME = r"^[a-z][a-z0-9_]*$"  # of datasets, methods, ablations, groups, exhibits and their sections
-PARTS = ("prepare", "evaluate", "inspect")  # of a dataset's configuration, beside its runs
+PARTS = ("download", "prepare", "evaluate", "inspect")  # of a configuration, beside its runs
 
 PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc
@@ -77,6 +77,11 @@ def config(dataset: str, name: str) -> Path:
 def raw(dataset: str) -> Path:
     """The dataset's published files, verified, as published."""
     return _artifacts(dataset) / "raw"
+
+
+def placed(dataset: str) -> Path:
+    """The record of the features that a person placed, which stay where they are."""
+    return _artifacts(dataset) / "placed"
 
 
 def prepared(dataset: str) -> Path:

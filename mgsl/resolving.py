@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mgsl.configs import EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
+from mgsl import paths
+from mgsl.configs import DownloadConfig, EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.errors import UserError
 from mgsl.families import for_dataset
 from mgsl.fields import Frozen
@@ -26,6 +27,7 @@ Configs = Mapping[str, type[Frozen]]
 class Resolved:
     """What the stages are told for one dataset; `runs` holds methods and ablations by name."""
 
+    download: DownloadConfig
     prepare: PrepareConfig
     evaluate: EvaluateConfig
     inspect: InspectConfig
@@ -33,7 +35,7 @@ class Resolved:
 
     def files(self) -> dict[str, Frozen]:
         """Every part, by the name of the file that `configure` writes."""
-        parts = {"prepare": self.prepare, "evaluate": self.evaluate, "inspect": self.inspect}
+        parts = {name: getattr(self, name) for name in paths.PARTS}
         return parts | self.runs
 
 
@@ -78,6 +80,7 @@ def resolve(params: Params, dataset: str, configs: Configs) -> Resolved:
     """
     runs = {name: _run(params, dataset, name, configs) for name in params.names()}
     return Resolved(
+        download=_download(params, dataset),
         prepare=_prepare(params, dataset),
         evaluate=_evaluate(params, dataset),
         inspect=_inspect(params, runs),
@@ -111,6 +114,11 @@ def resolve_alone(
     return resolve(params.model_copy(update=listed | {"scale": scale}), dataset, configs)
 
 
+def _download(params: Params, dataset: str) -> DownloadConfig:
+    release, glove = params.data[dataset].release, params.preparation.glove
+    return DownloadConfig(dataset=dataset, release=release, glove=glove)
+
+
 def _prepare(params: Params, dataset: str) -> PrepareConfig:
     setting, data = params.setting(dataset), params.data[dataset]
     return PrepareConfig(
@@ -119,6 +127,8 @@ def _prepare(params: Params, dataset: str) -> PrepareConfig:
         max_words=setting.max_words,
         video_dim=data.video_dim,
         planted=data.planted,
+        missing=data.missing,
+        parts=data.parts,
         preparation=params.preparation,
     )
 

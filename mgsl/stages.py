@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mgsl import params, paths
-from mgsl.configs import EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
+from mgsl.configs import DownloadConfig, EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.errors import UserError
 from mgsl.files import atomic_path, write_json
 from mgsl.processes import alone
@@ -40,12 +40,45 @@ def configure() -> None:
 
 
 def download(*, dataset: str) -> None:
-    """Bring a dataset's published files together, verified."""
+    """Bring a dataset's published files together, verified; what is large stays where it is."""
+    from mgsl.data import glove
+    from mgsl.data.datasets import find
+    from mgsl.data.placing import bring
+
+    published, raw = find(dataset), paths.raw(dataset)
+    config = params.read(DownloadConfig, paths.config(dataset, "download"))
+    with alone(raw):
+        published.download(raw)
+        if config.glove is not None:
+            glove.bring(config.glove)
+        if published.archive is not None:
+            bring(dataset, published.archive, config.release)
+
+
+def identify(*, dataset: str, anew: bool = False) -> None:
+    """Write which features and word vectors stand where they are looked for, by their content.
+
+    Where none are needed, nothing is recorded. Where they are gone, what was recorded stays: all
+    that was made of them still holds.
+    """
+    from mgsl.data import feature_files, glove
     from mgsl.data.datasets import find
 
-    published = find(dataset)
-    with alone(paths.raw(dataset)):
-        published.download(paths.raw(dataset))
+    place, archive = paths.placed(dataset), find(dataset).archive
+    config = params.read(DownloadConfig, paths.config(dataset, "download"))
+    with alone(place):
+        glove.record(config.glove, place, anew=anew)
+        if archive is None:
+            write_json(place / feature_files.RECORD, {})
+            return
+        try:
+            path = feature_files.locate(dataset, archive)
+        except UserError:
+            if not (place / feature_files.RECORD).exists():
+                raise
+            print(f"the features of {dataset} are gone; those recorded before count", flush=True)
+        else:
+            feature_files.record(path, place, anew=anew)
 
 
 def prepare(*, dataset: str) -> None:
@@ -54,7 +87,9 @@ def prepare(*, dataset: str) -> None:
 
     config = params.read(PrepareConfig, paths.config(dataset, "prepare"))
     with alone(paths.prepared(dataset)):
-        prepare_dataset(config, paths.raw(dataset), paths.prepared(dataset))
+        prepare_dataset(
+            config, paths.raw(dataset), paths.prepared(dataset), placed=paths.placed(dataset)
+        )
 
 
 def train(

@@ -133,6 +133,7 @@ def test_a_command_calls_the_function_of_its_name(
         "seconds": 1.5,
         "subject": "slots",
         "again": True,
+        "anew": True,
         "only": ["tgn", "drn"],
     }
     command = typer.main.get_command(cli.app).commands[name]  # type: ignore[attr-defined]

@@ -56,15 +56,17 @@ PLUMBING = {  # of every stage: what it is told stands in its configuration, whi
     "mgsl.documents": "reads what is written",
     "mgsl.families": "which entries of params.yaml concern a dataset",
 }
+_READERS = [  # a dataset is one entry, and `prepare` reads what `download` brings
+    "mgsl.data.annotations",
+    "mgsl.data.embedded",
+    "mgsl.data.planted",
+    "mgsl.data.text",
+    "mgsl.numerics",
+    "mgsl.rarity",
+]
 NOT_RUN = {  # imported by a stage for what another one does: not followed
-    "download": [  # a dataset is one entry, and `prepare` reads what `download` brings
-        "mgsl.data.annotations",
-        "mgsl.data.embedded",
-        "mgsl.data.planted",
-        "mgsl.data.text",
-        "mgsl.numerics",
-        "mgsl.rarity",
-    ],
+    "download": _READERS,
+    "identify": _READERS,
     "report": ["mgsl.tools.ground", "mgsl.tools.ablation"],  # for a person, whom no exhibit has
 }
 

@@ -3,7 +3,7 @@
 import functools
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,8 @@ class FeatureRequest:
     """What features are made or read from.
 
     `durations_s` gives the videos in the order wanted, with their length in seconds; `published`
-    holds every annotation, tagged; `vectors` those words that have a published vector.
+    holds every annotation, tagged; `vectors` those words that have a published vector. `placed` has
+    the record of features that a person placed; what is read of them is counted in `census`.
     """
 
     raw: Path
@@ -38,6 +39,8 @@ class FeatureRequest:
     config: PrepareConfig
     published: Sequence[Annotation]
     vectors: Vectors
+    placed: Path = Path()
+    census: feature_files.Census = field(default_factory=feature_files.Census)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ class Dataset:
 
     `features` says in one phrase what a model sees; `benchmark` names the paper's dataset whose
     printed numbers may stand beside, if any. `features_of` yields the features of each video in
-    the order of the durations given to it. `archive` says which features a person must place.
+    the order of the durations given to it. `archive` says which features of other people it needs
+    beside what `download` fetches (`mgsl.data.placing` brings them), and `width` how many numbers a
+    row of theirs has.
     """
 
     title: str
@@ -59,6 +64,18 @@ class Dataset:
     features_of: Callable[[FeatureRequest], Iterator[np.ndarray]]
     dtype: type[np.floating]
     archive: str | None = None
+    width: int = 0
+
+    def lacking(self, config: PrepareConfig, videos: Sequence[str]) -> list[str]:
+        """Which videos have no features, where their queries are to be left out (`missing: drop`).
+
+        Raises:
+            UserError: as `feature_files.lacking`.
+        """
+        if self.archive is None or config.missing != "drop":
+            return []
+        path = feature_files.locate(config.dataset, self.archive)
+        return feature_files.lacking(path, videos, config.parts)
 
 
 def find(name: str) -> Dataset:
@@ -74,11 +91,6 @@ def find(name: str) -> Dataset:
 
 def _fetch(name: str, raw: Path) -> None:
     sources.fetch(sources.catalogue(name), raw)
-
-
-def _fetch_and_locate(name: str, hint: str, raw: Path) -> None:
-    _fetch(name, raw)
-    feature_files.record(feature_files.locate(name, hint), raw)
 
 
 def _copy_embedded(raw: Path) -> None:
@@ -129,12 +141,14 @@ def _action_timelines(request: FeatureRequest) -> Iterator[np.ndarray]:
 def _stored(hint: str, request: FeatureRequest) -> Iterator[np.ndarray]:
     config = request.config
     path = feature_files.locate(config.dataset, hint)
-    feature_files.check_recorded(path, request.raw, config.dataset)
+    feature_files.check_recorded(path, request.placed, config.dataset)
     return feature_files.read_stretched(
         path,
         list(request.durations_s),
         num_clips=config.num_clips,
         video_dim=config.video_dim,
+        parts=config.parts,
+        census=request.census,
     )
 
 
@@ -153,19 +167,22 @@ def _simulated(name: str, title: str, *, benchmark: str) -> Dataset:
     )
 
 
-def _from_video(name: str, title: str, features: str, hint: str, *, benchmark: str) -> Dataset:
+def _from_video(
+    name: str, title: str, network: str, width: int, hint: str, *, benchmark: str
+) -> Dataset:
     """Real queries of a benchmark with features computed from its videos."""
     return Dataset(
-        title=f"{title}, {features.split(',')[0]}",
-        features=features,
+        title=f"{title}, {network}",
+        features=f"{network}, {width} numbers a clip{' after PCA' * (benchmark == 'activitynet')}",
         simulated=False,
         benchmark=benchmark,
-        download=functools.partial(_fetch_and_locate, name, hint),
+        download=functools.partial(_fetch, name),
         annotations=ANNOTATIONS[benchmark],
         vectors=VECTORS[benchmark],
         features_of=functools.partial(_stored, hint),
         dtype=np.float16,
         archive=hint,
+        width=width,
     )
 
 
@@ -241,14 +258,16 @@ DATASETS = {
     "charades_i3d": _from_video(
         "charades_i3d",
         "Charades-STA",
-        "I3D, 1024 numbers a clip",
+        "I3D",
+        1024,
         "I3D features of Charades, 1024 wide, by video, such as AO8RW",
         benchmark="charades",
     ),
     "tacos_c3d": _from_video(
         "tacos_c3d",
         "TACoS",
-        "C3D, 4096 numbers a clip",
+        "C3D",
+        4096,
         "C3D features of TACoS, 4096 wide, by video, such as s27-d50.avi; known as "
         "tall_c3d_features.hdf5",
         benchmark="tacos",
@@ -256,7 +275,8 @@ DATASETS = {
     "activitynet_c3d": _from_video(
         "activitynet_c3d",
         "ActivityNet Captions",
-        "C3D, 500 numbers a clip after PCA",
+        "C3D",
+        500,
         "the C3D features that ActivityNet publishes, 500 wide, by video, such as v_QOlSCBRmfWY; "
         "known as sub_activitynet_v1-3.c3d.hdf5",
         benchmark="activitynet",

@@ -1,7 +1,7 @@
 """From published files to what training and evaluation read: the stage `prepare`."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mgsl.configs import PrepareConfig
-from mgsl.data import features
+from mgsl.data import feature_files, features, glove, provenance
 from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.datasets import Dataset, FeatureRequest, find
 from mgsl.data.tagger import tag_sentences
@@ -38,18 +38,30 @@ class Tally:
         return Tally(*(getattr(self, name) + getattr(other, name) for name in vars(self)))
 
 
-def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
+def prepare(
+    config: PrepareConfig,
+    raw: Path,
+    output: Path,
+    *,
+    placed: Path | None = None,
+    dataset: Dataset | None = None,
+) -> None:
     """Write the prepared dataset: queries, videos, features, vocabulary, vectors, summary.
 
     Args:
         config: lengths, the reading of "rare", how validation is held out.
         raw: the folder of the published files.
         output: the folder to write. It is replaced as a whole, at the end.
+        placed: the folder with the record of features and word vectors that stand elsewhere; None:
+            `raw`.
+        dataset: what takes the place of the dataset that the configuration names.
 
     Raises:
         UserError: a file is missing or malformed, a query is empty, features are not as configured.
     """
-    dataset = find(config.dataset)
+    dataset = dataset or find(config.dataset)
+    placed = placed or raw
+    own = _glove_digest(config, placed)
     published = tag(dataset.annotations(raw), raw / TAGGER)
     annotations = hold_out(
         published,
@@ -57,6 +69,8 @@ def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
         seed=config.preparation.validation_seed,
     )
     kept, tallies = clamp(annotations)
+    absent = dataset.lacking(config, list(dict.fromkeys(a.video for a in kept)))
+    kept, left_out = leave_out(kept, absent)
     queries = make_queries(kept, published, config.preparation)
     durations = {query.video: query.duration_s for query in queries}
     words = {token for query in queries for token in query.tokens}
@@ -65,7 +79,7 @@ def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
         queries = [only_words(query, vectors.keys()) for query in queries]
         words &= vectors.keys()
     vocabulary = ["", *sorted(words)]
-    request = FeatureRequest(raw, durations, config, published, vectors)
+    request = FeatureRequest(raw, durations, config, published, vectors, placed)
     table = vector_table(vocabulary, vectors, config.preparation.word_dim)
     with atomic_folder(output) as folder:
         features.store_features(
@@ -82,21 +96,25 @@ def prepare(config: PrepareConfig, raw: Path, output: Path) -> None:
             np.save(path, table)
         summary = summarise(dataset, config, queries, tallies, vectors)
         summary["validation_held_out"] = not any(a.split == "val" for a in published)
-        summary["sources"] = _digests(raw) + _glove_digest(config.preparation)
+        summary["sources"] = _digests(raw) + own
+        if dataset.archive is not None:
+            summary |= _provenance(dataset, request, left_out)
+            archive = summary["archive"]
+            summary["sources"].append({key: archive[key] for key in ("file", "sha256")})
         write_summary(folder, summary)
 
 
 def word_vectors(
     dataset: Dataset, raw: Path, preparation: PreparationParams, words: Set[str]
 ) -> Vectors:
-    """Published vectors: from a GloVe text file of the user's, else those of the dataset.
+    """Published vectors: those of the GloVe file that params.yaml names, else of the dataset.
 
     Raises:
-        UserError: a file is missing or malformed.
+        UserError: a file is missing, malformed, or has none of the words.
     """
     if preparation.glove is None:
         return dataset.vectors(raw)
-    return read_glove(Path(preparation.glove), words, preparation.word_dim)
+    return read_glove(glove.place(preparation.glove), words, preparation.word_dim)
 
 
 def tag(annotations: Sequence[Annotation], archive: Path) -> list[Annotation]:
@@ -147,6 +165,39 @@ def clamp(annotations: Sequence[Annotation]) -> tuple[list[Annotation], dict[str
     if empty := [split for split in SPLITS if not pairs[split]]:
         raise UserError(f"no query is left in {', '.join(empty)}")
     return [a for split in SPLITS for a in pairs[split]], tallies
+
+
+def leave_out(
+    annotations: Sequence[Annotation], absent: Collection[str]
+) -> tuple[list[Annotation], dict[str, Any]]:
+    """Leave out the queries of videos that have no features.
+
+    Args:
+        annotations: the pairs that `clamp` kept.
+        absent: the videos.
+
+    Returns:
+        The other pairs; and how many videos of how many, and queries by split, were left out:
+        nothing if none.
+
+    Raises:
+        UserError: a split is left empty.
+    """
+    if not absent:
+        return list(annotations), {}
+    absent = set(absent)
+    kept = [a for a in annotations if a.video not in absent]
+    if empty := [split for split in SPLITS if not any(a.split == split for a in kept)]:
+        raise UserError(
+            f"no query is left in {', '.join(empty)} without those of {len(absent):,} videos that "
+            "have no features: place features of these videos"
+        )
+    queries = Counter(a.split for a in annotations) - Counter(a.split for a in kept)
+    return kept, {
+        "videos": len(absent),
+        "of_videos": len({a.video for a in annotations}),
+        "queries": {split: queries[split] for split in SPLITS},
+    }
 
 
 def make_queries(
@@ -261,8 +312,26 @@ def _digests(raw: Path) -> list[dict[str, str]]:
     return [{"file": path.relative_to(raw).as_posix(), "sha256": sha256(path)} for path in files]
 
 
-def _glove_digest(preparation: PreparationParams) -> list[dict[str, str]]:
-    if preparation.glove is None:
+def _provenance(
+    dataset: Dataset, request: FeatureRequest, left_out: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Which features were read: the phrase of every caption, and the facts behind it."""
+    config = request.config
+    identity = feature_files.recorded(request.placed, config.dataset)
+    origin = provenance.provenance(
+        config.dataset,
+        identity,
+        request.census,
+        seconds=sum(request.durations_s.values()),
+        width=config.video_dim,
+        usual=dataset.width,
+    )
+    return provenance.summarise(dataset.features, origin, identity, request.census, left_out)
+
+
+def _glove_digest(config: PrepareConfig, placed: Path) -> list[dict[str, str]]:
+    """Of the file of word vectors that params.yaml names; it must be the one recorded."""
+    if config.preparation.glove is None:
         return []
-    path = Path(preparation.glove)
-    return [{"file": path.name, "sha256": sha256(path)}]
+    identity = glove.check_recorded(config.preparation.glove, placed, config.dataset)
+    return [{"file": identity.file, "sha256": identity.sha256}]

@@ -9,27 +9,21 @@ import csv
 import hashlib
 import importlib.resources
 import shutil
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 import requests
-from tqdm import tqdm
 
 from mgsl import paths
 from mgsl.data import transfer
+from mgsl.data.resuming import cause, complete, finish, held, truncate
 from mgsl.errors import UserError
-from mgsl.files import atomic_path, open_folder, room_for, sha256
+from mgsl.files import atomic_path, open_folder, sha256
 
 SERVER = "https://raw.githubusercontent.com"
 BLOBS = "https://api.github.com/repos"
-
-LARGEST = 100_000_000  # bytes of a file whose size is not listed; GitHub serves no larger blob
-
-_PATIENCE_S = 8  # no further attempt begins later than this after the last progress
-_PAUSE_S = 0.5  # before the second attempt; doubles with each
 
 
 @dataclass(frozen=True)
@@ -99,7 +93,7 @@ def fetch(sources: Iterable[Source], destination: Path, *, server: str = SERVER)
             except requests.HTTPError as error:
                 missing[source] = str(error)
             except requests.RequestException as error:
-                offline = f"{server} cannot be reached ({_cause(error)})"
+                offline = f"{server} cannot be reached ({cause(error)})"
         if path is not None:
             with atomic_path(destination / source.place) as temporary:
                 shutil.copyfile(path, temporary)
@@ -197,82 +191,20 @@ def _download(source: Source, server: str) -> Path:
     place = cached(source)
     open_folder(place.parent, "set MGSL_CACHE to a folder of yours, such as ~/mgsl-cache")
     part = place.with_suffix(".part")
-    for last in (False, True):
-        at_once = _complete(part, source, server)
-        try:
-            _verify(part, source)
-            break
-        except UserError:
-            part.unlink()
-            if at_once or last:
-                raise  # else what an earlier attempt left was something else, perhaps
-    part.replace(place)
+    with held(part):
+        for last in (False, True):
+            if place.is_file():
+                break  # another process has brought it meanwhile
+            url, title = source.url(server), Path(source.path).name
+            at_once = complete(part, url, title=title, size=source.size, total=source.size)
+            try:
+                _verify(part, source)
+                finish(part, place)
+            except UserError:
+                truncate(part)
+                if at_once or last:
+                    raise  # else what an earlier attempt left was something else, perhaps
     return place
-
-
-def _complete(part: Path, source: Source, server: str) -> bool:
-    """Ask for what is missing of a file until it is whole; whether all of it came at once."""
-    deadline, pause = time.monotonic() + _PATIENCE_S, _PAUSE_S
-    complete = source.size is not None and _size(part) >= source.size
-    before = _size(part)
-    while not complete:
-        before = _size(part)
-        try:
-            _append(source.url(server), part, source)
-            complete = True
-        except requests.RequestException as error:
-            if _size(part) > before:
-                deadline = time.monotonic() + _PATIENCE_S
-            elif not _size(part):
-                part.unlink(missing_ok=True)
-            status_code = 0 if error.response is None else error.response.status_code
-            if status_code == requests.codes.requested_range_not_satisfiable:
-                part.unlink(missing_ok=True)  # nothing follows what there is: begin again
-            elif 0 < status_code < 500 or isinstance(error, transfer.TooSlowError):
-                raise
-            if time.monotonic() + pause > deadline:
-                raise
-            time.sleep(pause)
-            pause *= 2
-    return before == 0
-
-
-def _append(url: str, part: Path, source: Source) -> None:
-    """Ask for the rest of a file once, and write what comes."""
-    begun = _size(part)
-    with (
-        room_for(part),
-        part.open("ab") as file,
-        tqdm(
-            desc=Path(source.path).name,
-            total=source.size,
-            initial=begun,
-            unit="B",
-            unit_scale=True,
-            disable=None,
-        ) as progress,
-    ):
-        for at, content in transfer.receive(url, begun):
-            if at < file.tell():  # the whole file comes again
-                file.seek(at)
-                file.truncate()
-            file.write(content)
-            progress.update(file.tell() - progress.n)
-            if file.tell() > (source.size or LARGEST):
-                break  # it is not the file
-    if _size(part) < (source.size or 0):
-        raise requests.ConnectionError(f"{url} ended after {_size(part)} of {source.size} bytes")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason of an error of requests, which wraps it several times."""
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    return str(error) or type(error).__name__
 
 
 def _explain(missing: dict[Source, str]) -> str:

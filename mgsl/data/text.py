@@ -1,10 +1,18 @@
 """Words: from a sentence to tokens, from a token to its vector."""
 
 import functools
+import gzip
 import hashlib
+import io
 import json
-from collections.abc import Mapping, Sequence, Set
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack, contextmanager
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -15,6 +23,15 @@ Vectors = Mapping[str, Float[np.ndarray, " dim"]]
 
 DECIMALS = 4  # of numbers computed here: the last digits of a sum depend on the machine
 TYPICAL_NORM = 6.8  # mean length of the GloVe 42B vectors of Charades-STA's words
+
+_ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"  # how such files begin
+_BUFFER = 1 << 20
+_LONGEST_LINE = 1 << 16  # letters of the first; what has more is no text of words and numbers
+_SHOWN = 60  # letters of a line that a message quotes
+_UNREADABLE = (  # what a missing, foreign, cut off or encrypted file provokes
+    OSError, UnicodeDecodeError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError,
+    RuntimeError,
+)  # fmt: skip
 
 
 def tokenize(sentence: str) -> tuple[str, ...]:
@@ -53,29 +70,34 @@ def read_vectors(word_ids: Path, table: Path) -> dict[str, Float[np.ndarray, " d
 
 
 def read_glove(path: Path, words: Set[str], dim: int) -> dict[str, Float[np.ndarray, " dim"]]:
-    """Vectors of some words from a text file as GloVe publishes it: a word and its numbers a line.
+    """Vectors of some words from a file as GloVe publishes it: a word and its numbers a line.
 
     Args:
-        path: the file, of any size; it is read line by line.
+        path: a text file, plain or packed by gzip, or a zip with one; or with one for each number
+            of dimensions, such as `glove.6B.300d.txt`. It is read line by line, as it is packed.
         words: those wanted.
         dim: numbers a line.
 
     Raises:
-        UserError: the file is missing or not UTF-8, or the line of a wanted word is not that word
-            and `dim` finite numbers.
+        UserError: the file is missing, damaged or no UTF-8 text, its lines are not a word and `dim`
+            finite numbers, or no word is there at all.
     """
     vectors: dict[str, Float[np.ndarray, " dim"]] = {}
     try:
-        with path.open(encoding="utf-8", newline="\n") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.partition(" ")[0] in words:
-                    word, *numbers = line.rstrip().rsplit(" ", dim)
-                    if word in words:  # some releases have "words" with a space
-                        vectors[word] = _parse_vector(numbers, dim, f"{path}, line {number}")
-    except (OSError, UnicodeDecodeError) as error:
+        with _open_glove(path, dim) as lines:
+            for number, line in enumerate(_after_header(lines, path, dim), start=1):
+                word = line.partition(" ")[0]
+                if word in words and (numbers := _numbers_after(word, line, dim)):
+                    vectors[word] = _parse_vector(numbers, dim, f"{path}, line {number}")
+    except _UNREADABLE as error:
         raise UserError(
             f"{path}, named by preparation.glove in params.yaml, cannot be read: {error}"
         ) from None
+    if words and not vectors:
+        raise UserError(
+            f"{path} has none of the {len(words):,} words of the dataset, such as "
+            f"{min(words, key=len)!r}: name another file as preparation.glove in params.yaml"
+        )
     return vectors
 
 
@@ -124,6 +146,78 @@ def spelling_vector(word: str, dim: int) -> Float[np.ndarray, " dim"]:
 def rounded(values: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
     """Numbers of double precision at `DECIMALS` decimals, then as float32; no zero is negative."""
     return (np.round(values, DECIMALS) + 0.0).astype(np.float32)
+
+
+@contextmanager
+def _open_glove(path: Path, dim: int) -> Iterator[io.TextIOWrapper]:
+    """The lines of a file of word vectors, unpacked as they are read."""
+    with ExitStack() as stack:
+        file = stack.enter_context(path.open("rb"))
+        magic = file.peek(len(_ZIP))
+        content: Any = file
+        if magic.startswith(_ZIP):
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            content = stack.enter_context(archive.open(_member(archive, path, dim)))
+        elif magic.startswith(_GZIP):
+            content = stack.enter_context(gzip.open(file))
+        buffered = io.BufferedReader(content, _BUFFER)
+        yield io.TextIOWrapper(buffered, encoding="utf-8-sig", newline="\n")
+
+
+def _member(archive: zipfile.ZipFile, path: Path, dim: int) -> str:
+    """The one text file of a zip, or of several the one with so many dimensions in its name."""
+    names = [name for name in archive.namelist() if name.endswith(".txt")]
+    fitting = [name for name in names if name.endswith(f".{dim}d.txt")] if names[1:] else names
+    if len(fitting) != 1:
+        raise UserError(
+            f"{path}, named by preparation.glove in params.yaml, holds {archive.namelist()[:5]}: "
+            f"expected one text file, or one that ends on .{dim}d.txt (preparation.word_dim)"
+        )
+    return fitting[0]
+
+
+def _after_header(lines: io.TextIOWrapper, path: Path, dim: int) -> Iterator[str]:
+    """The lines of a file of word vectors, the first of which must have as many numbers as wanted.
+
+    A header as word2vec writes it, the numbers of words and of dimensions, comes as an empty line.
+    """
+    first = lines.readline(_LONGEST_LINE)
+    if re.fullmatch(r"\d+ \d+\s*", first):
+        yield ""
+        first = lines.readline(_LONGEST_LINE)
+    width = sum(1 for _ in takewhile(_is_number, reversed(first.rstrip().split(" ")[1:])))
+    if not width:
+        raise UserError(
+            f"{path}, named by preparation.glove in params.yaml, does not begin with a word and "
+            f"its numbers but with {first[:_SHOWN]!r}"
+        )
+    if width != dim:
+        raise UserError(
+            f"{path} has vectors of {width} numbers, and preparation.word_dim in params.yaml is "
+            f"{dim}: name another file as preparation.glove, or set word_dim to {width}"
+        )
+    yield first
+    yield from lines
+
+
+def _numbers_after(word: str, line: str, dim: int) -> list[str]:
+    """What follows a word on its line; nothing if the word is but the beginning of a longer one.
+
+    Some releases have "words" with spaces, such as ". . ." and "at name@domain.com".
+    """
+    first, *numbers = line.rstrip().rsplit(" ", dim)
+    more = first.split(" ")[1:]
+    if all(map(_is_number, more)):
+        return [*more, *numbers]
+    return []
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _parse_vector(numbers: Sequence[str], dim: int, where: str) -> Float[np.ndarray, " dim"]:

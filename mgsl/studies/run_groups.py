@@ -211,13 +211,15 @@ def _settings(dataset: str, names: Sequence[str], base: str) -> dict[str, Any]:
     of_base = params.read(RunConfig, paths.config(dataset, base))
     command = ["git", "rev-parse", "--short=10", "HEAD"]
     commit = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    summary = read_summary(paths.prepared(dataset))
     return {
         "scale": config.scale,
         "seeds": list(config.seeds),
         "epochs": of_base.epochs,
         "batch_size": of_base.batch_size,
         "learning_rate": of_base.learning_rate,
-        "num_clips": read_summary(paths.prepared(dataset))["num_clips"],
+        "num_clips": summary["num_clips"],
+        "features": summary["features"],
         "evaluation": config.evaluation.model_dump(mode="json"),
         "commit": commit,
         "base": flatten(of_base.model),

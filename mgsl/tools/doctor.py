@@ -14,6 +14,7 @@ import requests
 
 from mgsl import params, paths
 from mgsl.data import feature_files, sources
+from mgsl.data.archives.containers import open_archive
 from mgsl.data.datasets import DATASETS
 from mgsl.data.embedded import generate
 from mgsl.errors import UserError
@@ -235,8 +236,12 @@ def features_by_hand() -> Iterator[Check]:
             path = feature_files.locate(name, dataset.archive)
         except UserError as error:
             yield Check("note", f"{name}: no features", str(error))
-        else:
-            yield Check("ok", f"{name}: features in {path}")
+            continue
+        try:
+            with open_archive(path):
+                yield Check("ok", f"{name}: features in {path}")
+        except UserError as error:
+            yield Check("problem", f"{name}: no features in {path}", str(error))
 
 
 def list_sources() -> bool:

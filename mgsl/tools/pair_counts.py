@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mgsl.data import preparing, sources
+from mgsl.data import glove, preparing, sources
 from mgsl.data.datasets import find
 from mgsl.errors import UserError
 from mgsl.params import PreparationParams
@@ -110,6 +110,8 @@ def _coverage(
         if any(sources.status(source) == "missing" for source in files):
             return None  # large, and no reason to ask the network
         sources.fetch(files, raw)
+    elif glove.is_awaited(preparation.glove):
+        return None
     return preparing.coverage(
         tokens, preparing.word_vectors(find(dataset), raw, preparation, tokens.keys())
     )

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from mgsl import params, paths
-from mgsl.data import sources
+from mgsl.data import releases, sources
 from mgsl.data.datasets import DATASETS, FeatureRequest, find
 from mgsl.errors import UserError
 from tests.published import prepare_config
@@ -11,6 +11,14 @@ from tests.published import prepare_config
 
 def test_every_dataset_has_its_parameters() -> None:
     assert set(DATASETS) == set(params.load(paths.PARAMS).data)
+
+
+def test_whatever_needs_features_of_others_names_a_release_of_them() -> None:
+    data = params.load(paths.PARAMS).data
+    named = {name: entry.release for name, entry in data.items() if entry.release}
+    assert set(named) == {name for name, dataset in DATASETS.items() if dataset.archive}
+    for name, release in named.items():
+        assert releases.find(name, release).pieces
 
 
 def test_every_source_belongs_to_a_dataset() -> None:

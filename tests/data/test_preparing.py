@@ -11,15 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mgsl.configs import PrepareConfig
 from mgsl.data import preparing
-from mgsl.data.annotations import Annotation
+from mgsl.data.annotations import Annotation, activitynet
 from mgsl.data.datasets import ANNOTATIONS
 from mgsl.data.feature_files import record
 from mgsl.data.features import open_features
+from mgsl.data.glove import record as record_glove
 from mgsl.data.preparing import clamp, make_queries, prepare, tag
 from mgsl.errors import UserError
 from mgsl.files import sha256
 from mgsl.params import PlantedParams
+from mgsl.prepared import read_summary, read_videos
 from mgsl.queries import SPLITS, Query, read_queries
 from tests.published import prepare_config, write_captions, write_charades, write_tacos
 
@@ -239,6 +242,7 @@ def test_stored_features_are_read_after_the_download_recorded_them(
     base = prepare_config("activitynet_c3d", **SMALL)
     preparation = base.preparation.model_copy(update={"glove": str(glove)})
     config = base.model_copy(update={"preparation": preparation})
+    record_glove(str(glove), raw)
     (tmp_path / "activitynet_c3d").mkdir()
     for video in ("v_a", "v_b"):
         np.save(tmp_path / f"activitynet_c3d/{video}.npy", np.full((2, 8), ord(video[-1]) / 2))
@@ -249,6 +253,12 @@ def test_stored_features_are_read_after_the_download_recorded_them(
     features = open_features(tmp_path / "prepared/features.npy", (2, 4, 8))
     assert features[:, 0, 0].tolist() == [48.5, 49.0]
     summary = json.loads((tmp_path / "prepared/summary.json").read_text())
+    digest = summary["archive"]["sha256"]
+    assert {"file": "activitynet_c3d", "sha256": digest} in summary["sources"]
+    assert summary["features"] == (
+        "C3D, 500 numbers a clip after PCA; "
+        "unknown release: 0.23 rows a second, 8 wide, 2 videos"  # 4 rows of 17.25 s
+    )
     assert summary["splits"]["train"] | {"videos": 1} == summary["splits"]["train"]
     assert [summary["splits"]["train"][key] for key in ("published", "dropped", "clamped")] == [
         3,
@@ -260,8 +270,62 @@ def test_stored_features_are_read_after_the_download_recorded_them(
     table = np.load(tmp_path / "prepared/word_vectors.npy")
     assert table[words.index("man")].tolist() == [1, 2, 3, 4]
     (tmp_path / "activitynet_c3d/v_b.npy").unlink()
-    with pytest.raises(UserError, match="is not what the stage `download` recorded"):
+    with pytest.raises(UserError, match="is not what the stage `identify` recorded"):
         prepare(config, raw, tmp_path / "other")
+
+
+@pytest.fixture
+def captions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Published files of ActivityNet, with vectors of one word beside them."""
+    monkeypatch.setenv("MGSL_FEATURES", str(tmp_path))
+    (tmp_path / "activitynet_c3d").mkdir()
+    (tmp_path / "glove.txt").write_text("man 1 2 3 4\n")
+    raw = write_captions(tmp_path / "raw")
+    train = raw / activitynet.CAPTIONS / "train.json"
+    lost = {"v_c": {"duration": 4.0, "timestamps": [[0, 2], [1, 3]], "sentences": ["A dog."] * 2}}
+    train.write_text(json.dumps(json.loads(train.read_text()) | lost))
+    return raw
+
+
+def stored_config(captions: Path, **changes: object) -> PrepareConfig:
+    base = prepare_config("activitynet_c3d", **SMALL)
+    glove = {"glove": str(captions.parent / "glove.txt")}
+    return base.model_copy(
+        update={"preparation": base.preparation.model_copy(update=glove)} | changes
+    )
+
+
+def test_queries_of_videos_without_features_are_refused_or_left_out_and_counted(
+    captions: Path, tmp_path: Path
+) -> None:
+    for video in ("v_a", "v_b"):
+        np.save(tmp_path / f"activitynet_c3d/{video}.npy", np.ones((2, 8), np.int32))
+    record(tmp_path / "activitynet_c3d", tmp_path / "placed")
+    with pytest.raises(UserError, match=r"lacks 1 of 3 videos: v_c.*missing: drop"):
+        prepare(stored_config(captions), captions, tmp_path / "p", placed=tmp_path / "placed")
+    prepare(
+        stored_config(captions, missing="drop"),
+        captions,
+        tmp_path / "prepared",
+        placed=tmp_path / "placed",
+    )
+    summary = read_summary(tmp_path / "prepared")
+    assert summary["archive"]["left_out"] == {
+        "videos": 1, "of_videos": 3, "queries": {"train": 2, "val": 0, "test": 0}
+    }  # fmt: skip
+    assert summary["features"].endswith(
+        "int32 cast to floats; 1 of 3 videos have no features, their queries are left out "
+        "(0 of the test split)"
+    )
+    assert summary["splits"]["train"]["pairs"] == 2
+    assert "v_c" not in read_videos(tmp_path / "prepared")
+
+
+def test_a_split_without_any_features_is_refused(captions: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "activitynet_c3d/v_a.npy", np.ones((2, 8)))
+    record(tmp_path / "activitynet_c3d", captions)
+    with pytest.raises(UserError, match="no query is left in val, test without those of 2 videos"):
+        prepare(stored_config(captions, missing="drop"), captions, tmp_path / "prepared")
 
 
 def test_words_without_a_vector_can_be_dropped_and_a_query_stays_as_rare(tmp_path: Path) -> None:

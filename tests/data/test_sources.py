@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from mgsl.data import sources, transfer
+from mgsl.data import resuming, sources, transfer
 from mgsl.data.sources import Source, catalogue, fetch, status
 from mgsl.errors import UserError
 
@@ -101,8 +101,9 @@ def server() -> Iterator[Server]:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MGSL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MGSL_MIRROR", raising=False)
-    monkeypatch.setattr(sources, "_PATIENCE_S", 1)
-    monkeypatch.setattr(sources, "_PAUSE_S", 0.05)
+    monkeypatch.setattr(resuming, "_PATIENCE_S", 1)
+    monkeypatch.setattr(resuming, "_RECOVERY_S", 1)
+    monkeypatch.setattr(resuming, "_PAUSE_S", 0.05)
     return tmp_path / "cache"
 
 

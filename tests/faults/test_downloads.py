@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mgsl.data import sources, transfer
+from mgsl.data import resuming, sources, transfer
 from mgsl.data.sources import Source, fetch, status
 from mgsl.errors import UserError
 from tests import ROOT
@@ -128,8 +128,9 @@ def source(*, known_size: bool = True) -> Source:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MGSL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MGSL_MIRROR", raising=False)
-    monkeypatch.setattr(sources, "_PATIENCE_S", 0.4)
-    monkeypatch.setattr(sources, "_PAUSE_S", 0.05)
+    monkeypatch.setattr(resuming, "_PATIENCE_S", 0.4)
+    monkeypatch.setattr(resuming, "_RECOVERY_S", 1)
+    monkeypatch.setattr(resuming, "_PAUSE_S", 0.05)
     monkeypatch.setattr(transfer, "WINDOW_S", 0.8)
     return tmp_path / "cache"
 
@@ -181,7 +182,7 @@ def test_what_came_before_a_server_slowed_down_is_kept(serve: Serve, tmp_path: P
 def test_a_file_that_does_not_end_is_left(
     known_size: bool, serve: Serve, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "LARGEST", 2 * len(CONTENT))
+    monkeypatch.setattr(resuming, "LARGEST", 2 * len(CONTENT))
     server = serve(endless)
     monkeypatch.setattr(sources, "BLOBS", server.root)
     with pytest.raises(UserError, match=r"not owner/name/data/file\.bin as published"):

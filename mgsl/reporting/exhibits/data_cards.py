@@ -103,7 +103,7 @@ def _card(
         raise UserError(f"{PROSE} tells nothing of the dataset {name!r}")
     yield "In this report", _shown(name, shown)
     yield "Data", "SIMULATED features" if dataset.simulated else "real"
-    yield "Features", dataset.features
+    yield "Features", Results(name).summary["features"] if shown else dataset.features
     yield "Pairs", _pairs(name, dataset, shown, studied)
     yield from ((point, text) for point, text in points if point.startswith("What"))
     files = sources.catalogue(name) if name != "embedded" else []

@@ -116,10 +116,15 @@ class RunStudy:
         mean = f"mean over {number} trainings" + f", {QUERIES_ALONE}" * alone
         queries = int(rows.loc[rows["group"] == "all", "queries"].max())
         return (
-            f"{about.title} ({dataset}): {kind}; features: {about.features}; {queries:,} test "
-            f"queries; {f'one training, {QUERIES_ALONE}' if most == 1 else mean}; "
+            f"{about.title} ({dataset}): {kind}; features: {self.features(dataset)}; "
+            f"{queries:,} test queries; {f'one training, {QUERIES_ALONE}' if most == 1 else mean}; "
             f"{self.trained(dataset)}.{self._since(dataset)}"
         )
+
+    def features(self, dataset: str) -> str:
+        """What the methods saw; of studies that do not say so, what all of the dataset's are."""
+        phrases = [study["features"] for study in self._told(dataset) if "features" in study]
+        return next(iter(phrases), known.find(dataset).features)
 
     def not_run(self, datasets: Sequence[str]) -> str:
         """Which datasets that are asked for were not studied, in a sentence; empty if none."""

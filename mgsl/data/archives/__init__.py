@@ -1,0 +1,1 @@
+"""Features as other people store them: containers, single files, names, arrays, digests."""

@@ -1,0 +1,77 @@
+"""Files and folders that cannot be opened: what they are, and what makes features of them."""
+
+import pickle
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from mgsl.data.archives.containers import Entry, open_archive
+from mgsl.errors import UserError
+
+
+def opened(path: Path) -> None:
+    with open_archive(path):
+        pass
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    with h5py.File(tmp_path / "f.hdf5", "w") as file:
+        file["v_a/c3d_features"] = np.ones((3, 2))
+        file["v_a/frames"] = [1, 2]
+        file["v_b/rgb"] = np.ones((3, 2))
+        file["v_b/flow"] = np.zeros((3, 2))
+    return tmp_path / "f.hdf5"
+
+
+def test_a_truncated_file_says_how_much_is_there_and_how_pieces_are_joined(stored: Path) -> None:
+    size = stored.stat().st_size
+    stored.write_bytes(stored.read_bytes()[:-100])
+    message = rf"truncated, it has {size - 100:,} of {size:,} bytes\. If it came in pieces.*cat"
+    with pytest.raises(UserError, match=message):
+        opened(stored)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("README.md", b"features of videos", r"README\.md is text"),
+        ("val_feat.pickle", pickle.dumps({}), r"val_feat\.pickle is a pickle"),
+        ("a/b/charades.zip", b"PK\x03\x04", r"charades\.zip is a zip archive.*unpack"),
+        ("anet.hdf5_aa", b"\x89HDF\r\n\x1a\n", r"anet\.hdf5_aa is a piece of a file: join"),
+        ("AO8RW/000001.txt", b"0.1 0.2", r"000001\.txt is text: convert each video"),
+        ("AO8RW.mat", b"MATLAB 5.0", r"AO8RW\.mat is a MATLAB file"),
+        (".hidden.npy", b"", r"has no VIDEO\.npy, nor any other file of features"),
+    ],
+)
+def test_a_folder_without_features_says_what_it_has(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    path = tmp_path / "f" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        opened(tmp_path / "f")
+
+
+def test_what_lies_beside_is_not_blamed_for_a_pickle(tmp_path: Path) -> None:
+    (tmp_path / "captions.json").write_text("{}")
+    (tmp_path / "features.pkl").write_bytes(pickle.dumps({}))
+    with pytest.raises(UserError, match=r"features\.pkl is a pickle"):
+        opened(tmp_path)
+
+
+def test_a_web_page_is_no_hdf5_file(tmp_path: Path) -> None:
+    (tmp_path / "f.hdf5").write_text("<html><head><title>Quota exceeded</title></head></html>")
+    with pytest.raises(UserError, match=r"f\.hdf5 is a web page"):
+        opened(tmp_path / "f.hdf5")
+
+
+def test_a_group_has_one_array_or_a_known_one_or_the_one_that_is_named(stored: Path) -> None:
+    with open_archive(stored) as archive:
+        assert archive.read(Entry("", "v_a")).shape == (3, 2)
+        with pytest.raises(UserError, match=r"v_b has several arrays, \['flow', 'rgb'\]"):
+            archive.read(Entry("", "v_b"))
+        assert archive.read(Entry("", "v_b"), "flow").sum() == 0
