@@ -26,6 +26,8 @@ TextFile = Annotated[str, Field(pattern=r".\.txt$")]
 Scale = Literal["embedded", "paper"]
 NmsRule = Literal["per_metric", "fixed", "none"]
 Form = Literal["surface", "lemma", "stem"]
+Targets = Literal["clamped", "published"]
+Unanswered = Literal["miss", "refuse"]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -130,6 +132,17 @@ class EvaluationParams(Frozen):
         return self
 
 
+class ScoreParams(Frozen):
+    """What the tool `score` makes of anybody's predictions; the pipeline does not depend on it."""
+
+    targets: Targets
+    missing: Unanswered
+
+    def with_changes(self, **changes: str | None) -> "ScoreParams":
+        """The same but for what is not None."""
+        return self.model_copy(update={k: value for k, value in changes.items() if value})
+
+
 class NmsParams(Frozen):
     """The rule for NMS that a method brings along in place of the common one (Q20)."""
 
@@ -182,6 +195,7 @@ class Params(Frozen):
     training: TrainingParams
     preparation: PreparationParams
     evaluation: EvaluationParams
+    score: ScoreParams
     data: dict[Name, DataParams]
     models: dict[Name, ModelParams]
     groups: dict[Name, Annotated[Names, Some]]

@@ -30,6 +30,7 @@ STUDIES = REPORTS / "studies"  # what annotations alone tell: numbers, kept in g
 TIMES = STUDIES / "efficiency.csv"  # what it costs on one machine, timed; TIMED_ON: which
 TIMED_ON = STUDIES / "efficiency.json"
 STUDIED = ARTIFACTS / "studied"  # the annotations they were counted in
+SPLITS = Path("splits")  # which queries of the benchmarks are rare, kept in git
 NOTEBOOKS = Path("notebooks")
 
 
