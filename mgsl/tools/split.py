@@ -69,9 +69,10 @@ def of_dataset(dataset: str, preparation: PreparationParams, raw: Path) -> dict[
     digests = _fetch(source, raw)
     benchmark, rare = benchmarks.read(source, raw, preparation), preparation.rare
     words, labels = _rarest_words(benchmark, rare), bin_labels(rare)
+    order = {(a.split, a.qid): place for place, a in enumerate(benchmark.published)}
     tables = {}
     for split in SPLITS:
-        if queries := benchmark.split(split):
+        if queries := sorted(benchmark.split(split), key=lambda q: order[q.split, q.qid]):
             header = _header(f"{NAMES[source]}, split {split}", queries, rare, digests)
             rows = [(query, words[split, query.qid], labels[query.bin]) for query in queries]
             tables[split] = header + _csv(rows)
