@@ -65,9 +65,8 @@ def read_submission(
             f"{listing(without[:3])}{', ...' if len(without) > 3 else ''}"
         )
     if as_text := sum(answer.as_text for answer in answers):
-        notes.append(
-            f"numbers that stand as text were read ({as_text:,} of {len(answers):,} answers)"
-        )
+        number = f"{as_text:,} of {len(answers):,} answers"
+        notes.append(f"numbers that stand as text were read as numbers ({number})")
     real = np.arange(max(1, counts.max())) < counts[:, None]
     table = np.zeros((*real.shape, 3))
     table[real] = np.concatenate(windows)
