@@ -145,7 +145,7 @@ def test_an_unanswered_query_counts_in_the_mean() -> None:
     rows = [{"qid": query.qid, "pred_relevant_windows": [[2.0, 6.0]]} for query in QUERIES]
     Path("p").write_text(json.dumps(rows[10:]))
     assert value(scored(Path("p")), "R@1, IoU=0.7") == 0.75
-    assert value(scored(Path("p"), params=evaluation(grid=4)), "mIoU") == 0.75
+    assert value(scored(Path("p"), params=evaluation(grid=10)), "mIoU") == 0.75
     with pytest.raises(UserError, match=r"must answer each of 40 queries; it has no window for"):
         score("embedded", [Path("p")], PARAMS, OPTIONS.with_changes(missing="refuse"))
 

@@ -55,15 +55,14 @@ def test_ids_are_read_in_silence() -> None:
         lambda qid: qid.replace("-", " - "),
         lambda qid: qid.lower(),
         lambda qid: qid.replace("-", "-00"),
-        lambda qid: qid.replace("-", ".avi-"),
-        lambda qid: qid.replace(".mp4", ""),
+        lambda qid: qid.replace("A-", "A.avi-"),
+        lambda qid: qid.replace("-", "-0").replace(".mp4", ""),
     ],
 )
 def test_another_spelling_of_an_id_is_read_with_a_note(spell: Callable[[str], str]) -> None:
     matched, (note,) = match(PATH, [reply(spell(qid)) for qid in QIDS[2:]], QUERIES, {})
     assert list(matched) == QIDS[2:]
-    assert "written in another way than here were read" in note
-    assert "of 2, such as" in note
+    assert "ids that are written in another way than here were read" in note
 
 
 def test_a_spelling_that_two_queries_share_is_refused() -> None:
