@@ -97,7 +97,7 @@ def _by_id(
         name, key = answer.qid or "", _key(answer.qid)
         if name in exact:
             owners.append(exact[name])
-        elif key in similar:
+        elif key is not None and key in similar:
             owners.append(similar[key])
         else:
             owners.append(None)
