@@ -183,26 +183,72 @@ def predict(
 @app.command(rich_help_panel=TOOLS)
 def score(
     dataset: DatasetOption,
-    predictions: Annotated[Path, typer.Option(help="JSON lines, or the {results: ...} format.")],
+    predictions: Annotated[Path, typer.Option(help="The file, in one of the forms above.")],
     against: Annotated[
         Path | None, typer.Option(help="Another file: say what the first scores more.")
+    ] = None,
+    targets: Annotated[
+        params.Targets | None,
+        typer.Option(help="Moments as published, or clamped: cut at the end of their video."),
+    ] = None,
+    nms: Annotated[
+        str | None,
+        typer.Option(help="none; per_metric: at m - 0.05; or at this THRESHOLD, such as 0.5."),
+    ] = None,
+    strict: Annotated[
+        bool | None, typer.Option("--strict/--no-strict", help="A hit is tIoU > m, not >= m.")
+    ] = None,
+    missing: Annotated[
+        params.Unanswered | None,
+        typer.Option(help="A query without an answer: it is a miss, or the file is refused."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score any model's predictions for the test queries: all, rare, common and four bins.
 
+    A file has JSON lines, or is a list of, `{"qid", "pred_relevant_windows": [[start_s, end_s,
+    score], ...]}`, as of Moment-DETR, with "vid" and "query" where its ids are numbers of its own;
+    or it is `{"results": {qid: [{"timestamp": [start_s, end_s], "score": x}, ...]}}`; gzipped or
+    not. What is not set here is taken from `score` and `evaluation` of params.yaml.
+
     With --against, two files are compared query by query: the difference of each metric, its
-    paired interval over queries, and p.
+    paired interval over queries, and p. The numbers that CBP and TGN print of themselves on
+    Charades-STA: `--targets published --nms none --strict`.
     """
-    from mgsl.evaluation.scoring import score_file
     from mgsl.tools import score
 
-    rules = params.load(paths.PARAMS).evaluation
-    table, about = score_file(paths.prepared(dataset), predictions, rules, against)
-    if as_json:
-        print(json.dumps(score.as_json(table, about, rules), indent=2))
+    settings = params.load(paths.PARAMS)
+    rules = score.with_options(settings.evaluation, nms=nms, strict=strict)
+    options = settings.score.with_changes(targets=targets, missing=missing)
+    files = [predictions, *([against] if against else [])]
+    scores = score.score(dataset, files, rules, options)
+    print(json.dumps(score.as_json(scores), indent=2) if as_json else score.as_text(scores))
+
+
+@app.command(rich_help_panel=TOOLS)
+def split(
+    dataset: Annotated[
+        str | None, typer.Option(help="A dataset of params.yaml; without it, all annotations.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="The CSV to write; without --dataset, the folder of all.")
+    ] = paths.SPLITS,
+    part: Annotated[
+        str, typer.Option("--split", help="train, val or test, if it was published.")
+    ] = "test",
+) -> None:
+    """Write which queries are rare, as CSV: rarest word, its frequency, its bin.
+
+    From the published annotations alone, under the reading of `preparation.rare` in params.yaml,
+    which stands in the first lines. The repository has those of all benchmarks in splits/.
+    """
+    from mgsl.tools import split
+
+    preparation = params.load(paths.PARAMS).preparation
+    if dataset is None:
+        split.write_all(output, preparation, paths.STUDIED)
     else:
-        print(score.as_text(table, about, rules))
+        split.write(dataset, part, output, preparation, paths.STUDIED)
 
 
 @app.command(rich_help_panel=TOOLS)

@@ -28,6 +28,8 @@ NmsRule = Literal["per_metric", "fixed", "none"]
 Form = Literal["surface", "lemma", "stem"]
 Missing = Literal["refuse", "drop"]
 Part = Annotated[str, Field(pattern=r"^[^/.][^/]*(/[^/.][^/]*)*$")]
+Targets = Literal["clamped", "published"]
+Unanswered = Literal["miss", "refuse"]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -135,6 +137,17 @@ class EvaluationParams(Frozen):
         return self
 
 
+class ScoreParams(Frozen):
+    """What the tool `score` makes of anybody's predictions; the pipeline does not depend on it."""
+
+    targets: Targets
+    missing: Unanswered
+
+    def with_changes(self, **changes: str | None) -> "ScoreParams":
+        """The same but for what is not None."""
+        return self.model_copy(update={k: value for k, value in changes.items() if value})
+
+
 class NmsParams(Frozen):
     """The rule for NMS that a method brings along in place of the common one (Q20)."""
 
@@ -187,6 +200,7 @@ class Params(Frozen):
     training: TrainingParams
     preparation: PreparationParams
     evaluation: EvaluationParams
+    score: ScoreParams
     data: dict[Name, DataParams]
     models: dict[Name, ModelParams]
     groups: dict[Name, Annotated[Names, Some]]

@@ -35,6 +35,7 @@ TIMES = STUDIES / "efficiency.csv"  # what it costs on one machine, timed; TIMED
 TIMED_ON = STUDIES / "efficiency.json"
 TRIED = ARTIFACTS / "tried"  # trainings that a person tries; outside all that DVC looks at
 STUDIED = ARTIFACTS / "studied"  # the annotations they were counted in
+SPLITS = Path("splits")  # which queries of the benchmarks are rare, kept in git
 NOTEBOOKS = Path("notebooks")
 
 

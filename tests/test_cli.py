@@ -340,12 +340,10 @@ def test_both_formats_give_the_same_json() -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (answers({"v1-0": None}), "missing: v1-0"),
         (answers({"v9-0": [[0.0, 1.0, 1.0]]}), "unknown: v9-0"),
         (answers() + answers()[:1], "repeated: v0-0"),
         (answers({"v2-0": [[float("nan"), 1.0, 1.0]]}), "not finite"),
         (answers({"v2-0": [[6.0, 2.0, 1.0]]}), "ends before it starts"),
-        (answers({"v2-0": []}), "no windows"),
         ([], "is empty"),
     ],
 )
@@ -358,6 +356,51 @@ def test_a_bad_prediction_file_is_refused_by_what_is_wrong(
     path = write_lines(rows)
     assert main(monkeypatch, "score", "--dataset", "embedded", "--predictions", path) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_gap_is_a_miss_or_refused_as_the_command_line_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_lines(answers({"v1-0": None, "v2-0": []}))
+    words = ("score", "--dataset", "embedded", "--predictions", path)
+    assert "2 of 4 queries have no answer and count as misses: v1-0, v2-0" in invoke(*words).output
+    document = json.loads(invoke(*words, "--json").output)
+    assert document["groups"]["all"]["metrics"]["R@1, IoU=0.5"]["value"] == 0.5
+    assert len(document["notes"]) == 1
+    assert main(monkeypatch, *words, "--missing", "refuse") == 2
+    assert "has no window for v1-0, v2-0" in capsys.readouterr().err
+
+
+def test_the_command_line_sets_the_rule_and_says_it() -> None:
+    path = write_lines(answers({q.qid: [[2.0, 4.0, 0.9]] for q in QUERIES}))  # tIoU 0.5
+    words = ("score", "--dataset", "embedded", "--predictions", path, "--json")
+    values = {}
+    for options in ((), ("--strict", "--nms", "none"), ("--no-strict", "--nms", "0.3")):
+        document = json.loads(invoke(*words, *options).output)
+        recall = document["groups"]["all"]["metrics"]["R@1, IoU=0.5"]["value"]
+        values[options[1:]] = recall, document["rule"].partition(";")[0]
+    targets = "targets cut at the end of their video"
+    assert values == {
+        (): (1.0, f"A hit is tIoU >= m in seconds, {targets}, after NMS at m - 0.05"),
+        ("--nms", "none"): (0.0, f"A hit is tIoU > m in seconds, {targets}, without NMS"),
+        ("--nms", "0.3"): (1.0, f"A hit is tIoU >= m in seconds, {targets}, after NMS at 0.3"),
+    }
+    assert invoke(*words, "--targets", "cut").exit_code == 2
+
+
+def test_the_split_command_writes_one_table_or_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mgsl.tools import split
+
+    tables = {"train": "a", "test": "b"}
+    monkeypatch.setattr(split, "of_dataset", lambda dataset, preparation, raw: tables)
+    assert invoke("split", "--dataset", "embedded", "--output", "t.csv").exit_code == 0
+    assert Path("t.csv").read_text() == "b"
+    options = ("--split", "train", "--output", "t.csv")
+    assert invoke("split", "--dataset", "embedded", *options).exit_code == 0
+    assert Path("t.csv").read_text() == "a"
+    assert invoke("split").exit_code == 0
+    names = {f"{name}_{part}.csv" for name in split.NAMES.values() for part in tables}
+    assert {path.name for path in paths.SPLITS.iterdir()} == names
 
 
 def test_the_doctor_fails_the_command_where_there_is_a_problem(

@@ -1,4 +1,4 @@
-"""From prediction files to tables: one file alone, two against each other, a dataset's runs."""
+"""From the predictions of a dataset's runs to tables, and how they were counted, in words."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import pandas as pd
 
 from mgsl.configs import EvaluateConfig
 from mgsl.errors import UserError
-from mgsl.evaluation.comparing import means_by_name, of_two_files
+from mgsl.evaluation.comparing import means_by_name
 from mgsl.evaluation.metrics import (
     GROUPS,
     METRICS,
@@ -19,8 +19,7 @@ from mgsl.evaluation.metrics import (
     per_query,
     targets,
 )
-from mgsl.evaluation.predictions import read_predictions
-from mgsl.evaluation.released import Released, released_ids
+from mgsl.evaluation.predictions import Predictions, read_predictions
 from mgsl.params import EvaluationParams
 from mgsl.prepared import read_summary
 from mgsl.queries import Query, read_queries
@@ -36,92 +35,37 @@ def read_test(prepared: Path) -> tuple[list[Query], dict[str, Any]]:
     Raises:
         UserError: the dataset is not prepared, or has no test queries.
     """
-    queries, summary, _ = _read(prepared)
-    return queries, summary
+    queries = read_queries(prepared / "queries.jsonl")
+    summary = read_summary(prepared)
+    test = [query for query in queries if query.split == "test"]
+    if not test:
+        raise UserError(f"{prepared / 'queries.jsonl'} has no test queries: prepare it again")
+    return test, summary
 
 
-def query_scores(
-    queries: Sequence[Query],
-    path: Path,
-    params: EvaluationParams,
-    released: Released | None = None,
-) -> pd.DataFrame:
-    """What each query scores by each metric: a row for each query; the arguments are `score`'s."""
-    predictions, truth = read_predictions(path, queries, released), targets(queries)
-    if params.grid:
-        predictions, truth = on_grid(predictions, truth, queries, params.grid)
-    scores = per_query(predictions, truth, params)
-    return pd.DataFrame(scores).rename_axis(columns="metric")
-
-
-def score_file(
-    prepared: Path, path: Path, params: EvaluationParams, against: Path | None = None
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Score anybody's prediction file, whose ids may be those of other people's releases.
-
-    Args:
-        prepared: the folder of the prepared dataset.
-        path: the prediction file, in either format of `mgsl.evaluation.predictions`.
-        params: of the metrics and of the bootstrap.
-        against: another such file, with which the first is compared.
-
-    Returns:
-        What `score` returns, or `compare`, and the dataset's summary.json.
-
-    Raises:
-        UserError: the dataset is not prepared, or the file does not answer its test queries.
-    """
-    queries, summary, released = _read(prepared)
-    if against is not None:
-        return compare(queries, path, against, summary["bins"], params, released), summary
-    return score(queries, path, summary["bins"], params, released), summary
-
-
-def score(
-    queries: Sequence[Query],
-    path: Path,
-    bin_labels: Sequence[str],
-    params: EvaluationParams,
-    released: Released | None = None,
-) -> pd.DataFrame:
-    """Score one prediction file.
+def query_scores(queries: Sequence[Query], path: Path, params: EvaluationParams) -> pd.DataFrame:
+    """What each query scores by each metric, answered by one training: a row for each query.
 
     Args:
         queries: what was asked: the test split.
-        path: the prediction file, in either format of `mgsl.evaluation.predictions`.
-        bin_labels: names of the frequency bins, the rarest first.
-        params: of the metrics and of the bootstrap.
-        released: other ids of the queries.
-
-    Returns:
-        Columns group, metric, value, low, high, queries; fractions.
+        path: the prediction file of the training.
+        params: of the metrics.
 
     Raises:
         UserError: the file does not answer these queries (`read_predictions`).
     """
-    values = query_scores(queries, path, params, released)
-    return metrics_table(values, groups(queries, bin_labels), params)
+    return scores_of(read_predictions(path, queries), queries, params)
 
 
-def compare(
-    queries: Sequence[Query],
-    path: Path,
-    other: Path,
-    bin_labels: Sequence[str],
-    params: EvaluationParams,
-    released: Released | None = None,
+def scores_of(
+    predictions: Predictions, queries: Sequence[Query], params: EvaluationParams
 ) -> pd.DataFrame:
-    """Compare two prediction files, query by query; the arguments are `score`'s.
-
-    Returns:
-        Columns group, metric, value, low, high, p, queries: the first less the second, in
-        fractions, with the interval and the two-sided p of the paired bootstrap.
-
-    Raises:
-        UserError: a file does not answer these queries (`read_predictions`).
-    """
-    a, b = (query_scores(queries, file, params, released) for file in (path, other))
-    return of_two_files(a, b, groups(queries, bin_labels), params)
+    """What each query scores by each metric: a row for each query, in their order."""
+    truth = targets(queries)
+    if params.grid:
+        predictions, truth = on_grid(predictions, truth, queries, params.grid)
+    scores = per_query(predictions, truth, params)
+    return pd.DataFrame(scores).rename_axis(columns="metric")
 
 
 def evaluate(
@@ -202,6 +146,7 @@ def rule(
     others: Mapping[str, EvaluationParams] | None = None,
     *,
     trainings: int = 1,
+    truth: str = "",
 ) -> str:
     """How a table was counted, in one sentence.
 
@@ -209,6 +154,7 @@ def rule(
         params: the common rules.
         others: by title, the rules of methods that have their own rule for NMS.
         trainings: on how many of each method its numbers rest.
+        truth: what the targets are, where a table says it.
     """
     hit = "tIoU > m" if params.strict else "tIoU >= m"
     suppression = _suppression(params)
@@ -220,7 +166,7 @@ def rule(
     if trainings > 1:
         interval = f"interval over queries and {trainings} trainings"
     unit = f"whole clips of {params.grid}, ends included" if params.grid else "seconds"
-    how = f"{hit} in {unit}, {suppression}"
+    how = ", ".join(filter(None, [f"{hit} in {unit}", truth, suppression]))
     return f"A hit is {how}; [low, high] is the {params.confidence:.0%} {interval}."
 
 
@@ -230,13 +176,3 @@ def _suppression(params: EvaluationParams) -> str:
         "fixed": f"after NMS at {params.nms_threshold:g}",
         "none": "without NMS",
     }[params.nms]
-
-
-def _read(prepared: Path) -> tuple[list[Query], dict[str, Any], Released]:
-    """Test queries, summary, and other ids of the queries."""
-    queries = read_queries(prepared / "queries.jsonl")
-    summary = read_summary(prepared)
-    test = [query for query in queries if query.split == "test"]
-    if not test:
-        raise UserError(f"{prepared / 'queries.jsonl'} has no test queries: prepare it again")
-    return test, summary, released_ids(queries, summary.get("benchmark"))

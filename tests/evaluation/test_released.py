@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,10 +13,7 @@ from mgsl.data.annotations.tacos import TALL, read_tacos
 from mgsl.errors import UserError
 from mgsl.evaluation.predictions import read_predictions
 from mgsl.evaluation.released import released_ids
-from mgsl.evaluation.scoring import score_file
-from mgsl.prepared import write_summary
-from mgsl.queries import Query, write_queries
-from tests.evaluation.oracle import BINS, evaluation
+from mgsl.queries import Query
 from tests.published import write_captions, write_tacos
 
 
@@ -103,27 +99,6 @@ def document(spans: dict[str, tuple[float, float]]) -> str:
     """A prediction file as JaywongWang/CBP releases it."""
     rows = {name: [{"timestamp": list(span), "score": 0.5}] for name, span in spans.items()}
     return json.dumps({"results": rows})
-
-
-def prepared(folder: Path, queries: list[Query], **about: Any) -> Path:
-    write_queries(folder / "queries.jsonl", queries)
-    write_summary(folder, {"bins": list(BINS), **about})
-    return folder
-
-
-def test_a_released_file_is_scored_without_its_answers_to_validation(tmp_path: Path) -> None:
-    queries = as_queries(read_activitynet(write_captions(tmp_path)))
-    path = tmp_path / "released.json"
-    path.write_text(document({"b-0": (7, 8), "b-1": (1, 3)}))
-    folder = prepared(tmp_path, queries, benchmark="activitynet")
-    table, about = score_file(folder, path, evaluation(resamples=20))
-    assert about["benchmark"] == "activitynet"
-    row = table[(table["group"] == "all") & (table["metric"] == "mIoU")]
-    assert row["value"].tolist() == [1.0]
-    assert row["queries"].tolist() == [1]
-    path.write_text(document({"v_b-0": (1, 3)}))
-    again, _ = score_file(folder, path, evaluation(resamples=20))
-    assert again.equals(table)
 
 
 def test_ids_of_neither_scheme_are_named_with_both(tmp_path: Path) -> None:

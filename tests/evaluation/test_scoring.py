@@ -11,22 +11,19 @@ import pytest
 
 from mgsl.configs import EvaluateConfig
 from mgsl.errors import UserError
-from mgsl.evaluation.metrics import metric_names
+from mgsl.evaluation.metrics import groups, metric_names, metrics_table
 from mgsl.evaluation.predictions import write_predictions
 from mgsl.evaluation.scoring import (
-    compare,
     evaluate,
     headline,
     query_scores,
     read_test,
     rule,
-    score,
     summary,
 )
-from mgsl.params import NmsParams
+from mgsl.params import EvaluationParams, NmsParams
 from mgsl.prepared import write_summary
 from mgsl.queries import Query, write_queries
-from mgsl.tools.score import as_json, as_text
 from tests.evaluation.oracle import BINS, ask, evaluation
 
 PARAMS = evaluation(resamples=200)
@@ -63,8 +60,12 @@ def config(**changes: Any) -> EvaluateConfig:
     ).model_copy(update=changes)
 
 
+def score(path: Path, params: EvaluationParams = PARAMS) -> pd.DataFrame:
+    return metrics_table(query_scores(QUERIES, path, params), groups(QUERIES, BINS), params)
+
+
 def test_a_file_is_scored_for_every_group_and_metric(tmp_path: Path) -> None:
-    table = score(QUERIES, predict(tmp_path / "p.jsonl", 0), BINS, PARAMS)
+    table = score(predict(tmp_path / "p.jsonl", 0))
     assert table.columns.tolist() == ["group", "metric", "value", "low", "high", "queries"]
     assert table["group"].unique().tolist() == ["all", "rare", "common", *BINS]
     assert table["metric"].tolist() == metric_names(PARAMS) * 7
@@ -80,7 +81,7 @@ def test_perfect_predictions_score_everything(tmp_path: Path) -> None:
     spans_s = np.array([[[2.0, 6.0], *([i + 10.0, i + 10.5] for i in range(4))]] * 40)
     path = tmp_path / "p.jsonl"
     write_predictions(path, QUERIES, spans_s, np.tile(np.linspace(1, 0, 5), (40, 1)), keep=5)
-    table = score(QUERIES, path, BINS, PARAMS).dropna()
+    table = score(path).dropna()
     assert (table[["value", "low", "high"]] == 1).all(axis=None)
 
 
@@ -100,7 +101,7 @@ def test_runs_are_scored_in_the_order_given(prepared: Path, tmp_path: Path) -> N
     assert [tuple(pair) for pair in order.to_numpy()] == list(runs)
     for (name, seed), path in runs.items():
         rows = table[(table["name"] == name) & (table["seed"] == seed)].reset_index(drop=True)
-        alone = score(QUERIES, path, BINS, PARAMS).round(6)
+        alone = score(path).round(6)
         pd.testing.assert_frame_equal(rows[list(alone)], alone, check_dtype=False)
 
 
@@ -155,45 +156,6 @@ def test_the_headline_leaves_out_an_empty_group(tmp_path: Path, prepared: Path) 
     assert list(numbers["a"]) == ["all", "common"]
 
 
-def test_two_files_are_compared_query_by_query(tmp_path: Path) -> None:
-    a, b = predict(tmp_path / "a", 0), predict(tmp_path / "b", 1)
-    table = compare(QUERIES, a, b, BINS, PARAMS)
-    assert table.columns.tolist() == ["group", "metric", "value", "low", "high", "p", "queries"]
-    difference = score(QUERIES, a, BINS, PARAMS)["value"] - score(QUERIES, b, BINS, PARAMS)["value"]
-    np.testing.assert_allclose(table["value"], difference, atol=1e-12)
-    same = compare(QUERIES, a, a, BINS, PARAMS).dropna()
-    assert (same[["value", "low", "high"]] == 0).all(axis=None)
-    assert (same["p"] == 1).all()
-
-
-def test_the_text_says_what_was_counted_and_on_what(tmp_path: Path) -> None:
-    table = score(QUERIES, predict(tmp_path / "p", 0), BINS, PARAMS)
-    text = as_text(table, DATASET, PARAMS).splitlines()
-    assert text[0] == "Embedded (embedded), test split, in percent"
-    assert text[1] == "Features: generated clips (SIMULATED data)."
-    assert text[2] == (
-        "A hit is tIoU >= m in seconds, after NMS at m - 0.05; [low, high] is the 95% bootstrap "
-        "interval over queries (200 resamples, seed 0)."
-    )
-    assert text[4].split() == [
-        *("group", "queries", "R@1,", "IoU=0.3", "R@1,", "IoU=0.5", "R@1,", "IoU=0.7"),
-        *("R@5,", "IoU=0.3", "R@5,", "IoU=0.5", "R@5,", "IoU=0.7", "mIoU"),
-    ]
-    first = table.iloc[0]
-    assert text[5].split()[:3] == ["all", "40", f"{100 * first['value']:.2f}"]
-    assert text[6].startswith(" ")
-    assert f"[{100 * first['low']:.1f}, {100 * first['high']:.1f}]" in text[6]
-    assert text[-1].split() == [">=100", "0", *["-"] * 7]
-    assert len({len(line) for line in text[4:7]}) == 1
-
-
-def test_a_method_that_answers_once_has_a_dash_for_recall_at_five(tmp_path: Path) -> None:
-    table = score(QUERIES, predict(tmp_path / "p", 0, proposals=1), BINS, PARAMS)
-    row = as_text(table, DATASET, PARAMS).splitlines()[5].split()
-    assert row[5:8] == ["-", "-", "-"]
-    assert "-" not in row[2:5]
-
-
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -205,21 +167,6 @@ def test_a_method_that_answers_once_has_a_dash_for_recall_at_five(tmp_path: Path
 )
 def test_the_rule_is_said_in_words(changes: dict[str, Any], expected: str) -> None:
     assert expected in rule(evaluation(**changes))
-
-
-def test_the_json_has_fractions_and_null_where_nothing_applies(tmp_path: Path) -> None:
-    table = score(QUERIES, predict(tmp_path / "p", 0, proposals=1), BINS, PARAMS)
-    document = as_json(table, {**DATASET, "simulated": False}, PARAMS)
-    assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert document["dataset"] == "embedded"
-    assert document["simulated"] is False
-    assert document["evaluation"]["nms"] == "per_metric"
-    assert document["groups"]["rare"]["queries"] == 10
-    value = document["groups"]["all"]["metrics"]["mIoU"]["value"]
-    assert value == table.set_index(["group", "metric"])["value"]["all", "mIoU"]
-    nothing = {"value": None, "low": None, "high": None}
-    assert document["groups"]["all"]["metrics"]["R@5, IoU=0.5"] == nothing
-    assert document["groups"][">=100"]["metrics"]["mIoU"] == nothing
 
 
 def test_only_the_test_split_is_asked(prepared: Path) -> None:
@@ -259,8 +206,8 @@ def test_a_method_with_a_rule_of_its_own_is_scored_by_it(prepared: Path, tmp_pat
     own = config(nms={"b": NmsParams(rule="fixed", threshold=0.1)})
     table = evaluate(prepared, paths, own)
     a, b = (table[table["name"] == name].reset_index(drop=True) for name in ("a", "b"))
-    alone = score(QUERIES, paths["b", 0], BINS, evaluation(nms="fixed", nms_threshold=0.1))
-    common = score(QUERIES, paths["a", 0], BINS, PARAMS)
+    alone = score(paths["b", 0], evaluation(nms="fixed", nms_threshold=0.1))
+    common = score(paths["a", 0])
     np.testing.assert_array_equal(a["value"], common["value"].round(6))
     np.testing.assert_array_equal(b["value"], alone["value"].round(6))
     assert not a["value"].equals(b["value"])
