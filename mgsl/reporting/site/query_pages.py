@@ -76,7 +76,7 @@ class QueryPage:
 
         def frequency(place: int) -> float:
             times = self.queries[place].frequency
-            return np.inf if times is None else times
+            return np.inf if times is None else float(times)
 
         places = sorted(range(len(self.queries)), key=frequency)[:_PLAIN]
         return [
