@@ -60,5 +60,5 @@ def _read(results: Results, name: str) -> Answered:
 def _title(name: str) -> str:
     """What a method is called on a short line: without what is said of it in brackets or behind."""
     if name in (FULL, WITHOUT):
-        return "MGSL-Net" if name == FULL else "MGSL-Net, no memory"
+        return "MGSL-Net" if name == FULL else "MGSL-Net without memory"
     return published.title(name).partition(":")[0]

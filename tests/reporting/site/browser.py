@@ -68,11 +68,10 @@ class Page:
     def press(self, key: str) -> None:
         """Press and let go a key."""
         code = {"Tab": 9, "Enter": 13}[key]
-        for kind in ("rawKeyDown", "keyUp"):
+        text = {"text": "\r"} if key == "Enter" else {}  # what makes it a press of a button
+        for kind in ("keyDown", "keyUp"):
             event = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code}
-            if key == "Enter":
-                event["text"] = "\r"
-            self.send("Input.dispatchKeyEvent", **event)
+            self.send("Input.dispatchKeyEvent", **event, **text)
 
     def picture(self, *, whole: bool = True) -> bytes:
         """A PNG of the page, or of what the screen shows."""

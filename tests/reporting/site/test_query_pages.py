@@ -150,6 +150,7 @@ def test_an_address_with_an_id_opens_that_query_and_a_wrong_one_says_so(tab: bro
     alone = "document.getElementById('alone')"
     assert tab.evaluate(IDS) == [COMMON]
     assert f"Only query {COMMON} is shown." in tab.evaluate(f"{alone}.textContent")
+    assert 0 <= tab.evaluate(f"{alone}.getBoundingClientRect().top") < 900  # on the screen
     tab.evaluate(f"{alone}.querySelector('button').click(), {DONE}")
     assert tab.evaluate(IDS) == [RARE, COMMON]
     assert tab.evaluate(f"{alone}.hidden") is True
@@ -191,6 +192,6 @@ def test_without_scripts_the_rarest_stand_in_a_plain_table(tab: browser.Page) ->
     assert tab.evaluate(IDS) == [RARE, COMMON]
     text = tab.evaluate("document.querySelector('#queries tbody').innerText")
     assert "10.0–18.0 s" in text
-    assert "MGSL-Net (literal), MGSL-Net, no memory" in text
+    assert "right: MGSL-Net (literal), MGSL-Net, no memory" in text
     assert tab.evaluate("getComputedStyle(document.getElementById('filters')).display") == "none"
     assert "Scripts are off" in tab.evaluate("document.querySelector('main').innerText")

@@ -135,7 +135,7 @@
     alone.querySelector("span").textContent =
       only !== null ? `Only query ${only} is shown.` : `There is no test query ${name}.`;
     draw();
-    if (only !== null) document.getElementById(only).scrollIntoView({ block: "nearest" });
+    if (only !== null) document.getElementById(only).scrollIntoView();
   }
 
   filters.addEventListener("input", draw);
