@@ -24,7 +24,7 @@ def place(glove: str) -> Path:
         glove: as params.yaml has it: a release of the catalogue, or a path.
     """
     if glove in releases.catalogue()["glove"]:
-        return sources.cache_folder() / "glove" / releases.find("glove", glove).file
+        return sources.cache_folder() / "glove" / str(releases.find("glove", glove).file)
     return Path(glove)
 
 

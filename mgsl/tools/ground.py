@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from mgsl import params, paths
-from mgsl.data.feature_files import checked, read_clips, stretch
+from mgsl.data.archives.clip_arrays import checked, stretch
+from mgsl.data.feature_files import read_clips
 from mgsl.data.features import read_features, read_vectors
 from mgsl.data.text import is_word, spelling_vector, tokenize
 from mgsl.errors import UserError

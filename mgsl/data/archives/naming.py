@@ -45,7 +45,8 @@ def locate_videos(archive: Archive, videos: Sequence[str], parts: Sequence[str])
         UserError: no video is there, or an array may be of several videos or a video have several
             arrays.
     """
-    return [_locate(archive, videos, part) for part in parts or [None]]
+    named: Sequence[str | None] = parts or [None]
+    return [_locate(archive, videos, part) for part in named]
 
 
 def listing(names: Iterable[str]) -> str:
