@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from mgsl import paths
 from mgsl.documents import line_of, read_json, read_yaml
@@ -103,6 +104,15 @@ class DataParams(Frozen):
     release: str | None = None  # of features that other people publish; null: nothing is fetched
     missing: Missing | None = None  # of videos that it does not have
     parts: Annotated[tuple[Part, ...], EachOnce] = ()
+
+    @model_validator(mode="after")
+    def _both(self) -> "DataParams":
+        """Features of other people have a release, or null, and a rule for those that lack."""
+        keys = {"release", "missing"}
+        if (lacking := keys - self.model_fields_set) and (lacking != keys or self.parts):
+            lines = [InitErrorDetails(type="missing", loc=(key,), input=None) for key in lacking]
+            raise ValidationError.from_exception_data("data", lines)
+        return self
 
 
 class PreparationParams(Frozen):

@@ -47,7 +47,7 @@ _NOTHING = "–"
 
 
 @dataclass(frozen=True)
-class Place:
+class Machine:
     """Where trainings would run: how many at once, and what each may take."""
 
     device: str
@@ -129,13 +129,13 @@ def resolve_each(
     return configs, failures
 
 
-def find_place(device: str, *, trainings: int) -> Place:
+def find_place(device: str, *, trainings: int) -> Machine:
     """Where trainings would run, as the stage `train` shares out a machine."""
     if device != "cpu" and torch.cuda.is_available():
-        return Place(device, 1, None)
+        return Machine(device, 1, None)
     at_once = num_workers(trainings)
     free = free_memory()
-    return Place(device, at_once, None if free is None else free // at_once)
+    return Machine(device, at_once, None if free is None else free // at_once)
 
 
 def free_memory() -> int | None:
@@ -171,7 +171,7 @@ def row(config: RunConfig, notes: Mapping[str, Any], limit_s: float) -> str:
     return " ".join([f"{config.name:<20}", *line])
 
 
-def advice(notes: Mapping[str, Any], config: RunConfig, place: Place) -> str:
+def advice(notes: Mapping[str, Any], config: RunConfig, place: Machine) -> str:
     """Why a method fails, and what to change where memory is wanting."""
     if not notes.get("memory"):
         return str(notes["fails"])
@@ -217,7 +217,7 @@ def _refuse_disk(config: PrepareConfig, sample: made_up.Sample) -> None:
         )
 
 
-def _tell(sample: made_up.Sample, place: Place) -> None:
+def _tell(sample: made_up.Sample, place: Machine) -> None:
     """Print what was prepared, and what is missing."""
     pairs = ", ".join(f"{count:,} {split}" for split, count in sample.pairs.items())
     whole_s = sample.seconds * sample.videos / sample.sampled
@@ -237,7 +237,7 @@ def _tell(sample: made_up.Sample, place: Place) -> None:
 
 
 def _try(
-    config: RunConfig, sample: made_up.Sample, folder: Path, place: Place, limit_s: float
+    config: RunConfig, sample: made_up.Sample, folder: Path, place: Machine, limit_s: float
 ) -> dict[str, Any]:
     """What a process of its own notes of a method, however it ends."""
     one = Rehearsal(

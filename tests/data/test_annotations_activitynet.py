@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mgsl.data.annotations.activitynet import CAPTIONS, read_activitynet
-from mgsl.data.preparing import clamp
+from mgsl.data.counted import clamp
 from mgsl.errors import UserError
 from tests.published import write_captions
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from mgsl.data.annotations.charades import CD, read_charades, read_charades_cd
-from mgsl.data.preparing import clamp
+from mgsl.data.counted import clamp
 from mgsl.errors import UserError
 from mgsl.queries import SPLITS
 from tests.published import CHARADES, STA, write_charades

@@ -16,7 +16,8 @@ from mgsl.data.annotations.activitynet import CAPTIONS, FILES, read_activitynet
 from mgsl.data.annotations.charades import CD, STA, VIDEOS, read_charades, read_charades_cd
 from mgsl.data.annotations.tacos import TALL, read_tacos
 from mgsl.data.annotations.tacos import VIDEOS as LENGTHS
-from mgsl.data.preparing import clamp, make_queries, tag
+from mgsl.data.counted import clamp
+from mgsl.data.preparing import make_queries, tag
 from mgsl.errors import UserError
 from mgsl.prepared import write_summary
 from mgsl.queries import Query, read_queries, write_queries

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from mgsl.data.annotations.tacos import TALL, VIDEOS, read_tacos
-from mgsl.data.preparing import clamp
+from mgsl.data.counted import clamp
 from mgsl.errors import UserError
 from tests.published import write_tacos
 

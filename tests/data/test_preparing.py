@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from mgsl.configs import PrepareConfig
 from mgsl.data import preparing
 from mgsl.data.annotations import Annotation, activitynet
+from mgsl.data.counted import clamp
 from mgsl.data.datasets import ANNOTATIONS
 from mgsl.data.feature_files import record
 from mgsl.data.features import open_features
 from mgsl.data.glove import record as record_glove
-from mgsl.data.preparing import clamp, make_queries, prepare, tag
+from mgsl.data.preparing import make_queries, prepare, tag
 from mgsl.errors import UserError
 from mgsl.files import sha256
 from mgsl.params import PlantedParams

@@ -10,7 +10,7 @@ from mgsl import params, paths
 from mgsl.errors import UserError
 from mgsl.params import Params
 from mgsl.tools import first_steps, rehearse
-from mgsl.tools.rehearse import GIB, Place
+from mgsl.tools.rehearse import GIB, Machine
 from tests import tiny
 from tests.test_pipeline import few_videos
 
@@ -97,13 +97,15 @@ def test_the_disk_has_room_for_all_features_once_prepared(
 
 
 def test_memory_that_is_wanting_is_told_with_what_to_change() -> None:
-    config, place = tiny.run_config("drn"), Place("cpu", 2, 3 * GIB)
+    config, place = tiny.run_config("drn"), Machine("cpu", 2, 3 * GIB)
     met = {"memory": True, "doing": first_steps.STEP, "fails": "RuntimeError: cannot allocate"}
     text = rehearse.advice(met, config, place)
     assert "memory of 3.0 GiB is too small for a training step (RuntimeError" in text
     assert "training.micro_batches: 2 or more" in text
     assert "fewer trainings at once" in text
-    later = rehearse.advice(met | {"doing": first_steps.EVALUATION}, config, Place("cpu", 1, None))
+    later = rehearse.advice(
+        met | {"doing": first_steps.EVALUATION}, config, Machine("cpu", 1, None)
+    )
     assert "micro_batches" not in later  # they are of no help where nothing is learned
     assert "a batch_size below 8 in the recipe of drn" in later
     assert rehearse.advice({"fails": "width"}, config, place) == "width"
@@ -122,7 +124,7 @@ def test_a_line_says_what_is_not_known() -> None:
 def test_trainings_share_the_memory_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rehearse, "free_memory", lambda: 8 * GIB)
     monkeypatch.setattr(rehearse, "num_workers", lambda jobs: min(jobs, 4))
-    assert rehearse.find_place("cpu", trainings=99) == Place("cpu", 4, 2 * GIB)
-    assert rehearse.find_place("cpu", trainings=1) == Place("cpu", 1, 8 * GIB)
+    assert rehearse.find_place("cpu", trainings=99) == Machine("cpu", 4, 2 * GIB)
+    assert rehearse.find_place("cpu", trainings=1) == Machine("cpu", 1, 8 * GIB)
     monkeypatch.setattr(rehearse, "free_memory", lambda: None)
-    assert rehearse.find_place("cpu", trainings=2) == Place("cpu", 2, None)
+    assert rehearse.find_place("cpu", trainings=2) == Machine("cpu", 2, None)

@@ -27,7 +27,7 @@ _TRUNCATED = re.compile(r"eof = (\d+).*stored_eof = (\d+)")
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredArray:
     """Where one array stands: a file below the archive's path, and a place inside that file.
 
     `file` is empty where the archive is one file, `inside` where the file is one array.
@@ -68,25 +68,25 @@ class Archive:
         elif not self._listed:
             raise _nothing(path)
 
-    def levels(self) -> Iterator[list[Entry]]:
+    def levels(self) -> Iterator[list[StoredArray]]:
         """Everything that may be a video, from the top downwards: files, then what they hold."""
         if self._listed:
-            yield [Entry(name) for name in self._listed]
+            yield [StoredArray(name) for name in self._listed]
         tops = [name for name in self._listed if name.endswith((".h5", ".hdf5"))] or [""]
         if len(tops) > _FEW or (self._listed and tops == [""]):
             return
-        entries = [Entry(top, name) for top in tops for name in self._file(top)]
+        entries = [StoredArray(top, name) for top in tops for name in self._file(top)]
         yield entries
         if len(entries) <= _FEW:
             groups = [(e, self._file(e.file)[e.inside]) for e in entries]
             yield [
-                Entry(entry.file, f"{entry.inside}/{name}")
+                StoredArray(entry.file, f"{entry.inside}/{name}")
                 for entry, group in groups
                 if isinstance(group, h5py.Group)
                 for name in group
             ]
 
-    def read(self, entry: Entry, key: str | None = None) -> np.ndarray:
+    def read(self, entry: StoredArray, key: str | None = None) -> np.ndarray:
         """The array of an entry, as stored.
 
         Args:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgsl.data.archives.containers import Archive, Entry
+from mgsl.data.archives.containers import Archive, StoredArray
 from mgsl.errors import UserError
 
 LISTED = 5  # how many names a message has
@@ -17,7 +17,7 @@ _SUFFIX = re.compile(r"[_.-][A-Za-z]\w*")
 _SLIDING = re.compile(r"_\d+_\d+$")  # first and last frame, as TALL writes them
 
 
-Named = list[tuple[str, Entry]]  # entries, with their names within a part
+Named = list[tuple[str, StoredArray]]  # entries, with their names within a part
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Located:
     `key` names the array among several of an entry; `videos` counts all that the part has.
     """
 
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, StoredArray]
     key: str | None
     videos: int
 
@@ -56,7 +56,7 @@ def listing(names: Iterable[str]) -> str:
 
 
 def _locate(archive: Archive, videos: Sequence[str], part: str | None) -> Located:
-    first: list[Entry] = []
+    first: list[StoredArray] = []
     for level in archive.levels():
         first = first or level
         entries, key = _of_part(level, part)
@@ -67,7 +67,7 @@ def _locate(archive: Archive, videos: Sequence[str], part: str | None) -> Locate
     raise UserError(_none(archive.path, videos, first, part))
 
 
-def _of_part(entries: Sequence[Entry], part: str | None) -> tuple[Named, str | None]:
+def _of_part(entries: Sequence[StoredArray], part: str | None) -> tuple[Named, str | None]:
     """The entries of a part with their names in it, and the key of its arrays."""
     whole = [(entry.name, entry) for entry in entries]
     if part is None:
@@ -83,27 +83,27 @@ def _of_part(entries: Sequence[Entry], part: str | None) -> tuple[Named, str | N
 class _Names:
     """The names of an archive, looked up in several ways, the strictest first."""
 
-    def __init__(self, entries: Iterable[tuple[str, Entry]]) -> None:
-        self.by_name: dict[str, list[Entry]] = defaultdict(list)
-        self._by_bare: dict[str, list[Entry]] = defaultdict(list)
+    def __init__(self, entries: Iterable[tuple[str, StoredArray]]) -> None:
+        self.by_name: dict[str, list[StoredArray]] = defaultdict(list)
+        self._by_bare: dict[str, list[StoredArray]] = defaultdict(list)
         for name, entry in entries:
             self.by_name[name].append(entry)
             self._by_bare[_bare(name)].append(entry)
 
-    def alike(self, video: str) -> list[Entry]:
+    def alike(self, video: str) -> list[StoredArray]:
         """Without extension and camera, with or without `v_`; what is exact goes first."""
         bare = _bare(video)
         alike = (self._by_bare.get(n) for n in (bare, bare.removeprefix("v_"), f"v_{bare}"))
         return self.by_name.get(video) or next(filter(None, alike), [])
 
-    def suffixed(self, videos: Sequence[str]) -> Callable[[str], list[Entry]]:
+    def suffixed(self, videos: Sequence[str]) -> Callable[[str], list[StoredArray]]:
         """A way to look up names that all end alike, such as AO8RW_rgb."""
         endings: set[str] = set()
         for base in {b for video in videos[:_TRIED] for b in _bases(video)}:
             rests = {n[len(base) :] for n in self.by_name if n.startswith(base)}
             endings |= {r for r in rests if _SUFFIX.fullmatch(r) and not _SLIDING.search(r)}
 
-        def look_up(video: str) -> list[Entry]:
+        def look_up(video: str) -> list[StoredArray]:
             names = [base + ending for base in _bases(video) for ending in sorted(endings)]
             return [entry for name in names for entry in self.by_name.get(name, [])]
 
@@ -111,9 +111,9 @@ class _Names:
 
 
 def _look_up(
-    path: Path, videos: Sequence[str], look_up: Callable[[str], list[Entry]]
-) -> dict[str, Entry]:
-    entries, owners = {}, dict[Entry, str]()
+    path: Path, videos: Sequence[str], look_up: Callable[[str], list[StoredArray]]
+) -> dict[str, StoredArray]:
+    entries, owners = {}, dict[StoredArray, str]()
     for video in videos:
         match look_up(video):
             case [entry]:
@@ -135,7 +135,9 @@ def _look_up(
     return entries
 
 
-def _none(path: Path, videos: Sequence[str], entries: Sequence[Entry], part: str | None) -> str:
+def _none(
+    path: Path, videos: Sequence[str], entries: Sequence[StoredArray], part: str | None
+) -> str:
     names = [entry.name for entry in entries]
     if names and all(map(_SLIDING.search, names)):
         return (

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from mgsl.data.archives.containers import Entry, open_archive
+from mgsl.data.archives.containers import StoredArray, open_archive
 from mgsl.errors import UserError
 
 
@@ -71,7 +71,7 @@ def test_a_web_page_is_no_hdf5_file(tmp_path: Path) -> None:
 
 def test_a_group_has_one_array_or_a_known_one_or_the_one_that_is_named(stored: Path) -> None:
     with open_archive(stored) as archive:
-        assert archive.read(Entry("", "v_a")).shape == (3, 2)
+        assert archive.read(StoredArray("", "v_a")).shape == (3, 2)
         with pytest.raises(UserError, match=r"v_b has several arrays, \['flow', 'rgb'\]"):
-            archive.read(Entry("", "v_b"))
-        assert archive.read(Entry("", "v_b"), "flow").sum() == 0
+            archive.read(StoredArray("", "v_b"))
+        assert archive.read(StoredArray("", "v_b"), "flow").sum() == 0

@@ -6,7 +6,7 @@ import pytest
 
 from mgsl.data.archives.identity import Identity
 from mgsl.data.feature_files import Census
-from mgsl.data.provenance import Provenance, provenance, summarise
+from mgsl.data.recognition import Provenance, provenance, summarise
 
 OTHER = Identity("charades_i3d.hdf5", 1, 5, "0" * 64, "0" * 32)
 CHARADES_S = 204_092.0  # of the 6,672 videos together
