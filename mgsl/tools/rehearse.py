@@ -95,7 +95,8 @@ def rehearse(
                 print(f"{name:<20} fails: {failures[name]}", flush=True)
     total = hours * len(params.seeds) / place.at_once
     print(
-        f"\n{len(names) - len(failures)} of {len(names)} can be trained here; "
+        f"\n{len(names) - len(failures)} of {len(names)} can be trained here"
+        f"{', as far as they were tried' * over}; "
         f"{len(params.seeds)} seeds of what was timed take {'over ' * over}{total:,.1f} hours, "
         f"{place.at_once} at once."
     )

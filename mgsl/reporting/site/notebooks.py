@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import html
 import os
 import re
 import tempfile
@@ -23,6 +24,7 @@ from traitlets import default
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_text
+from mgsl.reporting.draw import anchors
 from mgsl.reporting.read import kept_records, stamps
 from mgsl.reporting.read.kept_records import KeptSource
 from mgsl.reporting.read.results import Results
@@ -32,6 +34,9 @@ from mgsl.reporting.site.page_templates import FORMULA
 if TYPE_CHECKING:
     from papermill import PapermillExecutionError
 
+_HEADING = re.compile(
+    r'<h(\d) id="[^"]*">(.*?)<a class="anchor-link" href="[^"]*">#</a></h\1>', re.S
+)
 _TRACEBACK_LINES = 15
 _START_TIMEOUT_S = 300  # a busy machine is no failure
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -157,7 +162,16 @@ def to_html(notebook: NotebookNode) -> str:
         template_name="basic", exclude_input=True, exclude_output_prompt=True, anchor_link_text="#"
     )  # fmt: skip
     fragment, _ = exporter.from_notebook_node(copy)
+    fragment = _HEADING.sub(_with_anchor, fragment)
     return re.sub(r"FORMULA(\d+)END", lambda match: formulas[int(match[1])], fragment)
+
+
+def _with_anchor(heading: "re.Match[str]") -> str:
+    """A heading with an id like those of rows, in place of one with signs written as codes."""
+    level, content = heading.groups()
+    name = anchors.of(html.unescape(re.sub("<[^>]+>", "", content)))
+    link = f'<a class="anchor-link" href="#{name}" aria-label="Link to this part">#</a>'
+    return f'<h{level} id="{name}">{content}{link}</h{level}>'
 
 
 def _check(notebook: Path, parameters: Mapping[str, Any]) -> None:

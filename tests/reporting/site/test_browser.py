@@ -176,7 +176,7 @@ def test_from_the_front_page_next_leads_through_every_exhibit_and_previous_back(
         assert before == (way[-2] if len(way) > 1 else None)
         way.append(after)
     exhibits = params.load(ROOT / paths.PARAMS).exhibit_names()
-    assert [Path(unquote(url)).stem for url in way[1:-1]] == exhibits
+    assert [Path(unquote(url)).stem for url in way[1:-1]] == [*exhibits]
 
 
 def test_every_page_lists_all_exhibits_and_says_which_it_is(tab: browser.Page, page: Path) -> None:
