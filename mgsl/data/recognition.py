@@ -78,7 +78,7 @@ def summarise(
         origin: which release they are.
         identity: of the archive.
         census: what was counted in it.
-        left_out: what `preparing.leave_out` counted, if queries were left out.
+        left_out: what `counted.leave_out` counted, if queries were left out.
     """
     phrase = [features, str(origin)]
     if census.casts:

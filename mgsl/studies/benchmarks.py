@@ -7,8 +7,8 @@ from typing import Any
 
 from mgsl.data import preparing, sources
 from mgsl.data.annotations import Annotation, hold_out
+from mgsl.data.counted import Tally, clamp
 from mgsl.data.datasets import find
-from mgsl.data.preparing import Tally
 from mgsl.files import sha256
 from mgsl.params import PreparationParams
 from mgsl.queries import SPLITS, Query
@@ -89,7 +89,7 @@ def read(name: str, raw: Path, preparation: PreparationParams) -> Benchmark:
     held_out = hold_out(
         published, share=preparation.validation_share, seed=preparation.validation_seed
     )
-    kept, tallies = preparing.clamp(held_out)  # which wants every split
+    kept, tallies = clamp(held_out)  # which wants every split
     queries = preparing.make_queries(kept, published, preparation)
     if not any(annotation.split == "val" for annotation in published):
         queries = [replace(q, split="train") if q.split == "val" else q for q in queries]

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from mgsl.configs import PrepareConfig
-from mgsl.data import feature_files, glove, preparing, sources
+from mgsl.data import counted, feature_files, glove, preparing, sources
 from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.datasets import Dataset, FeatureRequest, find
 from mgsl.data.text import Vectors, is_word
@@ -83,7 +83,7 @@ def prepare_sample(config: PrepareConfig, folder: Path, *, least: Mapping[str, i
     held_out = hold_out(
         published, share=preparation.validation_share, seed=preparation.validation_seed
     )
-    kept, _ = preparing.clamp(held_out)
+    kept, _ = counted.clamp(held_out)
     words = {token for a in kept for token, _ in a.tagged or () if is_word(token)}
     vectors, missing = _vectors(dataset, raw, config, words, missing)
     unknown = preparation.unknown_words if vectors else "spelled"  # or no word would be left

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mgsl.data import preparing
+from mgsl.data import counted, preparing
 from mgsl.data.annotations.charades import read_charades
 from mgsl.errors import UserError
 from mgsl.models import MODELS, build
@@ -137,7 +137,7 @@ def charades(mirror: Path) -> list[Query]:
     """The queries of Charades-STA in their published splits."""
     published = preparing.tag(read_charades(mirror), mirror / preparing.TAGGER)
     held_out = preparing.hold_out(published, share=0.1, seed=0)
-    kept, _ = preparing.clamp(held_out)
+    kept, _ = counted.clamp(held_out)
     queries = preparing.make_queries(kept, published, tiny.parameters().preparation)
     return [replace(q, split="train") if q.split == "val" else q for q in queries]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from mgsl import paths
-from mgsl.data.annotations import Annotation
+from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.annotations.activitynet import read_activitynet
 from mgsl.data.annotations.charades import read_charades
 from mgsl.data.annotations.tacos import read_tacos
-from mgsl.data.preparing import clamp, hold_out
+from mgsl.data.counted import clamp
 from mgsl.errors import UserError
 from mgsl.evaluation.predictions import write_predictions
 from mgsl.params import EvaluationParams, ScoreParams

@@ -1,7 +1,7 @@
 """Published annotations, read as they stand: one sentence, its video, its moment.
 
 One module a benchmark. What is outside its format is refused, with where it stands and the value
-met; what is inside is kept, even where it contradicts itself: `preparing.clamp` cuts and counts.
+met; what is inside is kept, even where it contradicts itself: `counted.clamp` cuts and counts.
 """
 
 import io
