@@ -6,7 +6,6 @@ step takes minutes on a CPU: --dataset activitynet_c3d --method mgsl_net --steps
 """
 
 import argparse
-import os
 import resource
 import sys
 import tempfile
@@ -34,14 +33,14 @@ from mgsl.training.loop import predict, train_one_epoch
 from mgsl.training.progress import Training
 from mgsl.training.seeding import seed_everything
 
-VOCABULARY, FEATURES = 1000, "features.npy"
+VOCABULARY = 1000
 
 
 def make_split(config: PrepareConfig, num_queries: int, folder: Path, *, videos: int) -> Split:
     """Random queries; their features are mapped from a file, as those of a prepared dataset."""
     rng = np.random.default_rng(0)
     shape = (videos, config.num_clips, config.video_dim)
-    path = folder / FEATURES
+    path = folder / "features.npy"
     arrays = (rng.standard_normal(shape[1:], dtype=np.float32) for _ in range(videos))
     store_features(path, (("v", array) for array in arrays), shape=shape, dtype=np.float16)
     words = rng.integers(1, VOCABULARY, (num_queries, config.max_words))
@@ -71,13 +70,6 @@ def timed(items: Iterable[Batch], waits_s: list[float]) -> Iterator[Batch]:
         if batch is None:
             return
         yield batch
-
-
-def forget(path: Path) -> None:
-    """Let the system read a file from the disk again."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def measure(
@@ -153,7 +145,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help="that are timed")
     parser.add_argument("--warm-up", type=int, default=3, help="steps before")
     parser.add_argument("--videos", type=int, default=500, help="in the file of features")
-    parser.add_argument("--cold", action="store_true", help="read it from the disk again")
     given = parser.parse_args()
     parameters = everything(parameters, given.scale)
     if given.method:
@@ -175,8 +166,6 @@ def main() -> None:
             num_queries = (given.warm_up + given.steps) * largest
             split = make_split(parts.prepare, num_queries, Path(folder), videos=given.videos)
             for config in runs:
-                if given.cold:
-                    forget(Path(folder) / FEATURES)
                 measure(config, split, device, steps_timed=given.steps, warm_up=given.warm_up)
     unit = 1e9 if sys.platform == "darwin" else 1e6  # bytes there, else KiB
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

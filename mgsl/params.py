@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
 
 from mgsl import paths
 from mgsl.documents import line_of, read_json, read_yaml
@@ -101,7 +100,9 @@ class DataParams(Frozen):
     video_dim: Positive
     vocabulary: Positive  # its words and the padding
     planted: PlantedParams | None = None
-    release: str | None = None  # of features that other people publish; null: nothing is fetched
+    release: Annotated[str, Field(min_length=1)] | None = (
+        None  # of features that other people publish; null: nothing is fetched
+    )
     missing: Missing | None = None  # of videos that it does not have
     parts: Annotated[tuple[Part, ...], EachOnce] = ()
 
@@ -110,7 +111,9 @@ class DataParams(Frozen):
         """Features of other people have a release, or null, and a rule for those that lack."""
         keys = {"release", "missing"}
         if (lacking := keys - self.model_fields_set) and (lacking != keys or self.parts):
-            lines = [InitErrorDetails(type="missing", loc=(key,), input=None) for key in lacking]
+            lines: list[Any] = [
+                {"type": "missing", "loc": (key,), "input": None} for key in lacking
+            ]
             raise ValidationError.from_exception_data("data", lines)
         return self
 

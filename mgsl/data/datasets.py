@@ -20,6 +20,7 @@ from mgsl.data.planted import Event, events_of_sentences, plant
 from mgsl.data.text import Vectors, read_vectors, spelling_vector
 from mgsl.errors import UserError, missing
 from mgsl.files import atomic_path
+from mgsl.parsing import meant
 from mgsl.rarity import content_words
 
 CBP = Path("JaywongWang/CBP/datasets")
@@ -85,7 +86,8 @@ def find(name: str) -> Dataset:
         UserError: there is none of this name.
     """
     if name not in DATASETS:
-        raise UserError(f"no dataset {name!r}; there is: {', '.join(DATASETS)}")
+        there = f"there is: {', '.join(DATASETS)}"
+        raise UserError(f"no dataset {name!r}{meant(name, DATASETS)}; {there}")
     return DATASETS[name]
 
 

@@ -24,7 +24,9 @@ def place(glove: str) -> Path:
         glove: as params.yaml has it: a release of the catalogue, or a path.
     """
     if glove in releases.catalogue()["glove"]:
-        return sources.cache_folder() / "glove" / str(releases.find("glove", glove).file)
+        file = releases.find("glove", glove).file
+        assert file is not None, glove
+        return sources.cache_folder() / "glove" / file
     return Path(glove)
 
 

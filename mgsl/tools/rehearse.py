@@ -155,10 +155,8 @@ def free_memory() -> int | None:
 def row(config: RunConfig, notes: Mapping[str, Any], limit_s: float) -> str:
     """A line of the table; what took longer than the limit is more than it."""
     parts = config.training.micro_batches
-    shown: dict[str, Any] = {
-        "batch": f"{config.batch_size}" + (f" in {parts}" if parts > 1 else "")
-    }
-    shown.update(notes)
+    batch = f"{config.batch_size}" + (f" in {parts}" if parts > 1 else "")
+    shown = {"batch": batch, **notes}
     cells = [
         form.format(shown[key]) if key in shown else _NOTHING for _, key, form in COLUMNS.values()
     ]

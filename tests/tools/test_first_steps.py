@@ -21,7 +21,7 @@ PAIRS = {"train": 1000, "val": 300, "test": 200}
 def rehearsal(folder: Path, name: str = "drn", **changes: Any) -> Rehearsal:
     """Of a method at tiny sizes."""
     config = tiny.run_config(name, **changes.pop("config", {}))
-    plain = {
+    plain: dict[str, Any] = {
         "config": config, "prepared": folder, "notes": folder / "notes.json", "pairs": PAIRS,
         "vocabulary": 10, "device": "cpu", "threads": 1, "memory": None, "patience_s": 60.0,
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """A rehearsal as a person sees it: a line for each method, advice, and nothing left behind."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from mgsl import params, paths
 from mgsl.errors import UserError
 from mgsl.params import Params
 from mgsl.tools import first_steps, rehearse
-from mgsl.tools.rehearse import GIB, Machine
+from mgsl.tools.first_steps import GIB
+from mgsl.tools.rehearse import Machine
 from tests import tiny
 from tests.test_pipeline import few_videos
 
@@ -75,7 +77,7 @@ def test_what_stops_the_stage_prepare_stops_the_rehearsal(
     ],
 )
 def test_an_unknown_name_is_refused(
-    settings: Params, changes: dict[str, str], names: tuple[str, ...], message: str
+    settings: Params, changes: dict[str, Any], names: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         run(settings, *names, **changes)
@@ -91,7 +93,7 @@ def test_the_disk_has_room_for_all_features_once_prepared(
     settings: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(rehearse.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     assert not run(settings, "drn")
     assert re.search(r"prepare fails: the features of .* videos take", capsys.readouterr().out)
 
