@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 
 from mgsl.data import transfer
-from mgsl.data.releases import Part, Release
+from mgsl.data.releases import FilePart, Release
 from mgsl.data.resuming import cause, complete, finish, held, size_of, truncate
 from mgsl.errors import UserError
 from mgsl.files import write_json
@@ -77,7 +77,7 @@ def by_hand(release: Release, path: Path) -> str:
     )
 
 
-def misfit(path: Path, published: Part | Release, begin: int = 0) -> str:
+def misfit(path: Path, published: FilePart | Release, begin: int = 0) -> str:
     """In what a file is not what was published, from one of its bytes on; empty if in nothing.
 
     Of two digests that are known, the better one is enough.
@@ -124,7 +124,7 @@ def _read_ends(journal: Path, part: Path, num_pieces: int) -> list[int]:
 
 
 def _fetch_piece(
-    piece: Part | Release, part: Path, begin: int, title: str, total: int | None
+    piece: FilePart | Release, part: Path, begin: int, title: str, total: int | None
 ) -> None:
     """Append one piece to a file, verified, from the first of its addresses that has it."""
     has_digest = bool(piece.sha256 or piece.md5)

@@ -19,7 +19,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
-class Part(Frozen):
+class FilePart(Frozen):
     """A piece of a file: what the network has in one go. Where a value is none, it is not known."""
 
     address: Address
@@ -49,7 +49,7 @@ class Release(Frozen):
     layout: str
     file: str | None = None
     addresses: tuple[Address, ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[FilePart, ...] = ()
     unpack: Literal["zip", "tar"] | None = None
     size: Positive | None = None
     about: Positive | None = None
@@ -69,7 +69,7 @@ class Release(Frozen):
         return self
 
     @property
-    def pieces(self) -> tuple["Part | Release", ...]:
+    def pieces(self) -> tuple["FilePart | Release", ...]:
         """What is fetched, in order: its parts, or itself; nothing if only a person can."""
         return self.parts or ((self,) if self.addresses else ())
 

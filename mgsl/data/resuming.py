@@ -24,7 +24,7 @@ LARGEST = 100_000_000  # bytes of a file whose size is not listed; GitHub serves
 _PATIENCE_S = 8  # before anything has come, no further attempt begins later than this
 _RECOVERY_S = 60  # nor later than this after the last progress
 _PAUSE_S = 0.5  # before the second attempt; doubles with each
-_LONGEST_WAIT_S = 120  # that servers may ask for (Retry-After), for one file
+_LONGEST_WAIT_S = 120.0  # that servers may ask for (Retry-After), for one file
 _TELLS_EVERY_S = 30  # of the progress, where no terminal shows it
 
 

@@ -46,8 +46,9 @@ def unpack(archive: Path, kind: Literal["zip", "tar"], folder: Path) -> None:
         try:
             unpack_members(archive, workplace)
         except _DAMAGED as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
             raise UserError(
-                f"{archive} is no whole {kind} archive ({error}): delete it and fetch it again"
+                f"{archive} is no whole {kind} archive ({reason}): delete it and fetch it again"
             ) from None
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from mgsl.data import fetching, resuming, transfer
 from mgsl.data.fetching import fetch
-from mgsl.data.releases import Part, Release
+from mgsl.data.releases import FilePart, Release
 from mgsl.errors import UserError
 from tests import ROOT, serving
 from tests.serving import Answer, Host
@@ -47,7 +47,7 @@ def in_parts(host: Host, **facts: object) -> Release:
     host.files |= {f"/part{number}": content for number, content in enumerate(PIECES)}
     digests = [hashlib.sha256(content).hexdigest() for content in PIECES]
     parts = tuple(
-        Part(address=f"{host.root}/part{number}", sha256=None if number == 2 else digest)
+        FilePart(address=f"{host.root}/part{number}", sha256=None if number == 2 else digest)
         for number, digest in enumerate(digests)
     )
     whole = {"size": None, "sha256": None, "md5": hashlib.md5(b"".join(PIECES)).hexdigest()}
@@ -191,14 +191,16 @@ def test_where_one_address_fails_the_next_is_asked(message: str, host: Host, pat
     assert [name for name, _ in host.begins] == ["/file", "/copy"]
 
 
-@pytest.mark.usefixtures("impatient")
 def test_the_beginning_of_something_else_is_not_held_against_the_file(
-    host: Host, path: Path
+    host: Host, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = serving.saying(b'{"error": "later"}')
     host.answers = [other] * 1000
-    with pytest.raises(UserError, match="ended after 18 of 256,000 bytes"):
-        fetch(release(f"{host.root}/file"), path)
+    with monkeypatch.context() as patch:
+        patch.setattr(resuming, "_PATIENCE_S", 0.1)
+        patch.setattr(resuming, "_RECOVERY_S", 0.1)
+        with pytest.raises(UserError, match="ended after 18 of 256,000"):
+            fetch(release(f"{host.root}/file"), path)
     assert not path.exists()
     host.answers = [other]
     fetch(release(f"{host.root}/file"), path)

@@ -8,7 +8,7 @@ import pytest
 
 from mgsl.data import releases
 from mgsl.data.datasets import DATASETS
-from mgsl.data.releases import Part, Release, catalogue, find
+from mgsl.data.releases import FilePart, Release, catalogue, find
 from mgsl.errors import UserError
 
 LISTED = [(dataset, name) for dataset, names in catalogue().items() for name in names]
@@ -16,7 +16,7 @@ FETCHED = [(dataset, name) for dataset, name in LISTED if find(dataset, name).pi
 
 
 FACTS = {"title": "t", "page": "https://a.b/c", "terms": "t", "layout": "l", "file": "f"}
-PART = Part(address="https://a.b/c")
+PART = FilePart(address="https://a.b/c")
 
 
 @pytest.fixture
