@@ -15,13 +15,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mgsl import params, paths
-from mgsl.configs import (
-    DownloadConfig,
-    EvaluateConfig,
-    InspectConfig,
-    PrepareConfig,
-    RunConfig,
-)
+from mgsl.configs import DownloadConfig, EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
 from mgsl.errors import UserError
 from mgsl.files import atomic_path, write_json
 from mgsl.processes import alone
@@ -59,27 +53,12 @@ def download(*, dataset: str) -> None:
 
 
 def identify(*, dataset: str, anew: bool = False) -> None:
-    """Write which features stand where they are looked for, by their content.
-
-    Where none are needed, nothing is recorded. Where they are gone, what was recorded stays: all
-    that was made of them still holds.
-    """
-    from mgsl.data import feature_files
+    """Write which features stand where they are looked for, by their content."""
     from mgsl.data.datasets import find
+    from mgsl.data.feature_files import record_placed
 
-    place, archive = paths.placed(dataset), find(dataset).archive
-    with alone(place):
-        if archive is None:
-            write_json(place / feature_files.RECORD, {})
-            return
-        try:
-            path = feature_files.locate(dataset, archive)
-        except UserError:
-            if not (place / feature_files.RECORD).exists():
-                raise
-            print(f"the features of {dataset} are gone; those recorded before count", flush=True)
-        else:
-            feature_files.record(path, place, anew=anew)
+    with alone(paths.placed(dataset)):
+        record_placed(dataset, find(dataset).archive, paths.placed(dataset), anew=anew)
 
 
 def prepare(*, dataset: str) -> None:
@@ -88,9 +67,7 @@ def prepare(*, dataset: str) -> None:
 
     config = params.read(PrepareConfig, paths.config(dataset, "prepare"))
     with alone(paths.prepared(dataset)):
-        prepare_dataset(
-            config, paths.raw(dataset), paths.prepared(dataset), placed=paths.placed(dataset)
-        )
+        prepare_dataset(config, paths.raw(dataset), paths.prepared(dataset), paths.placed(dataset))
 
 
 def train(

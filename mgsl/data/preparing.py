@@ -1,7 +1,7 @@
 """From published files to what training and evaluation read: the stage `prepare`."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mgsl.configs import PrepareConfig
-from mgsl.data import feature_files, features, provenance
+from mgsl.data import features, origins
 from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.datasets import Dataset, FeatureRequest, find
 from mgsl.data.tagger import tag_sentences
@@ -59,7 +59,7 @@ def prepare(config: PrepareConfig, raw: Path, output: Path, *, placed: Path | No
     )
     kept, tallies = clamp(annotations)
     absent = dataset.lacking(config, list(dict.fromkeys(a.video for a in kept)))
-    kept, left_out = leave_out(kept, absent)
+    kept, left_out = origins.leave_out(kept, absent)
     queries = make_queries(kept, published, config.preparation)
     durations = {query.video: query.duration_s for query in queries}
     words = {token for query in queries for token in query.tokens}
@@ -87,7 +87,7 @@ def prepare(config: PrepareConfig, raw: Path, output: Path, *, placed: Path | No
         summary["validation_held_out"] = not any(a.split == "val" for a in published)
         summary["sources"] = _digests(raw) + _glove_digest(config.preparation)
         if dataset.archive is not None:
-            summary |= _provenance(dataset, request, left_out)
+            summary |= origins.summarise(dataset, request, left_out)
             archive = summary["archive"]
             summary["sources"].append({key: archive[key] for key in ("file", "sha256")})
         write_summary(folder, summary)
@@ -154,39 +154,6 @@ def clamp(annotations: Sequence[Annotation]) -> tuple[list[Annotation], dict[str
     if empty := [split for split in SPLITS if not pairs[split]]:
         raise UserError(f"no query is left in {', '.join(empty)}")
     return [a for split in SPLITS for a in pairs[split]], tallies
-
-
-def leave_out(
-    annotations: Sequence[Annotation], absent: Collection[str]
-) -> tuple[list[Annotation], dict[str, Any]]:
-    """Leave out the queries of videos that have no features.
-
-    Args:
-        annotations: the pairs that `clamp` kept.
-        absent: the videos.
-
-    Returns:
-        The other pairs; and how many videos of how many, and queries by split, were left out:
-        nothing if none.
-
-    Raises:
-        UserError: a split is left empty.
-    """
-    if not absent:
-        return list(annotations), {}
-    absent = set(absent)
-    kept = [a for a in annotations if a.video not in absent]
-    if empty := [split for split in SPLITS if not any(a.split == split for a in kept)]:
-        raise UserError(
-            f"no query is left in {', '.join(empty)} without those of {len(absent):,} videos that "
-            "have no features: place features of these videos"
-        )
-    queries = Counter(a.split for a in annotations) - Counter(a.split for a in kept)
-    return kept, {
-        "videos": len(absent),
-        "of_videos": len({a.video for a in annotations}),
-        "queries": {split: queries[split] for split in SPLITS},
-    }
 
 
 def make_queries(
@@ -299,23 +266,6 @@ def _check(annotations: Sequence[Annotation]) -> None:
 def _digests(raw: Path) -> list[dict[str, str]]:
     files = sorted(path for path in raw.rglob("*") if path.is_file())
     return [{"file": path.relative_to(raw).as_posix(), "sha256": sha256(path)} for path in files]
-
-
-def _provenance(
-    dataset: Dataset, request: FeatureRequest, left_out: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Which features were read: the phrase of every caption, and the facts behind it."""
-    config = request.config
-    identity = feature_files.recorded(request.placed, config.dataset)
-    origin = provenance.provenance(
-        config.dataset,
-        identity,
-        request.census,
-        seconds=sum(request.durations_s.values()),
-        width=config.video_dim,
-        usual=dataset.width,
-    )
-    return provenance.summarise(dataset.features, origin, identity, request.census, left_out)
 
 
 def _glove_digest(preparation: PreparationParams) -> list[dict[str, str]]:
