@@ -123,7 +123,7 @@ def choose_key(axes: Mapping[str, int], key: str | None, where: str) -> str:
         raise UserError(f"{where} has no array")
     raise UserError(
         f"{where} has several arrays, {sorted(axes)}, where one is expected. Of a dataset's "
-        "features, data.DATASET.parts in params.yaml names the one, or several to be joined side by "
+        "features, data.DATASET.parts in params.yaml names it, or several to be joined side by "
         f"side: [{', '.join(sorted(axes)[:2])}]"
     )
 
