@@ -61,24 +61,15 @@ def identify(*, dataset: str, anew: bool = False) -> None:
     Where none are needed, nothing is recorded. Where they are gone, what was recorded stays: all
     that was made of them still holds.
     """
-    from mgsl.data import feature_files, glove
+    from mgsl.data import glove
     from mgsl.data.datasets import find
+    from mgsl.data.feature_files import record_placed
 
-    place, archive = paths.placed(dataset), find(dataset).archive
+    place = paths.placed(dataset)
     config = params.read(DownloadConfig, paths.config(dataset, "download"))
     with alone(place):
         glove.record(config.glove, place, anew=anew)
-        if archive is None:
-            write_json(place / feature_files.RECORD, {})
-            return
-        try:
-            path = feature_files.locate(dataset, archive)
-        except UserError:
-            if not (place / feature_files.RECORD).exists():
-                raise
-            print(f"the features of {dataset} are gone; those recorded before count", flush=True)
-        else:
-            feature_files.record(path, place, anew=anew)
+        record_placed(dataset, find(dataset).archive, place, anew=anew)
 
 
 def prepare(*, dataset: str) -> None:

@@ -25,6 +25,7 @@ from mgsl.errors import UserError, missing
 from mgsl.files import write_json
 
 RECORD = Path("features.json")
+_ADVICE = ": place features of this width, or correct data.DATASET.video_dim in params.yaml"
 
 
 @dataclass
@@ -86,6 +87,15 @@ def misplaced(dataset: str) -> list[str]:
     return near_misses(folder(), places_of(dataset), others)
 
 
+def problem(path: Path) -> str:
+    """Why an archive cannot be opened; empty if it can. Its arrays are not looked at."""
+    try:
+        with open_archive(path):
+            return ""
+    except UserError as error:
+        return str(error)
+
+
 def record(path: Path, place: Path, *, anew: bool = False) -> None:
     """Write which archive stands at a path, so that another one there is noticed.
 
@@ -101,6 +111,34 @@ def record(path: Path, place: Path, *, anew: bool = False) -> None:
     """
     with open_archive(path):
         write_json(place / RECORD, asdict(identity.identify(path, anew=anew)))
+
+
+def record_placed(dataset: str, hint: str | None, place: Path, *, anew: bool) -> None:
+    """Record the features that stand where those of a dataset are looked for.
+
+    Where none are needed, nothing is recorded. Where they are gone, what was recorded stays: all
+    that was made of them still holds.
+
+    Args:
+        dataset: its name.
+        hint: what is expected, for the message; None: no features are needed.
+        place: the folder of the record.
+        anew: digest all of them.
+
+    Raises:
+        UserError: they are needed and were never there, or cannot be read.
+    """
+    if hint is None:
+        write_json(place / RECORD, {})
+        return
+    try:
+        path = locate(dataset, hint)
+    except UserError:
+        if not (place / RECORD).exists():
+            raise
+        print(f"the features of {dataset} are gone; those recorded before count", flush=True)
+    else:
+        record(path, place, anew=anew)
 
 
 def recorded(place: Path, dataset: str) -> identity.Identity:
@@ -198,7 +236,7 @@ def read_stretched(
             where = f"{path}: video {video!r}"
             arrays = [archive.read(part.entries[video], part.key) for part in located]
             array = side_by_side(arrays, where)
-            clips = checked(array, video_dim, where)
+            clips = checked(array, video_dim, where, _ADVICE)
             census.rows += len(clips)
             if array.dtype.kind != "f":
                 census.casts[str(array.dtype)] += 1

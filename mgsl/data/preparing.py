@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mgsl.configs import PrepareConfig
-from mgsl.data import feature_files, features, glove, recognition
+from mgsl.data import features, glove, origins
 from mgsl.data.annotations import Annotation, hold_out
 from mgsl.data.counted import Tally, clamp, leave_out
 from mgsl.data.datasets import Dataset, FeatureRequest, find
@@ -86,7 +86,7 @@ def prepare(
         summary["validation_held_out"] = not any(a.split == "val" for a in published)
         summary["sources"] = _digests(raw) + own
         if dataset.archive is not None:
-            summary |= _provenance(dataset, request, left_out)
+            summary |= origins.summarise(dataset, request, left_out)
             archive = summary["archive"]
             summary["sources"].append({key: archive[key] for key in ("file", "sha256")})
         write_summary(folder, summary)
@@ -215,23 +215,6 @@ def coverage(tokens: Counter[str], vectors: Vectors) -> dict[str, float]:
 def _digests(raw: Path) -> list[dict[str, str]]:
     files = sorted(path for path in raw.rglob("*") if path.is_file())
     return [{"file": path.relative_to(raw).as_posix(), "sha256": sha256(path)} for path in files]
-
-
-def _provenance(
-    dataset: Dataset, request: FeatureRequest, left_out: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Which features were read: the phrase of every caption, and the facts behind it."""
-    config = request.config
-    identity = feature_files.recorded(request.placed, config.dataset)
-    origin = recognition.provenance(
-        config.dataset,
-        identity,
-        request.census,
-        seconds=sum(request.durations_s.values()),
-        width=config.video_dim,
-        usual=dataset.width,
-    )
-    return recognition.summarise(dataset.features, origin, identity, request.census, left_out)
 
 
 def _glove_digest(config: PrepareConfig, placed: Path) -> list[dict[str, str]]:

@@ -14,7 +14,6 @@ import requests
 
 from mgsl import params, paths
 from mgsl.data import feature_files, sources
-from mgsl.data.archives.containers import open_archive
 from mgsl.data.datasets import DATASETS
 from mgsl.data.embedded import generate
 from mgsl.errors import UserError
@@ -236,12 +235,9 @@ def features_by_hand() -> Iterator[Check]:
             path = feature_files.locate(name, dataset.archive)
         except UserError as error:
             yield Check("note", f"{name}: no features", str(error))
-            continue
-        try:
-            with open_archive(path):
-                yield Check("ok", f"{name}: features in {path}")
-        except UserError as error:
-            yield Check("problem", f"{name}: no features in {path}", str(error))
+        else:
+            problem = feature_files.problem(path)
+            yield Check("problem" if problem else "ok", f"{name}: features in {path}", problem)
 
 
 def list_sources() -> bool:

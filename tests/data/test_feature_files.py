@@ -82,7 +82,9 @@ def test_missing_videos_are_named_before_any_is_read(
 
 @pytest.mark.parametrize("write", LAYOUTS)
 def test_another_width_is_named(tmp_path: Path, write: Callable[[Path], Path]) -> None:
-    with pytest.raises(UserError, match=r"video 'v_a' has features of shape .*2\), expected \[cl"):
+    with pytest.raises(
+        UserError, match=r"video 'v_a' has features of shape .*2\), expected \[clips, 500\]: place"
+    ):
         read(write(tmp_path / "f"), "v_a", video_dim=500)
 
 

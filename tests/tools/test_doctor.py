@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import pytest
 import requests
 
@@ -253,7 +254,10 @@ def test_features_that_a_person_must_place_are_noted(
 ) -> None:
     monkeypatch.setenv("MGSL_FEATURES", str(elsewhere))
     assert set(states(doctor.features_by_hand)) == {"note"}
-    (elsewhere / "tacos_c3d.hdf5").touch()
+    with h5py.File(elsewhere / "tacos_c3d.hdf5", "w"):
+        pass
+    (elsewhere / "activitynet_c3d.hdf5").touch()
+    assert "problem activitynet_c3d: features in" in told(doctor.features_by_hand)
     assert f"ok tacos_c3d: features in {elsewhere}/tacos_c3d.hdf5" in told(doctor.features_by_hand)
     assert f"{elsewhere}/charades_i3d.hdf5" in told(doctor.features_by_hand)
 

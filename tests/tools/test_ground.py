@@ -103,10 +103,10 @@ def test_the_best_moment_is_what_the_model_ranks_first() -> None:
         ({"duration_s": float("nan")}, "positive number of seconds, got nan"),
         ({"query": " ... "}, "the query has no word: ' ... '"),
         ({"features": "none.npy"}, "none.npy is missing"),
-        ({"features": "params.yaml"}, "params.yaml is no whole .npy file"),
+        ({"features": "params.yaml"}, "params.yaml is text"),
         ({"features": np.zeros((4, 9), np.float32)}, r"\(4, 9\), expected \[clips, 5\]"),
         ({"features": np.full((4, 5), np.nan, np.float32)}, "hold NaN or infinity, in clip 0"),
-        ({"features": np.zeros((0, 5), np.float32)}, r"\(0, 5\), expected \[clips, 5\]"),
+        ({"features": np.zeros((0, 5), np.float32)}, r"\(0, 5\), no clips; expected \[clips, 5\]"),
         ({"name": "prior"}, "is of prior, which sees no video"),
         ({"name": "untrained"}, "untrained/0/checkpoint.safetensors is missing"),
     ],
@@ -121,7 +121,7 @@ def test_files_of_another_kind_are_refused() -> None:
     np.savez("several.npz", a=np.zeros(3), b=np.zeros(3))
     with pytest.raises(UserError, match=r"other\.safetensors is not a checkpoint of mgsl"):
         ground.ground("other.safetensors", "clips.npy", duration_s=9.0, query=QUERY)
-    with pytest.raises(UserError, match=r"several\.npz holds several arrays"):
+    with pytest.raises(UserError, match=r"several\.npz has several arrays, \['a', 'b'\]"):
         ask(features="several.npz")
 
 

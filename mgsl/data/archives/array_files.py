@@ -122,8 +122,9 @@ def choose_key(axes: Mapping[str, int], key: str | None, where: str) -> str:
     if not axes:
         raise UserError(f"{where} has no array")
     raise UserError(
-        f"{where} has several arrays, {sorted(axes)}: name the one that is meant, or several to be "
-        f"joined side by side, in params.yaml: data.DATASET.parts: [{', '.join(sorted(axes)[:2])}]"
+        f"{where} has several arrays, {sorted(axes)}, where one is expected. Of a dataset's "
+        "features, data.DATASET.parts in params.yaml names it, or several to be joined side by "
+        f"side: [{', '.join(sorted(axes)[:2])}]"
     )
 
 

@@ -11,7 +11,7 @@ _DIFFERENCE = 2  # rows by which the parts of a video may differ; more are other
 
 
 def checked(
-    array: np.ndarray, video_dim: int, where: str
+    array: np.ndarray, video_dim: int, where: str, advice: str = ""
 ) -> Float32[np.ndarray, "published video_dim"]:
     """The clips of one video, if they can be used; integers become floats.
 
@@ -19,13 +19,21 @@ def checked(
         array: [clips, video_dim], with any axes of size 1 before, between and after.
         video_dim: length of a clip's feature.
         where: what opens the message of an error.
+        advice: what ends it where the width is another.
 
     Raises:
         UserError: there are no clips, or of another width; they are no numbers, NaN or infinite.
     """
     clips = as_clips(array, where, video_dim)
+    if clips.shape[1] != video_dim == len(clips):
+        raise UserError(
+            f"{where} has features of shape {clips.shape}, which is [{video_dim}, clips]: expected "
+            f"[clips, {video_dim}]. Turn each array: `numpy.save(FILE, numpy.load(FILE).T)`"
+        )
     if clips.shape[1] != video_dim:
-        raise UserError(_other_width(clips.shape, video_dim, where))
+        raise UserError(
+            f"{where} has features of shape {clips.shape}, expected [clips, {video_dim}]{advice}"
+        )
     finite = np.isfinite(clips).all(axis=1)
     if not finite.all():
         raise UserError(
@@ -115,17 +123,3 @@ def stretch(
     sizes = np.maximum(np.diff(edges), 1)
     sums = np.add.reduceat(clips, edges[:-1], axis=0, dtype=np.float64)
     return (sums / sizes[:, None]).astype(np.float32)
-
-
-def _other_width(shape: tuple[int, ...], video_dim: int, where: str) -> str:
-    clips, width = shape
-    if clips == video_dim:
-        return (
-            f"{where} has features of shape {shape}, which is [{video_dim}, clips]: expected "
-            f"[clips, {video_dim}]. Turn each array: `numpy.save(FILE, numpy.load(FILE).T)`"
-        )
-    return (
-        f"{where} has features of shape {shape}, expected [clips, {video_dim}]: place the features "
-        f"that are {video_dim} wide, or, if those of {width} are meant, say so in params.yaml: "
-        f"data.DATASET.video_dim: {width}"
-    )

@@ -127,6 +127,6 @@ def test_two_arrays_that_may_be_meant_are_named_and_either_can_be_had(tmp_path: 
     np.savez(tmp_path / "a.npz", rgb=CLIPS, flow=2 * CLIPS)
     hdf5(tmp_path / "a.h5", rgb=CLIPS, flow=2 * CLIPS)
     for path in (tmp_path / "a.npz", tmp_path / "a.h5"):
-        with pytest.raises(UserError, match=r"several arrays, \['flow', 'rgb'\]: .*parts: \[flow"):
+        with pytest.raises(UserError, match=r"several arrays, \['flow', 'rgb'\], .*side: \[flow"):
             read_array(path)
         np.testing.assert_array_equal(read_array(path, "flow"), 2 * CLIPS)

@@ -51,13 +51,13 @@ def test_any_numbers_become_float32(dtype: str) -> None:
         (np.ones((7, 4, 50, 768)), r"4 x 50 x 768 numbers a clip, such as layers"),
         (np.ones((2, 9)), r"which is \[2, clips\]: expected \[clips, 2\]\. Turn each array"),
         (np.ones((1, 2, 9)), r"which is \[2, clips\]"),
-        (np.ones((9, 3)), r"\(9, 3\), expected \[clips, 2\].*data\.DATASET\.video_dim: 3"),
-        (np.ones((1, 9, 3)), r"video_dim: 3"),
+        (np.ones((9, 3)), r"of shape \(9, 3\), expected \[clips, 2\], by advice"),
+        (np.ones((1, 9, 3)), r"of shape \(9, 3\), expected \[clips, 2\], by advice"),
     ],
 )
 def test_what_is_no_sequence_of_clips_is_named(array: np.ndarray, message: str) -> None:
     with pytest.raises(UserError, match=rf"^video 'v_a' has features.*{message}"):
-        checked(array, 2, "video 'v_a'")
+        checked(array, 2, "video 'v_a'", ", by advice")
 
 
 def test_parts_are_joined_in_order_and_cut_to_the_shorter() -> None:

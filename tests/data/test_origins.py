@@ -6,16 +6,16 @@ import pytest
 
 from mgsl.data.archives.identity import Identity
 from mgsl.data.feature_files import Census
-from mgsl.data.recognition import Provenance, provenance, summarise
+from mgsl.data.origins import Origin, origin_of, phrase
 
 OTHER = Identity("charades_i3d.hdf5", 1, 5, "0" * 64, "0" * 32)
 CHARADES_S = 204_092.0  # of the 6,672 videos together
 
 
-def told(dataset: str, identity: Identity = OTHER, **changes: float) -> Provenance:
+def told(dataset: str, identity: Identity = OTHER, **changes: float) -> Origin:
     given = {"rows": 1.0, "videos": 6672.0, "seconds": CHARADES_S, "width": 1024.0, "usual": 1024.0}
     numbers = given | changes
-    return provenance(
+    return origin_of(
         dataset,
         identity,
         Census(videos=int(numbers["videos"]), rows=int(numbers["rows"])),
@@ -60,11 +60,8 @@ def test_what_fits_no_release_is_called_unknown(changes: dict[str, float], text:
 def test_the_phrase_of_captions_says_what_was_done() -> None:
     left_out = {"videos": 1450, "of_videos": 14926, "queries": {"train": 1, "val": 2, "test": 412}}
     census = Census(1, 1, Counter(int16=3))
-    summary = summarise("I3D", told("charades_i3d"), OTHER, census, left_out)
-    assert summary["features"] == (
+    assert phrase("I3D", told("charades_i3d"), census, left_out) == (
         "I3D; unknown release: 0.00 rows a second, 1024 wide, 6,672 videos; int16 cast to floats; "
         "1,450 of 14,926 videos have no features, their queries are left out (412 of the test "
         "split)"
     )
-    assert summary["archive"]["sha256"] == OTHER.sha256
-    assert summary["archive"]["left_out"] == left_out

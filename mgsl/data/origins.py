@@ -1,18 +1,19 @@
-"""Which release the features of a dataset are: by their digest, else by how they are sampled."""
+"""Which release features are, by digest or by sampling."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mgsl.data import releases
+from mgsl.data import feature_files, releases
 from mgsl.data.archives.identity import Identity
+from mgsl.data.datasets import Dataset, FeatureRequest
 from mgsl.data.feature_files import Census
 
 _TOLERANCE = 0.03  # of rows a second: releases give theirs to two digits
 
 
 @dataclass(frozen=True)
-class Provenance:
+class Origin:
     """What is known of the features that were read.
 
     `releases` are the names that they may have in the catalogue; `by` says whether it was the
@@ -35,9 +36,9 @@ class Provenance:
         return f"by its sampling ({facts}) the release {' or '.join(self.releases)}"
 
 
-def provenance(
+def origin_of(
     dataset: str, identity: Identity, census: Census, *, seconds: float, width: int, usual: int
-) -> Provenance:
+) -> Origin:
     """Which release of the catalogue an archive is, or may be.
 
     Args:
@@ -65,29 +66,51 @@ def provenance(
             and abs(rate * release.seconds_per_row - 1) <= _TOLERANCE
             and release.videos in (None, census.videos)
         ]
-    return Provenance(tuple(names), by, rate, width, census.videos)
+    return Origin(tuple(names), by, rate, width, census.videos)
 
 
 def summarise(
-    features: str, origin: Provenance, identity: Identity, census: Census, left_out: Mapping
+    dataset: Dataset, request: FeatureRequest, left_out: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What a summary says of features that were read: the phrase for captions, and the facts.
 
     Args:
+        dataset: whose features they are.
+        request: by which they were read.
+        left_out: what `leave_out` counted.
+    """
+    config, census = request.config, request.census
+    identity = feature_files.recorded(request.placed, config.dataset)
+    origin = origin_of(
+        config.dataset,
+        identity,
+        census,
+        seconds=sum(request.durations_s.values()),
+        width=config.video_dim,
+        usual=dataset.width,
+    )
+    facts = asdict(origin) | {"casts": dict(census.casts), "left_out": dict(left_out)}
+    return {
+        "features": phrase(dataset.features, origin, census, left_out),
+        "archive": asdict(identity) | facts,
+    }
+
+
+def phrase(features: str, origin: Origin, census: Census, left_out: Mapping[str, Any]) -> str:
+    """What every caption says of features that were read.
+
+    Args:
         features: what the dataset says of them, whatever release they are.
         origin: which release they are.
-        identity: of the archive.
-        census: what was counted in it.
-        left_out: what `counted.leave_out` counted, if queries were left out.
+        census: what was counted in them.
+        left_out: what `leave_out` counted.
     """
-    phrase = [features, str(origin)]
+    parts = [features, str(origin)]
     if census.casts:
-        casts = " and ".join(sorted(census.casts))
-        phrase.append(f"{casts} cast to floats")
+        parts.append(f"{' and '.join(sorted(census.casts))} cast to floats")
     if left_out:
-        phrase.append(
+        parts.append(
             f"{left_out['videos']:,} of {left_out['of_videos']:,} videos have no features, their "
             f"queries are left out ({left_out['queries']['test']:,} of the test split)"
         )
-    facts = asdict(origin) | {"casts": dict(census.casts), "left_out": dict(left_out)}
-    return {"features": "; ".join(phrase), "archive": asdict(identity) | facts}
+    return "; ".join(parts)
