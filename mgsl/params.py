@@ -98,7 +98,7 @@ class DataParams(Frozen):
     video_dim: Positive
     vocabulary: Positive  # its words and the padding
     planted: PlantedParams | None = None
-    release: str | None = None  # of features that other people publish; null: nothing is fetched
+    release: Name | None = None  # of features that other people publish; null: nothing is fetched
     missing: Missing | None = None  # of videos that it does not have
     parts: Annotated[tuple[Part, ...], EachOnce] = ()
 
