@@ -38,7 +38,7 @@ class Tally:
         return Tally(*(getattr(self, name) + getattr(other, name) for name in vars(self)))
 
 
-def prepare(config: PrepareConfig, raw: Path, output: Path, *, placed: Path | None = None) -> None:
+def prepare(config: PrepareConfig, raw: Path, output: Path, placed: Path | None = None) -> None:
     """Write the prepared dataset: queries, videos, features, vocabulary, vectors, summary.
 
     Args:

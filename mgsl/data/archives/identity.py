@@ -50,8 +50,9 @@ def identify(path: Path, *, anew: bool = False) -> Identity:
     files = files_of(path)
     now = {"state": state(path), "sample": _sample(files)}
     index = _read_index()
-    entry = index.get(key := str(path.resolve()))
-    with suppress(TypeError, KeyError):  # there is none, or an earlier version wrote it
+    key = str(path.resolve())
+    with suppress(TypeError, KeyError):  # it has none, or an earlier version wrote it
+        entry = index[key]
         if not anew and {name: entry[name] for name in now} == now:
             return Identity(**entry["identity"])
     identity = _digest(path, files)
