@@ -149,7 +149,10 @@ def _missing(path: Path) -> UserError:
         parameters = params.load(paths.PARAMS)
         parameters.refuse_unknown(dataset)
         listed = dataset in parameters.datasets
-    stages = ("configure", f"download --dataset {dataset}", f"prepare --dataset {dataset}")
+    stages = (
+        "configure",
+        *(f"{stage} --dataset {dataset}" for stage in ("download", "identify", "prepare")),
+    )
     by_hand = " && ".join(f"python -m mgsl {stage}" for stage in stages)
     command = f"dvc repro prepare@{dataset}" if listed else by_hand
     return missing(path, f"prepare the dataset, with `{command}`")

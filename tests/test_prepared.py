@@ -106,6 +106,7 @@ def test_a_file_that_the_summary_does_not_know_is_refused(folder: Path) -> None:
         (
             "tacos_planted",
             "python -m mgsl configure && python -m mgsl download --dataset tacos_planted && "
+            "python -m mgsl identify --dataset tacos_planted && "
             "python -m mgsl prepare --dataset tacos_planted",
         ),
         ("embeded", "no dataset 'embeded'; did you mean 'embedded'?; there is: embedded, char"),

@@ -38,6 +38,8 @@ def bring(dataset: str, hint: str, name: str | None) -> Path:
     if place and (name is None or linked in (None, name)):
         if name and linked is None:
             print(f"{place} was placed by hand: release {name} is not fetched", flush=True)
+        if problem := feature_files.problem(place):
+            raise UserError(problem)
         return place
     if name is None:
         return feature_files.locate(dataset, hint)  # says what to place

@@ -21,6 +21,7 @@ from mgsl.data.feature_files import (
     record,
 )
 from mgsl.errors import UserError
+from mgsl.files import write_json
 
 VIDEOS = {"v_a": np.arange(12.0).reshape(6, 2), "s1-d1.avi": np.ones((3, 2))}
 
@@ -194,11 +195,17 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         record(tmp_path, tmp_path / "raw")
 
 
+def configure(dataset: str) -> None:
+    document = {"dataset": dataset, "release": None, "glove": None}
+    write_json(paths.config(dataset, "download"), document)
+
+
 def test_the_stage_records_what_stands_there_and_keeps_it_where_it_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MGSL_FEATURES", str(tmp_path / "features"))
+    configure("tacos_c3d")
     place = paths.placed("tacos_c3d") / "features.json"
     with pytest.raises(UserError, match="the features of tacos_c3d are not at hand"):
         stages.identify(dataset="tacos_c3d")
@@ -223,5 +230,6 @@ def test_the_stage_records_nothing_where_no_features_are_placed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    configure("embedded")
     stages.identify(dataset="embedded")
     assert json.loads((paths.placed("embedded") / "features.json").read_text()) == {}

@@ -212,7 +212,9 @@ def test_the_stages_fetch_and_record_what_the_configuration_names(
     with pytest.raises(UserError, match=r"download\.json is missing: .* configure"):
         stages.download(dataset=DATASET)
     for name, content in {"one": hdf5(1), "two": hdf5(2)}.items():
-        write_json(paths.config(DATASET, "download"), {"dataset": DATASET, "release": name})
+        write_json(
+            paths.config(DATASET, "download"), {"dataset": DATASET, "release": name, "glove": None}
+        )
         stages.download(dataset=DATASET)
         stages.identify(dataset=DATASET)
         record = json.loads((paths.placed(DATASET) / "features.json").read_text())

@@ -126,7 +126,9 @@ def test_a_wrong_width_of_features_leaves_what_was_there(prepared: Path, tmp_pat
 
 
 def test_an_unknown_dataset_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no dataset 'charade'; there is: embedded"):
+    with pytest.raises(
+        UserError, match=r"no dataset 'charade'; did you mean 'charades_i3d'\?; there is: embedded"
+    ):
         prepare(prepare_config().model_copy(update={"dataset": "charade"}), tmp_path, tmp_path)
 
 
@@ -302,6 +304,7 @@ def test_queries_of_videos_without_features_are_refused_or_left_out_and_counted(
     for video in ("v_a", "v_b"):
         np.save(tmp_path / f"activitynet_c3d/{video}.npy", np.ones((2, 8), np.int32))
     record(tmp_path / "activitynet_c3d", tmp_path / "placed")
+    record_glove(str(tmp_path / "glove.txt"), tmp_path / "placed")
     with pytest.raises(UserError, match=r"lacks 1 of 3 videos: v_c.*missing: drop"):
         prepare(stored_config(captions), captions, tmp_path / "p", placed=tmp_path / "placed")
     prepare(
@@ -325,6 +328,7 @@ def test_queries_of_videos_without_features_are_refused_or_left_out_and_counted(
 def test_a_split_without_any_features_is_refused(captions: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "activitynet_c3d/v_a.npy", np.ones((2, 8)))
     record(tmp_path / "activitynet_c3d", captions)
+    record_glove(str(tmp_path / "glove.txt"), captions)
     with pytest.raises(UserError, match="no query is left in val, test without those of 2 videos"):
         prepare(stored_config(captions, missing="drop"), captions, tmp_path / "prepared")
 

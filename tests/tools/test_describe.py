@@ -30,7 +30,7 @@ def test_the_text_names_counts_shares_and_what_was_held_out(tmp_path: Path) -> N
 
 
 def test_a_dataset_that_is_not_prepared_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="dvc repro"):
+    with pytest.raises(UserError, match=r"summary\.json is missing: prepare the dataset, with"):
         describe(tmp_path)
 
 

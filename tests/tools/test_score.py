@@ -157,7 +157,9 @@ def test_a_file_of_no_windows_scores_nothing() -> None:
 
 
 def test_an_unknown_dataset_lists_the_known_ones() -> None:
-    with pytest.raises(UserError, match=r"no dataset 'charades'; there is: .*charades_actions"):
+    with pytest.raises(
+        UserError, match=r"no dataset 'charades'; did you mean .*there is: .*charades_actions"
+    ):
         score("charades", [Path("p")], PARAMS, OPTIONS)
 
 

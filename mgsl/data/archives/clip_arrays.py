@@ -119,7 +119,11 @@ def stretch(
         clips: at least one.
         num_clips: at least 1.
     """
-    edges = np.arange(num_clips + 1) * len(clips) // num_clips
-    sizes = np.maximum(np.diff(edges), 1)
-    sums = np.add.reduceat(clips, edges[:-1], axis=0, dtype=np.float64)
-    return (sums / sizes[:, None]).astype(np.float32)
+    edges = (np.arange(num_clips + 1) * len(clips) // num_clips).tolist()
+    stretched = np.empty((num_clips, clips.shape[1]), dtype=np.float32)
+    for row, begin, end in zip(stretched, edges, edges[1:], strict=False):
+        total = clips[begin].astype(np.float64)
+        for clip in clips[begin + 1 : end]:
+            total += clip
+        np.divide(total, max(end - begin, 1), out=row, casting="same_kind")
+    return stretched

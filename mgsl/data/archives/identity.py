@@ -51,7 +51,7 @@ def identify(path: Path, *, anew: bool = False) -> Identity:
     now = {"state": state(path), "sample": _sample(files)}
     index = _read_index()
     key = str(path.resolve())
-    with suppress(TypeError, KeyError):  # there is none, or an earlier version wrote it
+    with suppress(TypeError, KeyError):  # it has none, or an earlier version wrote it
         entry = index[key]
         if not anew and {name: entry[name] for name in now} == now:
             return Identity(**entry["identity"])

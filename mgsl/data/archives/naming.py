@@ -45,8 +45,9 @@ def locate_videos(archive: Archive, videos: Sequence[str], parts: Sequence[str])
         UserError: no video is there, or an array may be of several videos or a video have several
             arrays.
     """
-    named: Sequence[str | None] = parts or [None]
-    return [_locate(archive, videos, part) for part in named]
+    if not parts:
+        return [_locate(archive, videos, None)]
+    return [_locate(archive, videos, part) for part in parts]
 
 
 def listing(names: Iterable[str]) -> str:

@@ -58,6 +58,9 @@ def _advice(entry: Path, places: Sequence[Path]) -> Iterator[str]:
         yield f"{entry.name}, an unfinished download"
     elif kind(entry) == "hdf5":
         yield f"{entry.name}, an HDF5 file. If it is the one: mv {entry} {places[0]}"
+    elif entry.suffix.lower() in (".h5", ".hdf5"):
+        yield str(refused(entry)).replace(f"{entry} is ", f"{entry.name}, by its content ", 1)
+        yield f"  If it is the one all the same: mv {entry} {places[0]}"
     elif entry.suffix.lower() not in ENDINGS:
         yield str(refused(entry)).replace(f"{entry} is ", f"{entry.name}, ", 1)
     else:

@@ -49,6 +49,15 @@ def test_everything_else_that_lies_there_is_named(
     assert "charades_i3d" not in told
 
 
+def test_an_empty_file_is_called_empty_and_can_be_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tall_c3d_features.hdf5").touch()
+    told = message(tmp_path, monkeypatch)
+    assert "tall_c3d_features.hdf5, by its content empty: fetch it again" in told
+    assert f"mv {tmp_path / 'tall_c3d_features.hdf5'} {tmp_path / 'tacos_c3d.hdf5'}" in told
+
+
 def test_arrays_one_level_too_high_are_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
