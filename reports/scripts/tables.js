@@ -4,7 +4,6 @@
 
 {
   const LONG = 12; // rows above which a table can be filtered
-  const DITTO = "″";
   const NUMBER = /^(?:[×<>]|more than )?\s*[+-]?[\d.,]*\d/;
 
   // The number that a cell begins with, as "57.9 ± 5.2", "−0.3" or "1,024"; NaN for a dash or a word.
@@ -36,18 +35,6 @@
     },
   });
 
-  // What stands for the cell above it says so itself, wherever sorting takes it.
-  function writeOutDittos(rows) {
-    rows.forEach((row, place) =>
-      [...row.cells].forEach((cell, column) => {
-        if (cell.textContent === DITTO) {
-          cell.textContent = rows[place - 1].cells[column].textContent;
-          cell.classList.add("ditto");
-        }
-      })
-    );
-  }
-
   function columnsOf(rows) {
     return [...rows[0].cells].map((cell, column) => {
       const values = rows.map(row => row.cells[column].innerHTML).filter(text => word(text) !== null);
@@ -61,7 +48,6 @@
   // Returns how a text filters the table.
   function sortable(table) {
     const rows = [...table.tBodies[0].rows];
-    writeOutDittos(rows);
     for (const heading of table.tHead.rows[0].cells) { // those of several columns sort none
       if (heading.rowSpan < table.tHead.rows.length) heading.dataset.dtOrder = "disable";
     }
