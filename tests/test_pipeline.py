@@ -55,6 +55,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
         document["evaluation"]["resamples"] = 50
         write_json(folder / "params.yaml", document)  # JSON is YAML
         shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+        shutil.copytree(ROOT / "docs", folder / "docs")
         stages.configure()
         stages.download(dataset="embedded")
         stages.prepare(dataset="embedded")
