@@ -13,7 +13,14 @@ import pytest
 
 from tests import ROOT
 
-COPIED = ("docs/data.md", "mgsl", "notebooks", "params.yaml", "reports/studies")
+COPIED = (
+    "docs/data.md",
+    "docs/open_questions.md",
+    "mgsl",
+    "notebooks",
+    "params.yaml",
+    "reports/studies",
+)
 METHOD = '''"""Answer with the middle of the video, as wide as a mean clip and a mean word say.
 
 Paper       none

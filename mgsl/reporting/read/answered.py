@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from mgsl.evaluation.metrics import METRICS, on_grid, per_query, targets
 from mgsl.evaluation.predictions import read_predictions
 from mgsl.reporting.read import published
-from mgsl.reporting.read.compared import FULL, WITHOUT
+from mgsl.reporting.read.compared import WITHOUT
 from mgsl.reporting.read.results import Results
 
 IOU = 0.5  # an answer is right if R@1 at this IoU counts it: `METRICS[0]`
@@ -58,7 +58,7 @@ def _read(results: Results, name: str) -> Answered:
 
 
 def _title(name: str) -> str:
-    """What a method is called on a short line: without what is said of it in brackets or behind."""
-    if name in (FULL, WITHOUT):
-        return "MGSL-Net" if name == FULL else "MGSL-Net without memory"
+    """What a method is called on a short line: without what is said of it behind a colon."""
+    if name == WITHOUT:
+        return "MGSL-Net, no memory"
     return published.title(name).partition(":")[0]

@@ -75,7 +75,7 @@ def test_methods_come_by_how_often_they_are_right_and_one_lacks_its_memory() -> 
     assert [method["title"] for method in data()["methods"]] == [
         "MGSL-Net (literal)",
         "MGSL-Net, no memory",
-        "MGSL-Net",
+        "MGSL-Net (repaired)",
     ]
 
 
