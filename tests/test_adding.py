@@ -204,7 +204,7 @@ def test_a_method_is_one_file_and_three_lines(repository: Path) -> None:
     metrics = pd.read_csv(repository / "artifacts/embedded/metrics.csv")
     assert set(metrics["name"]) == {"middle"}
     table = pd.read_csv(repository / "reports/exhibits/table_1.csv").set_index(["name", "metric"])
-    row = table.loc[("middle", "R@1, IoU=0.3")]
+    row = table.loc[[("middle", "R@1, IoU=0.3")]]
     ours = row["ours_percent"].dropna()
     assert ours.between(0, 100).all()
     assert len(ours) == 1
