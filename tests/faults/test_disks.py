@@ -14,6 +14,7 @@ from mgsl import cli, paths
 from mgsl.data import sources
 from mgsl.data.sources import fetch
 from mgsl.errors import UserError
+from mgsl.files import write_json
 from mgsl.processes import alone
 from tests import ROOT
 from tests.faults.test_downloads import CONTENT, Server, honest, left_in, source
@@ -42,6 +43,8 @@ def build(folder: Path) -> None:
     """Write what the commands read, and an older result of each; `folder` is the working folder."""
     report_workspace.build(folder, [DATASET])
     shutil.copytree(ROOT / "mgsl/resources/embedded", folder / paths.EMBEDDED)
+    download = {"dataset": DATASET, "release": None, "glove": None}
+    write_json(paths.config(DATASET, "download"), download)
     for path in [path for built in BUILT.values() for path in built]:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
