@@ -4,10 +4,9 @@ They stand as `<dataset>.hdf5` or as the folder `<dataset>` where `folder` says,
 fetched (`mgsl.data.placing`). How they are stored, `mgsl.data.archives` finds out.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +109,7 @@ def record(path: Path, place: Path, *, anew: bool = False) -> None:
         UserError: the archive cannot be opened, or has no array.
     """
     with open_archive(path):
-        write_json(place / RECORD, asdict(identity.identify(path, anew=anew)))
+        identity.record(path, place / RECORD, anew=anew)
 
 
 def record_placed(dataset: str, hint: str | None, place: Path, *, anew: bool) -> None:
@@ -151,10 +150,7 @@ def recorded(place: Path, dataset: str) -> identity.Identity:
     Raises:
         UserError: none is recorded.
     """
-    try:
-        return identity.Identity(**json.loads((place / RECORD).read_text(encoding="utf-8")))
-    except (FileNotFoundError, TypeError):
-        raise missing(place / RECORD, _again(dataset)) from None
+    return identity.recorded(place / RECORD, _again(dataset))
 
 
 def check_recorded(path: Path, place: Path, dataset: str) -> identity.Identity:
@@ -168,17 +164,7 @@ def check_recorded(path: Path, place: Path, dataset: str) -> identity.Identity:
     Raises:
         UserError: it is another one, or none is recorded.
     """
-    before, now = recorded(place, dataset), identity.identify(path)
-    if before.sha256 != now.sha256:
-        facts = [
-            ", ".join(f"{key} {value}" for key, value in asdict(one).items() if key != "md5")
-            for one in (before, now)
-        ]
-        raise UserError(
-            f"{path} is not what the stage `identify` recorded ({facts[0]}), it has {facts[1]}: "
-            f"{_again(dataset)}"
-        )
-    return now
+    return identity.check_recorded(path, place / RECORD, _again(dataset))
 
 
 def lacking(path: Path, videos: Sequence[str], parts: Sequence[str] = ()) -> list[str]:

@@ -4,14 +4,11 @@ The stage `download` fetches a release, `identify` records the file by its conte
 reads vectors from no other file. It stays where it is, packed as it came.
 """
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from mgsl.data import fetching, releases, sources
 from mgsl.data.archives import identity
-from mgsl.errors import UserError, missing
-from mgsl.files import write_json
+from mgsl.errors import missing
 
 RECORD = Path("glove.json")
 AGAIN = "place the file there, or correct preparation.glove in params.yaml"
@@ -64,7 +61,7 @@ def record(glove: str | None, folder: Path, *, anew: bool = False) -> None:
         return
     path = place(glove)
     if path.is_file():
-        write_json(folder / RECORD, asdict(identity.identify(path, anew=anew)))
+        identity.record(path, folder / RECORD, anew=anew)
     elif not (folder / RECORD).exists():
         raise missing(path, AGAIN)
 
@@ -80,16 +77,5 @@ def check_recorded(glove: str, folder: Path, dataset: str) -> identity.Identity:
     Raises:
         UserError: it is another one, or none is recorded, or it is gone.
     """
-    path, again = place(glove), f"run `dvc repro` or `python -m mgsl identify --dataset {dataset}`"
-    try:
-        before = identity.Identity(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
-        now = identity.identify(path)
-    except FileNotFoundError as error:
-        raise missing(Path(error.filename), again) from None
-    if before.sha256 != now.sha256:
-        facts = [f"{one.bytes:,} bytes, SHA-256 {one.sha256}" for one in (before, now)]
-        raise UserError(
-            f"{path} is not what the stage `identify` recorded ({facts[0]}), it has {facts[1]}: "
-            f"{again}"
-        )
-    return now
+    again = f"run `dvc repro` or `python -m mgsl identify --dataset {dataset}`"
+    return identity.check_recorded(place(glove), folder / RECORD, again)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from mgsl.errors import UserError, missing
 from mgsl.evaluation.released import Released
@@ -33,6 +33,7 @@ _SCORE_DECIMALS = 6
 _THRESHOLDS = [k / 20 for k in range(1, 21)]  # of NMS; the last suppresses nothing
 _PART = 256  # queries
 _LISTED = 10  # how many ids an error names
+_SHOWN = 80  # characters of a value in a message
 _FORMATS = 'JSON lines with "qid" and "pred_relevant_windows", or {"results": {qid: [...]}}'
 
 # start_s, end_s, score; the score is NaN where the file gives none
@@ -50,6 +51,29 @@ class Predictions:
     spans_s: Float[np.ndarray, "queries proposals 2"]
     scores: Float[np.ndarray, "queries proposals"]
     real: Bool[np.ndarray, "queries proposals"]
+
+
+def ranked(windows: Sequence[np.ndarray]) -> Predictions:
+    """Of the windows of each query: the highest score first, ties in order, padding last.
+
+    Args:
+        windows: `Windows` of each query, at least one query; a query may have none.
+    """
+    counts = np.array([len(rows) for rows in windows])
+    real = np.arange(max(1, counts.max())) < counts[:, None]
+    table = np.zeros((*real.shape, 3))
+    table[real] = np.concatenate(windows)
+    keys = np.where(real, -np.nan_to_num(table[..., 2]), np.inf)
+    table = np.take_along_axis(table, keys.argsort(axis=1, kind="stable")[..., None], axis=1)
+    return Predictions(spans_s=table[..., :2], scores=table[..., 2], real=real)
+
+
+class RepeatingObject(dict[str, Any]):
+    """A JSON object that also remembers the keys it repeats."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
 
 
 def write_predictions(
@@ -79,7 +103,7 @@ def write_predictions(
         raise ValueError(f"{len(queries)} queries but proposals for {len(spans_s)}")
     windows = np.concatenate([spans_s, scores[..., None]], axis=-1).astype(np.float64)
     for query, rows in zip(queries, windows, strict=True):
-        if problem := _problem(rows):
+        if problem := problem_of(rows):
             raise ValueError(f"{path} is not written: query {query.qid} has {problem}")
     rising = (np.diff(windows[..., 2], axis=1) > 0).any(axis=1)
     if rising.any():
@@ -133,19 +157,7 @@ def read_predictions(
     windows_of = dict(answers)
     if empty := [qid for qid in asked if len(windows_of[qid]) == 0]:
         raise UserError(f"{path} has no windows for {_listing(empty)}; a query needs at least one")
-    counts = np.array([len(windows_of[qid]) for qid in asked])
-    real = np.arange(counts.max()) < counts[:, None]
-    table = np.zeros((*real.shape, 3))
-    table[real] = np.concatenate([windows_of[qid] for qid in asked])
-    table = np.take_along_axis(table, _ranking(table[..., 2], real)[..., None], axis=1)
-    return Predictions(spans_s=table[..., :2], scores=table[..., 2], real=real)
-
-
-def _ranking(
-    scores: Float[np.ndarray, "queries proposals"], real: Bool[np.ndarray, "queries proposals"]
-) -> Int[np.ndarray, "queries proposals"]:
-    """Columns of each query, the highest score first; ties in order, what is not real last."""
-    return np.where(real, -np.nan_to_num(scores), np.inf).argsort(axis=1, kind="stable")
+    return ranked([windows_of[qid] for qid in asked])
 
 
 def _check_ids(
@@ -200,23 +212,15 @@ def _is_document(text: str) -> bool:
     return "\n" in text.lstrip()[:end] or (isinstance(first, dict) and "results" in first)
 
 
-class _Object(dict[str, Any]):
-    """A JSON object that also remembers the keys it repeats."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        self.pairs = pairs
-
-
 def _from_document(path: Path, text: str) -> Iterator[tuple[str, Windows]]:
     try:
-        document = json.loads(text, object_pairs_hook=_Object)
+        document = json.loads(text, object_pairs_hook=RepeatingObject)
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
     except ValueError as error:  # a number with thousands of digits
         raise UserError(f"{path} cannot be read: {error}") from None
-    results = document.get("results") if isinstance(document, _Object) else None
-    if not isinstance(results, _Object):
+    results = document.get("results") if isinstance(document, RepeatingObject) else None
+    if not isinstance(results, RepeatingObject):
         raise UserError(f'{path} holds no object "results"; expected {_FORMATS}')
     for qid, windows in results.pairs:
         where = f"{path}, query {qid}"
@@ -227,7 +231,7 @@ def _from_document(path: Path, text: str) -> Iterator[tuple[str, Windows]]:
             ]
         except (KeyError, TypeError):
             form = '[{"timestamp": [start_s, end_s], "score": x}, ...]'
-            raise UserError(f"{where}: expected {form}, got {_short(windows)}") from None
+            raise UserError(f"{where}: expected {form}, got {shortened(windows)}") from None
         yield qid, _windows(rows, where)
 
 
@@ -243,7 +247,7 @@ def _from_lines(path: Path, text: str) -> Iterator[tuple[str, Windows]]:
         except ValueError as error:
             raise UserError(f"{where} cannot be read: {error}") from None
         if not isinstance(row, dict) or not {"qid", "pred_relevant_windows"} <= row.keys():
-            raise UserError(f"{where}: got {_short(row)}; expected {_FORMATS}")
+            raise UserError(f"{where}: got {shortened(row)}; expected {_FORMATS}")
         yield (
             str(row["qid"]),
             _windows(row["pred_relevant_windows"], f"{where}, query {row['qid']}"),
@@ -261,25 +265,27 @@ def _windows(rows: Any, where: str) -> Windows:
         right = False
     if not right:
         form = "windows [start_s, end_s, score], all with a score or none"
-        raise UserError(f"{where}: expected {form}, got {_short(rows)}")
-    if problem := _problem(table):
+        raise UserError(f"{where}: expected {form}, got {shortened(rows)}")
+    if problem := problem_of(table):
         raise UserError(f"{where} has {problem}")
     if table.shape[1] == 2:
         return np.column_stack([table, np.full(len(table), np.nan)])
     return table.astype(np.float64)
 
 
-def _problem(windows: np.ndarray) -> str | None:
+def problem_of(windows: np.ndarray) -> str | None:
     """The first window that cannot be scored, in words."""
     finite = np.isfinite(windows).all(axis=1)
     if not finite.all():
         return f"a window that is not finite: {windows[finite.argmin()].tolist()}"
     reverse = windows[:, 0] > windows[:, 1]
     if reverse.any():
-        return f"a window that ends before it starts: {windows[reverse.argmax()].tolist()}"
+        span = windows[reverse.argmax()].tolist()
+        return f"a window that ends before it starts: {span}; expected [start_s, end_s]"
     return None
 
 
-def _short(value: Any) -> str:
+def shortened(value: Any) -> str:
+    """A JSON value as a message shows it."""
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -12,11 +12,7 @@ import numpy as np
 from mgsl.errors import UserError
 
 ENDINGS = (".npy", ".npz", ".pt", ".pth", ".h5", ".hdf5")
-KEYS = (
-    "features",
-    "feature",
-    "c3d_features",
-)  # of what is meant among several
+KEYS = ("features", "feature", "c3d_features")  # of what is meant among several
 
 _BEGINNINGS = (  # the first bytes of a file, and its kind
     (rb"\x93NUMPY", "npy"),

@@ -15,7 +15,7 @@ from typing import Any
 
 from mgsl.data import sources
 from mgsl.data.archives.containers import files_of
-from mgsl.errors import UserError
+from mgsl.errors import UserError, missing
 from mgsl.files import write_json
 
 _BLOCKS, _BLOCK = 64, 1 << 16  # so many blocks of so many bytes are the sample
@@ -62,6 +62,55 @@ def identify(path: Path, *, anew: bool = False) -> Identity:
     with suppress(OSError):  # then it is digested again
         write_json(_index(), others | {key: now | {"identity": asdict(identity)}})
     return identity
+
+
+def record(path: Path, file: Path, *, anew: bool = False) -> None:
+    """Write what stands at a path into a file, so that another archive there is noticed."""
+    write_json(file, asdict(identify(path, anew=anew)))
+
+
+def recorded(file: Path, again: str) -> Identity:
+    """What `record` met.
+
+    Args:
+        file: the record.
+        again: what to run where there is none.
+
+    Raises:
+        UserError: there is none.
+    """
+    try:
+        return Identity(**json.loads(file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, TypeError):
+        raise missing(file, again) from None
+
+
+def check_recorded(path: Path, file: Path, again: str) -> Identity:
+    """Make sure that what stands at a path is what was recorded, by its content; what it is.
+
+    Args:
+        path: of the archive.
+        file: the record.
+        again: what to run where it is another one.
+
+    Raises:
+        UserError: it is another one, or gone, or none is recorded.
+    """
+    before = recorded(file, again)
+    try:
+        now = identify(path)
+    except FileNotFoundError as error:
+        raise missing(Path(error.filename), again) from None
+    if before.sha256 != now.sha256:
+        facts = [
+            ", ".join(f"{key} {value}" for key, value in asdict(one).items() if key != "md5")
+            for one in (before, now)
+        ]
+        raise UserError(
+            f"{path} is not what the stage `identify` recorded ({facts[0]}), it has {facts[1]}: "
+            f"{again}"
+        )
+    return now
 
 
 def state(path: Path) -> str:

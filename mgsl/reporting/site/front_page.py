@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from mgsl.data import datasets as known
 from mgsl.evaluation.intervals import Measured
+from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.exhibits.claims.statements import CONTRADICTED, NOT_REAL, NOT_RUN, SUPPORTED
 from mgsl.reporting.read import published
 from mgsl.reporting.read.compared import FULL, METRIC
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.site import claim_matrix
 from mgsl.reporting.site.rankings import Ranking
-from mgsl.reporting.site.readme_numbers import ReadmeNumbers, ends, in_words, listed, points
+from mgsl.reporting.site.readme_numbers import ReadmeNumbers, ends, in_words, points
 
 LITERAL = "printed"  # the run with the equations as they stand
 _ANSWERS = {SUPPORTED: "Yes", CONTRADICTED: "No"}

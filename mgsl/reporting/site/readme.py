@@ -14,6 +14,7 @@ from jinja2 import TemplateNotFound
 
 from mgsl.errors import UserError
 from mgsl.files import write_text
+from mgsl.reporting.draw import phrases
 from mgsl.reporting.site import readme_numbers
 from mgsl.reporting.site.page_templates import environment
 from mgsl.reporting.site.readme_numbers import CLAIMS, DATASET, RUNS, ReadmeNumbers
@@ -21,7 +22,7 @@ from mgsl.reporting.site.readme_numbers import CLAIMS, DATASET, RUNS, ReadmeNumb
 README = Path("README.md")
 FILTERS = (
     *(readme_numbers.percent, readme_numbers.points, readme_numbers.ends),
-    *(readme_numbers.in_words, readme_numbers.listed),
+    *(readme_numbers.in_words, phrases.listed),
 )
 _BLOCK = re.compile(
     r"(?P<start><!-- mgsl:(?P<name>\w+) -->\n).*?(?P<end><!-- /mgsl:(?P=name) -->)", re.DOTALL

@@ -1,6 +1,6 @@
 """What README.md says in numbers: rows of the files that reports/ keeps, about one dataset."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -196,12 +196,6 @@ def ends(row: Row) -> str:
 def in_words(number: float | int) -> str:
     """A small number as a word."""
     return _WORDS[int(number)] if number < len(_WORDS) else f"{number:.0f}"
-
-
-def listed(items: Iterable[str]) -> str:
-    """A, B and C."""
-    *first, last = items
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _metric(iou: float) -> str:

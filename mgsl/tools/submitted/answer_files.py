@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from mgsl.errors import UserError, missing
-from mgsl.evaluation.predictions import Windows
+from mgsl.evaluation.predictions import RepeatingObject, Windows, problem_of, shortened
 
 FORMS = (
     'JSON lines or a list of {"qid": x, "pred_relevant_windows": [[start_s, end_s, score], ...]}, '
@@ -28,7 +28,6 @@ FORMS = (
 )
 _WINDOWS = "windows [start_s, end_s, score], all with a score or none"
 _VIDEO, _SENTENCE = ("vid", "video", "video_id"), ("query", "sentence")
-_SHOWN = 80  # characters of a value in a message
 
 
 @dataclass(frozen=True)
@@ -84,19 +83,11 @@ def _text(path: Path) -> str:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
 
 
-class _Pairs(dict[str, Any]):
-    """A JSON object that also remembers the keys it repeats."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        self.pairs = pairs
-
-
 def _values(path: Path, text: str) -> Iterator[tuple[str, Any]]:
     """The JSON values of a file, and where they stand: one alone, or one a line."""
     first, _, rest = text.strip().partition("\n")
     try:
-        yield str(path), json.loads(text, object_pairs_hook=_Pairs)
+        yield str(path), json.loads(text, object_pairs_hook=RepeatingObject)
         return
     except json.JSONDecodeError as error:
         if not (_is_json(first) and rest) and '"qid"' not in first:
@@ -129,9 +120,9 @@ def _answers(where: str, value: Any) -> Iterator[Reply]:
     if isinstance(value, list):
         for number, row in enumerate(value, start=1):
             yield _answer(f"{where}, entry {number}", row)
-    elif isinstance(value, _Pairs) and "pred_relevant_windows" not in value:
+    elif isinstance(value, RepeatingObject) and "pred_relevant_windows" not in value:
         if not value or not all(isinstance(windows, list) for windows in value.values()):
-            raise UserError(f"{where}: got {_short(value)}; expected {FORMS}")
+            raise UserError(f"{where}: got {shortened(value)}; expected {FORMS}")
         for qid, windows in value.pairs:
             yield Reply(where, qid, None, None, *_windows(windows, f"{where}, query {qid}"))
     else:
@@ -141,10 +132,10 @@ def _answers(where: str, value: Any) -> Iterator[Reply]:
 def _answer(where: str, row: Any) -> Reply:
     """One object, with the names that it has for its query."""
     if not isinstance(row, dict) or "pred_relevant_windows" not in row:
-        raise UserError(f"{where}: got {_short(row)}; expected {FORMS}")
+        raise UserError(f"{where}: got {shortened(row)}; expected {FORMS}")
     qid, video, sentence = (_name(row, keys) for keys in (("qid",), _VIDEO, _SENTENCE))
     if qid is None and (video is None or sentence is None):
-        raise UserError(f'{where}: has no "qid", nor "vid" and "query"; got {_short(row)}')
+        raise UserError(f'{where}: has no "qid", nor "vid" and "query"; got {shortened(row)}')
     place = f"{where}, query {qid or f'{sentence!r} of {video}'}"
     return Reply(place, qid, video, sentence, *_windows(row["pred_relevant_windows"], place))
 
@@ -168,8 +159,8 @@ def _windows(rows: Any, where: str) -> tuple[Windows, bool]:
     except (KeyError, TypeError, ValueError, OverflowError):  # or windows of different lengths
         right = False
     if not right:
-        raise UserError(f"{where}: expected {_WINDOWS}, got {_short(rows)}")
-    if problem := _problem(table):
+        raise UserError(f"{where}: expected {_WINDOWS}, got {shortened(rows)}")
+    if problem := problem_of(table):
         raise UserError(f"{where} has {problem}")
     table = table.astype(np.float64)
     if table.shape[1] == 2:
@@ -191,20 +182,3 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
         raise ValueError
     return float(value)
-
-
-def _problem(windows: np.ndarray) -> str | None:
-    """The first window that cannot be scored, in words."""
-    finite = np.isfinite(windows).all(axis=1)
-    if not finite.all():
-        return f"a window that is not finite: {windows[finite.argmin()].tolist()}"
-    reverse = windows[:, 0] > windows[:, 1]
-    if reverse.any():
-        span = windows[reverse.argmax()].tolist()
-        return f"a window that ends before it starts: {span}; expected [start_s, end_s]"
-    return None
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from mgsl.errors import UserError
-from mgsl.evaluation.predictions import Predictions
+from mgsl.evaluation.predictions import Predictions, ranked
 from mgsl.evaluation.released import Released
 from mgsl.params import Unanswered
 from mgsl.queries import Query
@@ -53,8 +52,7 @@ def read_submission(
         answer_of[query.qid].windows if query.qid in answer_of else np.empty((0, 3))
         for query in queries
     ]
-    counts = np.array([len(rows) for rows in windows])
-    if without := [query.qid for query, count in zip(queries, counts, strict=True) if not count]:
+    if without := [q.qid for q, rows in zip(queries, windows, strict=True) if not len(rows)]:
         if unanswered == "refuse":
             raise UserError(
                 f"{path} must answer each of {len(queries):,} queries; it has no window for "
@@ -67,18 +65,7 @@ def read_submission(
     if as_text := sum(answer.as_text for answer in answers):
         number = f"{as_text:,} of {len(answers):,} answers"
         notes.append(f"numbers that stand as text were read as numbers ({number})")
-    real = np.arange(max(1, counts.max())) < counts[:, None]
-    table = np.zeros((*real.shape, 3))
-    table[real] = np.concatenate(windows)
-    table = np.take_along_axis(table, _ranking(table[..., 2], real)[..., None], axis=1)
-    predictions = Predictions(spans_s=table[..., :2], scores=table[..., 2], real=real)
+    predictions = ranked(windows)
     strange = suspicion(predictions, np.array([query.duration_s for query in queries]))
     warning = f"{strange}; they are scored as seconds" if strange else None
     return Submission(predictions, notes, warning)
-
-
-def _ranking(
-    scores: Float[np.ndarray, "queries proposals"], real: Bool[np.ndarray, "queries proposals"]
-) -> Int[np.ndarray, "queries proposals"]:
-    """Columns of each query, the highest score first; ties in order, what is not real last."""
-    return np.where(real, -np.nan_to_num(scores), np.inf).argsort(axis=1, kind="stable")

@@ -10,9 +10,10 @@ import pytest
 from mgsl import paths
 from mgsl.documents import read_yaml
 from mgsl.errors import UserError
+from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.site import readme
 from mgsl.reporting.site.readme import README
-from mgsl.reporting.site.readme_numbers import CLAIMS, RUNS, ReadmeNumbers, in_words, listed
+from mgsl.reporting.site.readme_numbers import CLAIMS, RUNS, ReadmeNumbers, in_words
 from tests import ROOT
 
 TEMPLATES = Path(readme.__file__).parent / "templates" / "readme"
