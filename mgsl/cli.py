@@ -95,7 +95,7 @@ def identify(
         bool, typer.Option("--anew", help="Digest all of them, also if nothing seems changed.")
     ] = False,
 ) -> None:
-    """Record which features stand where they are looked for (MGSL_FEATURES), by their content."""
+    """Record by their content the features and word vectors that stand outside of the folder."""
     stages.identify(dataset=dataset, anew=anew)
 
 
