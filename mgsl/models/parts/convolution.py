@@ -29,15 +29,19 @@ def convolve(
 ) -> tuple[Float[Tensor, "batch clips outputs"], ...]:
     """Convolutions of one input, of one odd kernel, as one matrix product; only the mask is real.
 
-    A tenth of the time of as many calls for narrow layers on a CPU, and no slower elsewhere.
+    What each place of the kernel makes of the clips is shifted into place, not the clips, which
+    are often the wider. A tenth of the time of as many calls for narrow layers on a CPU, and no
+    slower elsewhere.
     """
-    weights = [layer.weight.transpose(1, 2).flatten(1) for layer in layers]  # type: ignore[operator]
-    kernel, clips = weights[0].shape[1] // x.shape[2], x.shape[1]
-    x = F.pad(x * real, (0, 0, kernel // 2, kernel // 2))
-    neighbours = torch.cat([x[:, i : i + clips] for i in range(kernel)], dim=-1)
-    bias = torch.cat([layer.bias for layer in layers])  # type: ignore[misc]
-    joint = F.linear(neighbours, torch.cat(weights), bias)
-    return joint.split([len(weight) for weight in weights], dim=-1)
+    weights = torch.cat([layer.weight for layer in layers]).permute(2, 0, 1)  # type: ignore[misc]
+    kernel, outputs, _ = weights.shape
+    places = F.linear(x * real, weights.flatten(0, 1)).unflatten(-1, (kernel, outputs)).unbind(-2)
+    joint = places[kernel // 2] + torch.cat([layer.bias for layer in layers])  # type: ignore[misc]
+    for place, part in enumerate(places):
+        shift = kernel // 2 - place
+        if 0 < abs(shift) < x.shape[1]:
+            joint = joint + F.pad(part, (0, 0, shift, -shift))
+    return joint.split([len(layer.weight) for layer in layers], dim=-1)  # type: ignore[arg-type]
 
 
 class Convolution(nn.Conv1d):
