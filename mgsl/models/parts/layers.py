@@ -113,8 +113,9 @@ def reversal(mask: Mask) -> Int[Tensor, "batch steps"]:
 def permute_steps(
     x: Float[Tensor, "batch steps any_dim"], order: Int[Tensor, "batch steps"]
 ) -> Float[Tensor, "batch steps any_dim"]:
-    """Reorder the steps of each row."""
-    return x.gather(1, order[..., None].expand_as(x))
+    """Reorder the steps of each row; `embedding` copies whole steps, `gather` single numbers."""
+    rows = torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
+    return F.embedding(rows + order, x.flatten(0, 1))
 
 
 def attend(
@@ -123,7 +124,9 @@ def attend(
     mask: Bool[Tensor, "batch keys"],
 ) -> Float[Tensor, "batch queries dim"]:
     """Dot-product attention of one head without maps; the keys are also the values."""
-    return F.scaled_dot_product_attention(query, key, key, attn_mask=mask[:, None, :])
+    barred = mask.logical_not()[:, None, :] * torch.finfo(torch.float16).min
+    scores = torch.baddbmm(barred.to(query.dtype), query, key.mT, alpha=query.shape[-1] ** -0.5)
+    return scores.softmax(dim=-1) @ key
 
 
 def masked_softmax(
