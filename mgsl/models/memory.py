@@ -37,6 +37,7 @@ Weights = Float[Tensor, "batch steps slots"]
 Streams = Literal["none", "own", "separate", "shared"]
 
 RUNNING = 0.1  # weight of a batch in a running mean
+SHORTEST = 1e-12  # a key of no length has no direction
 SERIES_TERMS = 4  # of the logarithm in the product form: an erase of 1/2 is right to 1.3 percent
 
 
@@ -147,8 +148,8 @@ class Key(nn.Linear):
 
 def address(key: Steps, slots: Slots, beta: Float[Tensor, ""]) -> Weights:
     """Soft assignment of each key to the slots by cosine; sums to 1 over them."""
-    cosine = F.normalize(key, dim=-1) @ F.normalize(slots, dim=-1).T
-    return (beta * cosine).softmax(dim=-1)  # Eq. 3, 4
+    length = key.norm(dim=-1, keepdim=True).clamp(min=SHORTEST)
+    return ((beta / length) * (key @ F.normalize(slots, dim=-1).T)).softmax(dim=-1)  # Eq. 3, 4
 
 
 def nearest(weights: Weights, count: int) -> Weights:
