@@ -1,6 +1,7 @@
 """Small things that many tests need: a split in memory, a configuration, a batch."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,9 @@ from mgsl.resolving import resolve
 CLIPS, WORDS, VIDEO_DIM, WORD_DIM, VOCABULARY = 12, 6, 5, 8, 10
 
 
+@cache
 def parameters() -> Params:
-    """The params.yaml of the repository."""
+    """The params.yaml of the repository, read once: hundreds of tests ask for it."""
     return params.load(paths.PARAMS)
 
 
