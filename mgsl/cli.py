@@ -43,22 +43,6 @@ class Scale(StrEnum):
     paper = "paper"
 
 
-class Subject(StrEnum):
-    """What a study is of."""
-
-    annotations = "annotations"
-    readings = "readings"
-    more_readings = "more_readings"
-    details = "details"
-    memories = "memories"
-    tables = "tables"
-    slots = "slots"
-    gdp_readings = "gdp_readings"
-    methods = "methods"
-    collapse = "collapse"
-    lengths = "lengths"
-
-
 DatasetOption = Annotated[str, typer.Option(help="A dataset of params.yaml.")]
 NameOption = Annotated[str, typer.Option(help="A method or an ablation of params.yaml.")]
 NamesOption = Annotated[
@@ -74,9 +58,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 
 
 @app.command(rich_help_panel=STAGES)
-def configure() -> None:
+def configure(
+    studies: Annotated[bool, typer.Option("--studies", help="Of studies/dvc.yaml.")] = False,
+) -> None:
     """Check params.yaml; write what each stage is told to artifacts/configs."""
-    stages.configure()
+    stages.configure_studies() if studies else stages.configure()
 
 
 @app.command(rich_help_panel=STAGES)
@@ -363,29 +349,30 @@ def rehearse(
 
 @app.command(rich_help_panel=TOOLS)
 def study(
-    subject: Annotated[
-        Subject, typer.Argument(help="What is studied; annotations take three minutes.")
-    ] = Subject.annotations,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(help="Of `lengths`: train this run; others' rows stay. Repeatable."),
-    ] = None,
+    name: Annotated[
+        str,
+        typer.Argument(help="A study of studies/params.yaml, or `annotations` (three minutes)."),
+    ] = "annotations",
+    device: DeviceOption = Device.auto,
 ) -> None:
     """Write one of the studies that take too long for every run: numbers kept in reports/studies.
 
     **annotations** of the three benchmarks: rarity, no video, what people reach (needs the
-    published annotations). **readings**, **more_readings**: what each open question is worth;
-    **details**: the same of encoders, heads and training; **memories**: the candidates for the
-    recommended memory; **slots**: how many it takes; **tables**: Tables 3-5 over ten seeds or
-    more, from which `claims` takes its verdicts on the memory;
-    **gdp_readings**: what the open points of GDP are worth. These
-    compare runs of the group of that name: train it first, with
-    `dvc exp run -S 'ablations=[readings]' -S 'seeds=[0,1,2]'`. **methods**: all methods on the
-    datasets that params.yaml lists, once they are trained there.
-    **collapse**: why slots become one vector; trains the first steps of a few configurations.
-    **lengths**: what twice the length would add to the training of each method; trains them.
+    published annotations). All others are stages of studies/dvc.yaml, which trains what they
+    compare: `dvc repro studies/dvc.yaml` makes what is out of date, and
+    `dvc repro studies/dvc.yaml:study@tables_embedded` one of them.
     """
-    stages.study(subject=subject.value, only=only or ())
+    stages.study(key=name, device=device.value)
+
+
+@app.command(rich_help_panel=TOOLS)
+def plan() -> None:
+    """List the studies of studies/params.yaml: trainings, what is left, how long it takes here."""
+    from mgsl.studies import plan
+    from mgsl.tools import outlook
+
+    rows = outlook.outlook(params.load(paths.PARAMS), plan.load())
+    typer.echo(outlook.as_text(rows))
 
 
 @app.command(rich_help_panel=TOOLS)

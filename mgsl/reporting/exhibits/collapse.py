@@ -10,15 +10,16 @@ from matplotlib.figure import SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
+from mgsl import paths
+from mgsl.errors import missing
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.draw.tables import Cell, Columns, Table
-from mgsl.reporting.read import published
+from mgsl.reporting.read import kept, published
 from mgsl.reporting.read.compared import FULL, LITERAL
 from mgsl.reporting.read.kept_records import seeds_in_words
 from mgsl.reporting.read.kept_runs import heading
-from mgsl.reporting.read.kept_studies import Studies
 
 _PANELS = {
     "slots": "Slots: in common",
@@ -40,17 +41,16 @@ _LOG = ("horizon",)
 _ROW, _HEAD = 1.75, 0.5  # inches
 
 
-def draw(datasets: Sequence[str], folder: str) -> Drawing:
+def draw(datasets: Sequence[str]) -> Drawing:
     """One row of panels for each dataset and memory, one line for each configuration.
 
     Args:
         datasets: that the study has watched; others are left out.
-        folder: where the study wrote its numbers.
 
     Raises:
         UserError: the study is missing.
     """
-    table = Studies(folder).table("collapse")
+    table = _read()
     seeds = sorted(table["seed"].unique().tolist())
     means = table.groupby(["dataset", "memory", "name", "step"], sort=False).mean(numeric_only=True)
     shown = [name for name in datasets if name in set(table["dataset"])]
@@ -71,14 +71,13 @@ def draw(datasets: Sequence[str], folder: str) -> Drawing:
     return Drawing(figure, title, caption, _statement(_last(table, shown)), notes)
 
 
-def build(datasets: Sequence[str], folder: str) -> Table:
+def build(datasets: Sequence[str]) -> Table:
     """What the last step that was watched says: a row for each configuration.
 
     Args:
         datasets: that the study has watched; others are left out.
-        folder: where the study wrote its numbers.
     """
-    table = Studies(folder).table("collapse")
+    table = _read()
     shown = [name for name in datasets if name in set(table["dataset"])]
     last = _last(table, shown)
     names = list(dict.fromkeys(last["name"]))
@@ -99,6 +98,20 @@ def build(datasets: Sequence[str], folder: str) -> Table:
     columns = [Columns(f"ours: {heading(d)}, {seeds}", heads, ours=True) for d in shown]
     caption = f"The memories after {table['step'].max()} steps of training, the mean of both."
     return Table(caption, tuple(columns), tuple(rows), last, "Configuration")
+
+
+def _read() -> pd.DataFrame:
+    """The rows of the study.
+
+    Raises:
+        UserError: it was not made.
+    """
+    rows = kept.table("collapse", "rows")
+    if rows.empty:
+        raise missing(
+            paths.STUDIES / "collapse", "restore it by git, or run `dvc repro studies/dvc.yaml`"
+        )
+    return rows
 
 
 def _last(table: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFrame:

@@ -13,12 +13,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl import paths
 from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import effects, figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.tables import Table
-from mgsl.reporting.read import published
+from mgsl.reporting.read import kept, published
 from mgsl.reporting.read.compared import FULL
 from mgsl.reporting.read.kept_runs import heading, of_memories
 
@@ -75,13 +74,12 @@ def summary() -> pd.DataFrame:
     """Each candidate on each dataset: the mean over seeds, and whether it has content by the rule.
 
     Returns:
-        Columns of `reports/studies/memories_validation.csv`, recall in percent, with those of the
+        Columns of validation.csv of the study `memories`, recall in percent, with those of the
         lowest and the highest seed (low, high), and `content`. No rows without that file.
     """
-    path = paths.STUDIES / "memories_validation.csv"
-    if not path.is_file():
+    rows = kept.table("memories", "validation").copy()
+    if rows.empty:
         return pd.DataFrame(columns=["dataset", "name"])
-    rows = pd.read_csv(path)
     recalls = [column for column in rows.columns if column.endswith(METRICS)]
     rows[recalls] *= 100
     runs = rows.groupby(["dataset", "name"], sort=False)

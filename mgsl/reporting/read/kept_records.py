@@ -1,10 +1,9 @@
 """What pages of kept studies were made from: the studies' own records, not the parameters of today.
 
-A study keeps, beside its numbers, how it was made (`reports/studies/NAME.json`): seeds, epochs,
+A study keeps, beside its numbers, how it was made (`about.json`): seeds, epochs,
 rates, the rule of scoring, and the commit whose code it ran.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import pandas as pd
 
 from mgsl import paths
 from mgsl.data import datasets as known
+from mgsl.reporting.read import kept
 
 # The studies of which an exhibit shows numbers, and whether it shows runs at hand besides.
 EXHIBITS: Mapping[str, tuple[tuple[str, ...], bool]] = {
@@ -69,9 +69,7 @@ def shown_in(dataset: str) -> list[str]:
 
 def record(study: str) -> dict[str, Any]:
     """How the runs of a study were made, by dataset; empty without its file."""
-    path = paths.STUDIES / f"{study}.json"
-    document: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return document
+    return kept.records(study)
 
 
 def seeds_in_words(seeds: Sequence[int]) -> str:
@@ -83,15 +81,22 @@ def seeds_in_words(seeds: Sequence[int]) -> str:
 
 
 def _datasets(study: str) -> list[str]:
-    path = paths.STUDIES / f"{study}.csv"
-    return list(pd.read_csv(path)["dataset"].unique()) if path.is_file() else []
+    rows = _rows(study)
+    return [] if rows.empty else list(rows["dataset"].unique())
+
+
+def _rows(study: str) -> pd.DataFrame:
+    """What a study of runs has of each, or else one of steps."""
+    means = kept.table(study, "means")
+    return kept.table(study, "rows") if means.empty else means
 
 
 def _stamp(study: str, dataset: str) -> Stamp:
     source, about = KeptSource(dataset), record(study).get(dataset)
-    rows = pd.read_csv(paths.STUDIES / f"{study}.csv").query("dataset == @dataset")
+    rows = _rows(study).query("dataset == @dataset")
     stamp = [
-        ("Study", f"{study} (python -m mgsl study {study}), kept in {paths.STUDIES.as_posix()}"),
+        ("Study", f"{study}, kept in {paths.study(study, dataset).as_posix()}"),
+        ("Made by", f"dvc repro studies/dvc.yaml:study@{study}_{dataset}"),
         ("Dataset", f"{source.summary['title']} ({dataset})"),
         ("Features", source.summary["features"]),
         ("Data", "SIMULATED" if source.simulated else "real"),

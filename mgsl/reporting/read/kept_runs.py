@@ -1,6 +1,6 @@
 """Studies of many runs, made apart from the pipeline and kept in git: readings, numbers of slots.
 
-Each is a CSV of `reports/studies`: what every run reached, as a mean over its trainings, and what
+Each is a folder of `reports/studies`: what every run reached, as a mean over trainings, and what
 it reached more than the recommended reading, in fractions, with intervals over queries and
 trainings (`mgsl.evaluation.comparing`). Studies made before have intervals over queries alone, and
 other names of columns; they are read all the same, and say so.
@@ -18,7 +18,7 @@ import pandas as pd
 from mgsl import params, paths
 from mgsl.data import datasets as known
 from mgsl.nested import flatten
-from mgsl.reporting.read import published
+from mgsl.reporting.read import kept, published
 from mgsl.reporting.read.compared import FULL
 from mgsl.reporting.read.kept_records import seeds_in_words
 from mgsl.reporting.read.unchanged import once
@@ -62,8 +62,8 @@ class RunStudy:
     @cached_property
     def rows(self) -> pd.DataFrame:
         """All rows, in percent and points; `over_trainings`: whether the intervals are."""
-        files = [paths.STUDIES / f"{name}.csv" for name in (self.name, *self.more)]
-        tables = [_as_today(pd.read_csv(path)) for path in files if path.is_file()]
+        tables = [kept.table(name, "means") for name in (self.name, *self.more)]
+        tables = [_as_today(table.copy()) for table in tables if len(table)]
         if not tables:
             columns = [*_KEYS, "slots", *_SHARES, "better", "trainings", "over_trainings"]
             return pd.DataFrame(columns=columns)
@@ -129,8 +129,7 @@ class RunStudy:
     def not_run(self, datasets: Sequence[str]) -> str:
         """Which datasets that are asked for were not studied, in a sentence; empty if none."""
         lacking = [dataset for dataset in datasets if dataset not in set(self.rows["dataset"])]
-        how = f"python -m mgsl study {self.name}"
-        return f"Not run on {', '.join(lacking)} (`{how}`)." if lacking else ""
+        return f"Not run on {', '.join(lacking)} (see studies/params.yaml)." if lacking else ""
 
     @property
     def scope(self) -> str:
@@ -188,8 +187,7 @@ class RunStudy:
 
     @cached_property
     def _abouts(self) -> list[dict[str, Any]]:
-        files = [paths.STUDIES / f"{name}.json" for name in (self.name, *self.more)]
-        return [json.loads(path.read_text(encoding="utf-8")) for path in files if path.is_file()]
+        return [kept.records(name) for name in (self.name, *self.more)]
 
 
 @once
