@@ -26,6 +26,7 @@ SIZES = TRACED / "sizes.csv"
 RECIPES = TRACED / "recipes.json"  # how every method is trained
 COSTS = TRACED / "costs.csv"  # what an answer of each method costs, counted
 EXAMPLES = TRACED / "examples.json"  # equations worked out for a few numbers
+AGES = TRACED / "studies.json"  # kept studies that would come out otherwise today
 CONFORMANCE = TRACED / "conformance.json"  # methods beside their released code
 REPORTS = Path("reports")
 EXHIBITS = REPORTS / "exhibits"  # pages, tables and figures: all of it is built

@@ -180,11 +180,15 @@ def inspect(*, dataset: str, device: str) -> None:
 
 
 def trace() -> None:
-    """Tell what every model is made of and costs; hold it against released code; work examples."""
+    """Tell what every model is made of and costs; hold it against released code; work examples.
+
+    And which kept studies would come out otherwise today.
+    """
     from mgsl.conformance import side_by_side
     from mgsl.inspection import all_recipes, costs, parameter_counts, worked_examples
     from mgsl.inspection.tracing import trace as trace_model
     from mgsl.models import CONFIGS
+    from mgsl.studies import age
 
     settings = params.load(paths.PARAMS)
     for dataset in settings.datasets:
@@ -198,6 +202,7 @@ def trace() -> None:
     write_json(paths.RECIPES, all_recipes.resolved(settings, CONFIGS))
     _write_csv(costs.count(settings), paths.COSTS)
     write_json(paths.EXAMPLES, worked_examples.compute())
+    write_json(paths.AGES, age.outdated(settings, CONFIGS))
     write_json(paths.CONFORMANCE, side_by_side.measure())
 
 

@@ -22,7 +22,7 @@ from mgsl.models.parts.base import GroundingModel
 from mgsl.nested import flatten
 from mgsl.prepared import read_summary
 from mgsl.resolving import RUN_KEYS
-from mgsl.studies import many_trainings
+from mgsl.studies import age, many_trainings
 from mgsl.studies.plan import StudyParams
 from mgsl.studies.rows import write_table
 from mgsl.studies.scores import scores_of
@@ -193,6 +193,7 @@ def _settings(config: EvaluateConfig, base: str) -> dict[str, Any]:
         "features": summary["features"],
         "evaluation": config.evaluation.model_dump(mode="json"),
         "commit": commit,
+        "made_with": age.made_with({name: _run_config(dataset, name) for name in config.names}),
         "base": flatten(of_base.model),
         "changes": {
             name: _changes(dataset, name, of_base) for name in config.names if name != base

@@ -17,10 +17,11 @@ from mgsl import params, paths
 from mgsl.configs import EvaluateConfig, RunConfig
 from mgsl.errors import missing
 from mgsl.evaluation.metrics import VALIDATION
-from mgsl.files import atomic_folder, atomic_path
+from mgsl.files import atomic_folder, atomic_path, write_json
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.prepared import digests
+from mgsl.studies import age
 from mgsl.studies.plan import StudyParams
 from mgsl.studies.rows import write_table
 from mgsl.training import fingerprint
@@ -103,6 +104,8 @@ def lengths(
         rows += [_row(run, seed, 1, _curve(path)), _row(longer, seed, 2, curve)]
     with atomic_folder(folder) as new:
         write_table(new / "rows.csv", pd.DataFrame(rows).round(_DECIMALS))
+        made_with = age.made_with({run.name: run for run in runs})
+        write_json(new / "about.json", {"made_with": made_with})
 
 
 def rates(

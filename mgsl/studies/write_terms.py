@@ -18,12 +18,13 @@ from torch import Tensor
 from mgsl import params, paths
 from mgsl.configs import EvaluateConfig, RunConfig
 from mgsl.data.loading import Split, batches, load_splits
-from mgsl.files import atomic_folder
+from mgsl.files import atomic_folder, write_json
 from mgsl.models import build
 from mgsl.models.memory import Mask, PersistentMemory, Steps, real
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.slot_state import effective_rank
 from mgsl.records import Batch
+from mgsl.studies import age
 from mgsl.studies.plan import StudyParams
 from mgsl.studies.rows import write_table
 from mgsl.training.loop import train_one_epoch
@@ -58,6 +59,8 @@ def run(
     tables = [measure(study.dataset, names, seed) for seed in config.seeds]
     with atomic_folder(folder) as new:
         write_table(new / "rows.csv", pd.concat(tables, ignore_index=True))
+        runs = {name: _config(study.dataset, name) for name in names}
+        write_json(new / "about.json", {"made_with": age.made_with(runs)})
 
 
 def measure(dataset: str, names: Sequence[str], seed: int) -> pd.DataFrame:
@@ -77,7 +80,7 @@ def measure(dataset: str, names: Sequence[str], seed: int) -> pd.DataFrame:
     """
     rows = []
     for name in names:
-        config = params.read(RunConfig, paths.config(dataset, name))
+        config = _config(dataset, name)
         split = load_splits(paths.prepared(dataset), config)["train"]
         seed_everything(seed)
         model = build(config)
@@ -172,3 +175,7 @@ def _order(num_queries: int, count: int, seed: int) -> np.ndarray:
     epochs = -(-count // num_queries)
     orders = [np.random.default_rng([seed, e]).permutation(num_queries) for e in range(epochs)]
     return np.concatenate(orders)[:count]
+
+
+def _config(dataset: str, name: str) -> RunConfig:
+    return params.read(RunConfig, paths.config(dataset, name))

@@ -33,6 +33,14 @@ def records(study: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def outdated(study: str) -> dict[str, list[str]]:
+    """The runs of a study that would be trained otherwise today, by dataset."""
+    if not paths.AGES.is_file():
+        return {}
+    ages: dict[str, dict[str, list[str]]] = json.loads(paths.AGES.read_text(encoding="utf-8"))
+    return ages.get(study, {})
+
+
 def _files(study: str, file: str) -> list[Path]:
     paths_of = (paths.study(study, dataset) / file for dataset in known.DATASETS)
     return [path for path in paths_of if path.is_file()]

@@ -62,6 +62,18 @@ def stamps(exhibit: str) -> list[Stamp]:
     return [_stamp(study, dataset) for study in studies for dataset in _datasets(study)]
 
 
+def outdated(exhibit: str) -> list[str]:
+    """Which of the studies that an exhibit shows are older than the code, a sentence each."""
+    studies, _ = EXHIBITS.get(exhibit, ((), False))
+    return [
+        f"The study {study} on {dataset} was made by earlier code or numbers ({len(runs)} of its "
+        f"runs would be trained otherwise today): `dvc repro "
+        f"studies/dvc.yaml:study@{study}_{dataset}` makes it anew."
+        for study in studies
+        for dataset, runs in kept.outdated(study).items()
+    ]
+
+
 def shown_in(dataset: str) -> list[str]:
     """The exhibits that show kept numbers of a dataset."""
     return [name for name in EXHIBITS if dataset in {s.dataset for s in sources(name)}]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_text
-from mgsl.reporting.read import stamps
+from mgsl.reporting.read import kept_records, stamps
 from mgsl.reporting.read.kept_records import KeptSource
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.read.stamps import Stamp
@@ -69,7 +69,8 @@ def write_page(
     page = environment().get_template("exhibit.html").render(
         title=exhibit.title, name=name, body=linked, code=code,
         files=exhibit.files, sources=list(by_dataset.values()), stamps=made_from,
-        unpromised=stamps.unpromised(made_from), navigation=around, root="../",
+        outdated=kept_records.outdated(name), unpromised=stamps.unpromised(made_from),
+        navigation=around, root="../",
     )  # fmt: skip
     scripts.place()
     write_text(paths.EXHIBITS / f"{name}.html", page)
