@@ -376,6 +376,21 @@ def plan() -> None:
 
 
 @app.command(rich_help_panel=TOOLS)
+def cost(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Write it for the exhibit of costs.")
+    ] = False,
+) -> None:
+    """Collect the processor time that the trainings of both pipelines took here."""
+    from mgsl.tools import cost
+
+    rows = cost.collect()
+    typer.echo(rows.to_string(index=False))
+    if keep:
+        cost.keep(rows)
+
+
+@app.command(rich_help_panel=TOOLS)
 def verify(
     target: Annotated[
         list[str] | None, typer.Argument(help="Stages of dvc.yaml, with what they need; else all.")

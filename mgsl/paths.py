@@ -16,7 +16,7 @@ PARTS = ("download", "prepare", "evaluate", "inspect")  # of a configuration, be
 
 PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc
-PIPELINE = Path("artifacts")  # of dvc.yaml
+PIPELINE, OF_STUDIES = Path("artifacts"), Path("studies/artifacts")  # of both dvc.yaml
 ARTIFACTS = Path(os.environ.get("MGSL_ARTIFACTS", PIPELINE))  # studies/dvc.yaml has its own
 CONFIGS = ARTIFACTS / "configs"  # what each stage is told of params.yaml
 UNFINISHED = ARTIFACTS / "unfinished"  # states of trainings under way
@@ -35,6 +35,7 @@ SCRIPTS = REPORTS / "scripts"  # what pages run
 METRICS = REPORTS / "metrics"
 STUDIES = REPORTS / "studies"  # what takes hours: numbers, kept in git
 STUDIES_PARAMS = Path("studies/params.yaml")  # which studies there are
+COST = STUDIES / "cost.csv"  # what trainings took; cost.json: on which machine
 TIMES = STUDIES / "efficiency.csv"  # what it costs on one machine, timed; TIMED_ON: which
 TIMED_ON = STUDIES / "efficiency.json"
 TRIED = ARTIFACTS / "tried"  # trainings that a person tries; outside all that DVC looks at

@@ -88,6 +88,6 @@ def _processor_s(job: Job) -> float | None:
     method = params.read(RunConfig, paths.config(job.dataset, job.name)).method
     for name in (job.name, method):
         for artifacts in (paths.ARTIFACTS, paths.PIPELINE):
-            if noted := spent.processor_s(artifacts, job.dataset, name):
-                return mean(noted)
+            if seconds := spent.of_runs(artifacts).get((job.dataset, name)):
+                return mean(seconds)
     return None

@@ -1,6 +1,7 @@
 """What trainings took: for plans and for the page of costs. No result rests on it."""
 
 import json
+from collections import defaultdict
 from pathlib import Path
 
 from mgsl import paths
@@ -19,14 +20,15 @@ def note(job: Job, processor_s: float) -> None:
     write_json(paths.spent(job.dataset, job.name, job.seed), document)
 
 
-def processor_s(artifacts: Path, dataset: str, name: str) -> list[float]:
-    """What trainings of a run took that are noted, in seconds; of one process each.
+def of_runs(artifacts: Path) -> dict[tuple[str, str], list[float]]:
+    """What the trainings of each run took that are noted, by dataset and name; in seconds.
 
     Args:
         artifacts: the folder of a pipeline.
-        dataset: where it was trained.
-        name: of the run.
     """
-    folder = artifacts / paths.SPENT.name / dataset
-    files = sorted(folder.glob(f"{name}-*.json"))
-    return [float(json.loads(path.read_text(encoding="utf-8"))["processor_s"]) for path in files]
+    seconds = defaultdict(list)
+    for path in sorted((artifacts / paths.SPENT.name).glob("*/*.json")):
+        name, _, _ = path.stem.rpartition("-")
+        document = json.loads(path.read_text(encoding="utf-8"))
+        seconds[path.parent.name, name].append(float(document["processor_s"]))
+    return dict(seconds)
