@@ -62,7 +62,12 @@ def configure(
     studies: Annotated[bool, typer.Option("--studies", help="Of studies/dvc.yaml.")] = False,
 ) -> None:
     """Check params.yaml; write what each stage is told to artifacts/configs."""
-    stages.configure_studies() if studies else stages.configure()
+    if studies:
+        from mgsl import study_stages
+
+        study_stages.configure()
+    else:
+        stages.configure()
 
 
 @app.command(rich_help_panel=STAGES)
@@ -362,7 +367,12 @@ def study(
     compare: `dvc repro studies/dvc.yaml` makes what is out of date, and
     `dvc repro studies/dvc.yaml:study@tables_embedded` one of them.
     """
-    stages.study(key=name, device=device.value)
+    from mgsl import study_stages
+
+    if name == "annotations":
+        study_stages.annotations()
+    else:
+        study_stages.study(name, device.value)
 
 
 @app.command(rich_help_panel=TOOLS)
@@ -382,12 +392,9 @@ def cost(
     ] = False,
 ) -> None:
     """Collect the processor time that the trainings of both pipelines took here."""
-    from mgsl.tools import cost
+    from mgsl.tools import spending
 
-    rows = cost.collect()
-    typer.echo(rows.to_string(index=False))
-    if keep:
-        cost.keep(rows)
+    typer.echo(spending.collect(keep=keep).to_string(index=False))
 
 
 @app.command(rich_help_panel=TOOLS)

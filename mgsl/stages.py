@@ -29,18 +29,11 @@ def configure() -> None:
     """Check params.yaml and write what each stage is told, for every dataset that has sizes."""
     from mgsl.models import CONFIGS
 
-    _write_configs(resolve_all(params.load(paths.PARAMS), CONFIGS))
+    write_configs(resolve_all(params.load(paths.PARAMS), CONFIGS))
 
 
-def configure_studies() -> None:
-    """Check studies/params.yaml and write what each stage of studies/dvc.yaml is told."""
-    from mgsl.models import CONFIGS
-    from mgsl.studies import plan
-
-    _write_configs(plan.resolved(params.load(paths.PARAMS), plan.load(), CONFIGS))
-
-
-def _write_configs(resolved: Mapping[str, Resolved]) -> None:
+def write_configs(resolved: Mapping[str, Resolved]) -> None:
+    """Write what stages are told, by dataset; remove states of trainings that nothing needs now."""
     for dataset, parts in resolved.items():
         for name, part in parts.files().items():
             write_json(paths.config(dataset, name), part.model_dump(mode="json"))
@@ -111,7 +104,7 @@ def train(
     with process_group(choose_device(device, "float32")):
         if name is None and seed is None and rank() == 0:
             receipt.remove_unlisted(paths.runs(dataset), [job.folder for job in jobs])
-        _train_all(jobs, again=again, device=device)
+        train_all(jobs, again=again, device=device)
 
 
 def predict(*, dataset: str, name: str, seed: int, device: str, output: Path) -> None:
@@ -244,36 +237,7 @@ def index() -> None:
     write_front(settings.exhibits, settings.datasets)
 
 
-def study(*, key: str, device: str = "cpu") -> None:
-    """Write one of the studies that are kept in git; first train what it compares.
-
-    A finished training is kept, and one that the main pipeline has is taken over.
-    """
-    from mgsl.distributed import process_group
-    from mgsl.reporting.read import published
-    from mgsl.studies import annotation_counts, plan, run_groups, trials, write_terms
-    from mgsl.studies.examples import Example
-    from mgsl.training.devices import choose_device
-    from mgsl.training.jobs import jobs_of
-
-    parameters = params.load(paths.PARAMS)
-    if key == annotation_counts.STUDY:
-        with alone(paths.STUDIES):
-            shown = [Example(**row) for row in published.shown_queries()]
-            annotation_counts.run(parameters, published.bin_shares(), shown)
-        return
-    study = plan.load().find(key)
-    config, folder = plan.config_of(study, parameters), paths.study(study.study, study.dataset)
-    with alone(folder), process_group(choose_device(device, "float32")):
-        if study.study == write_terms.STUDY:
-            write_terms.run(study, config, folder)
-            return
-        _train_all(jobs_of(config), again=False, device=device)
-        write = trials.lengths if study.study == trials.LENGTHS else run_groups.run
-        write(study, config, folder)
-
-
-def _train_all(jobs: Sequence["Job"], *, again: bool, device: str) -> None:
+def train_all(jobs: Sequence["Job"], *, again: bool, device: str) -> None:
     """Fit what is not finished, as many at once as there are processors."""
     from mgsl.distributed import gather, rank
     from mgsl.training import receipt

@@ -15,7 +15,6 @@ from mgsl.studies.benchmarks import Benchmark
 from mgsl.studies.examples import Example
 from mgsl.studies.rarity_variants import Corpus
 
-STUDY = "annotations"
 _DECIMALS = 5  # of fractions
 
 

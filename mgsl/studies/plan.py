@@ -30,14 +30,14 @@ class StudyParams(Frozen):
     seeds: Seeds
 
 
-class Plan(Frozen):
+class StudyPlan(Frozen):
     """All of studies/params.yaml."""
 
     datasets: Annotated[Names, Some, EachOnce]
     studies: dict[Name, StudyParams] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _fits(self) -> "Plan":
+    def _fits(self) -> "StudyPlan":
         for key, study in self.studies.items():
             if key != f"{study.study}_{study.dataset}":
                 raise ValueError(f"studies.{key} is of {study.study} on {study.dataset}: "
@@ -63,7 +63,7 @@ class Plan(Frozen):
         return self.studies[key]
 
 
-def load() -> Plan:
+def load() -> StudyPlan:
     """Read and check studies/params.yaml.
 
     Raises:
@@ -77,7 +77,7 @@ def load() -> Plan:
             "with MGSL_ARTIFACTS=studies/artifacts before the command"
         )
     try:
-        return parse(Plan, read_yaml(path), where=str(path), line_of=partial(line_of, path))
+        return parse(StudyPlan, read_yaml(path), where=str(path), line_of=partial(line_of, path))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: restore it by git") from None
 
@@ -101,7 +101,7 @@ def names(parameters: Params, study: StudyParams) -> Names:
     return tuple(dict.fromkeys(runs))
 
 
-def resolved(parameters: Params, plan: Plan, configs: Configs) -> dict[str, Resolved]:
+def resolved(parameters: Params, plan: StudyPlan, configs: Configs) -> dict[str, Resolved]:
     """What the stages of studies/dvc.yaml are told, by dataset.
 
     Args:
@@ -126,7 +126,7 @@ def config_of(study: StudyParams, parameters: Params) -> EvaluateConfig:
     return config.model_copy(update=own)
 
 
-def _resolved(parameters: Params, plan: Plan, dataset: str, configs: Configs) -> Resolved:
+def _resolved(parameters: Params, plan: StudyPlan, dataset: str, configs: Configs) -> Resolved:
     studies = [study for study in plan.studies.values() if study.dataset == dataset]
     runs = dict.fromkeys(name for study in studies for name in names(parameters, study))
     listed = {

@@ -10,7 +10,7 @@ from mgsl.errors import UserError
 from mgsl.params import Params
 from mgsl.processes import cores
 from mgsl.studies import plan, trials, write_terms
-from mgsl.studies.plan import Plan, StudyParams
+from mgsl.studies.plan import StudyParams, StudyPlan
 from mgsl.training import receipt, spent
 from mgsl.training.jobs import Job, jobs_of
 
@@ -27,7 +27,7 @@ class Outlook:
     hours: float | None
 
 
-def outlook(parameters: Params, studies: Plan) -> list[Outlook]:
+def outlook(parameters: Params, studies: StudyPlan) -> list[Outlook]:
     """What is left of each study, in their order; a training that several need counts once.
 
     Args:

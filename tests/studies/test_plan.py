@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mgsl import params, paths, stages
+from mgsl import params, paths, study_stages
 from mgsl.configs import EvaluateConfig
 from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.files import write_json
 from mgsl.models import CONFIGS
 from mgsl.studies import plan
-from mgsl.studies.plan import Plan, StudyParams
+from mgsl.studies.plan import StudyParams, StudyPlan
 from mgsl.training import receipt
 from mgsl.training.jobs import Job
 from tests import ROOT, tiny
@@ -25,7 +25,7 @@ OWN = Path("studies/artifacts")
 OTHER = ONE | {"study": "slots", "base": "baseline", "runs": ["printed"], "seeds": [1, 2]}
 
 
-def written(folder: Path, **changes: object) -> Plan:
+def written(folder: Path, **changes: object) -> StudyPlan:
     """The plan of both studies, one with changes, read from a file."""
     studies = {"tables_embedded": ONE | changes, "slots_embedded": OTHER}
     (folder / "studies").mkdir(exist_ok=True)
@@ -128,7 +128,7 @@ def test_a_study_keeps_out_of_the_artifacts_of_the_main_pipeline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(UserError, match="with MGSL_ARTIFACTS=studies/artifacts before"):
-        stages.study(key="tables_embedded")
+        study_stages.study("tables_embedded", "cpu")
     monkeypatch.setattr(paths, "ARTIFACTS", OWN)
     with pytest.raises(UserError, match="has no study 'readings'"):
-        stages.study(key="readings")
+        study_stages.study("readings", "cpu")

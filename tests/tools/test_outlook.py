@@ -7,7 +7,7 @@ import pytest
 from mgsl import paths
 from mgsl.files import write_json
 from mgsl.studies import plan
-from mgsl.studies.plan import Plan, StudyParams
+from mgsl.studies.plan import StudyParams, StudyPlan
 from mgsl.tools import outlook
 from mgsl.training import receipt, spent
 from mgsl.training.jobs import Job
@@ -22,7 +22,7 @@ def jobs(study: StudyParams) -> list[Job]:
 
 
 @pytest.fixture
-def studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+def studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyPlan:
     """Two studies that share the trainings of a base; nothing is trained."""
     one = {"dataset": "embedded", "base": "mgsl_net", "seeds": (0, 1)}
     studies = {
@@ -38,10 +38,10 @@ def studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(paths, "SPENT", OWN / "spent")
     monkeypatch.setattr(outlook.plan, "config_of", lambda study, parameters: study)
     monkeypatch.setattr(outlook, "jobs_of", jobs)
-    return Plan(datasets=("embedded",), studies=studies)
+    return StudyPlan(datasets=("embedded",), studies=studies)
 
 
-def test_a_training_that_two_studies_need_is_left_once(studies: Plan) -> None:
+def test_a_training_that_two_studies_need_is_left_once(studies: StudyPlan) -> None:
     rows = outlook.outlook(parameters(), studies)
     assert [(row.key, row.trainings, row.left, row.hours) for row in rows] == [
         ("details_embedded", 4, 4, None), ("slots_embedded", 4, 2, None),
@@ -50,7 +50,7 @@ def test_a_training_that_two_studies_need_is_left_once(studies: Plan) -> None:
 
 
 def test_what_is_made_is_not_left_and_a_method_tells_how_long_its_ablations_take(
-    studies: Plan,
+    studies: StudyPlan,
 ) -> None:
     made = Job("embedded", "mgsl_net", 0, "digest")
     made.folder.mkdir(parents=True)

@@ -87,7 +87,7 @@ def build() -> Table:
     """One row for each run: R@1 on validation at its length, and what twice the length adds."""
     rows = lengths.read()
     if rows is None:
-        caption = "What twice the length adds was not measured: run `python -m mgsl study lengths`."
+        caption = "What twice the length adds was not measured (see studies/params.yaml)."
         columns = ["dataset", "name", "times", "epochs", "seed", "kept", *VALIDATION]
         return Table(caption, (), (), pd.DataFrame(columns=columns), "Run")
     body = []

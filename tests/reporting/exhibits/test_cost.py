@@ -8,7 +8,7 @@ import pytest
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.reporting.exhibits import cost as exhibit
-from mgsl.tools import cost
+from mgsl.tools import spending
 from mgsl.training import spent
 from mgsl.training.jobs import Job
 
@@ -30,13 +30,12 @@ def test_runs_of_both_pipelines_stand_together() -> None:
         note(paths.PIPELINE, "embedded", "drn", seed, seconds)
     note(paths.OF_STUDIES, "embedded", "drn", 2, 240.0)
     note(paths.OF_STUDIES, "charades_actions", "mgsl_net", 0, 3600.0)
-    rows = cost.collect()
+    rows = spending.collect(keep=True)
     assert rows.to_numpy().tolist() == [
         ["main", "embedded", "drn", 2, 90.0],
         ["studies", "charades_actions", "mgsl_net", 1, 3600.0],
         ["studies", "embedded", "drn", 1, 240.0],
     ]
-    cost.keep(rows)
     table = exhibit.build()
     cells = {name: [cell.text for cell in row] for name, row in table.rows}
     titles = [block.title for block in table.columns]
@@ -52,6 +51,6 @@ def test_runs_of_both_pipelines_stand_together() -> None:
 
 def test_where_nothing_was_noted_the_command_is_told() -> None:
     with pytest.raises(UserError, match="no training is noted"):
-        cost.collect()
+        spending.collect()
     with pytest.raises(UserError, match="run `python -m mgsl cost --keep`"):
         exhibit.build()

@@ -156,7 +156,7 @@ def _kept(findings: Sequence[Verdict]) -> list[str]:
     counts = [effect.trainings or 0 for effect in effects]
     if not counts:
         return [
-            "No study of Tables 3-5 over many trainings is kept (`python -m mgsl study tables`): "
+            "No study of Tables 3-5 over many trainings is kept (studies/params.yaml): "
             "all rests on the runs at hand."
         ]
     return [f"{len(counts)} effects are those of the kept study of Tables 3-5, over {min(counts)} "

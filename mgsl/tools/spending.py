@@ -11,8 +11,11 @@ from mgsl.training import spent
 COLUMNS = ("pipeline", "dataset", "name", "trainings", "processor_s")
 
 
-def collect() -> pd.DataFrame:
+def collect(*, keep: bool = False) -> pd.DataFrame:
     """A row for each run of a pipeline, with the mean over its trainings that were noted.
+
+    Args:
+        keep: write it, and of which machine it is, for the exhibit `cost`.
 
     Returns:
         Columns `COLUMNS`.
@@ -27,11 +30,9 @@ def collect() -> pd.DataFrame:
             rows.append((pipeline, dataset, name, len(seconds), mean))
     if not rows:
         raise UserError(f"no training is noted in {paths.SPENT}: run `dvc repro` first")
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def keep(rows: pd.DataFrame) -> None:
-    """Write what was collected, and of which machine it is, for the exhibit `cost`."""
-    with atomic_path(paths.COST) as path:
-        rows.to_csv(path, index=False, lineterminator="\n")
-    write_json(paths.COST.with_suffix(".json"), machine() | {"threads": 1})
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    if keep:
+        with atomic_path(paths.COST) as path:
+            table.to_csv(path, index=False, lineterminator="\n")
+        write_json(paths.COST.with_suffix(".json"), machine() | {"threads": 1})
+    return table
