@@ -400,7 +400,8 @@ def cost(
 @app.command(rich_help_panel=TOOLS)
 def verify(
     target: Annotated[
-        list[str] | None, typer.Argument(help="Stages of dvc.yaml, with what they need; else all.")
+        list[str] | None,
+        typer.Argument(help="Stages, as `dvc repro` takes them; else all of dvc.yaml."),
     ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the copy, for a look at what differs.")

@@ -1,7 +1,6 @@
 """The runs of a study against its base: readings, details, memories, methods, numbers of slots."""
 
 import itertools
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -180,8 +179,6 @@ def _run_config(dataset: str, name: str) -> RunConfig:
 
 def _settings(config: EvaluateConfig, base: str) -> dict[str, Any]:
     dataset, of_base = config.dataset, _run_config(config.dataset, base)
-    command = ["git", "rev-parse", "--short=10", "HEAD"]
-    commit = subprocess.run(command, capture_output=True, text=True).stdout.strip()
     summary = read_summary(paths.prepared(dataset))
     return {
         "scale": config.scale,
@@ -192,7 +189,6 @@ def _settings(config: EvaluateConfig, base: str) -> dict[str, Any]:
         "num_clips": summary["num_clips"],
         "features": summary["features"],
         "evaluation": config.evaluation.model_dump(mode="json"),
-        "commit": commit,
         "made_with": age.made_with({name: _run_config(dataset, name) for name in config.names}),
         "base": flatten(of_base.model),
         "changes": {

@@ -4,6 +4,8 @@ A study keeps, beside its numbers, how it was made (`about.json`): seeds, epochs
 rates, the rule of scoring, and the commit whose code it ran.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -97,6 +99,13 @@ def _datasets(study: str) -> list[str]:
     return [] if rows.empty else list(rows["dataset"].unique())
 
 
+def _code(about: Mapping[str, Any]) -> str:
+    """A digest of what its runs were trained with; the commit, of a study that tells no more."""
+    if "made_with" not in about:
+        return str(about["commit"])
+    return hashlib.sha256(json.dumps(about["made_with"]).encode()).hexdigest()[:12]
+
+
 def _rows(study: str) -> pd.DataFrame:
     """What a study of runs has of each, or else one of steps."""
     means = kept.table(study, "means")
@@ -139,5 +148,5 @@ def _stamp(study: str, dataset: str) -> Stamp:
             f"A hit is tIoU {'>' if rules['strict'] else '>='} m in seconds, after "
             f"{_NMS.get(rules['nms'], rules['nms'])}; {rules['confidence']:.0%} intervals",
         ),
-        ("Commit of the study", about["commit"]),
+        ("Code of the study", _code(about)),
     ]
