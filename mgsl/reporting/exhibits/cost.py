@@ -23,17 +23,21 @@ def build() -> Table:
     if not paths.COST.is_file():
         raise missing(paths.COST, "restore it by git, or run `python -m mgsl cost --keep`")
     rows = pd.read_csv(paths.COST)
-    rows["total_s"] = rows["trainings"] * rows["processor_s"]
-    runs = rows.groupby(["name", "dataset"])[["trainings", "total_s"]].sum()
+    runs: dict[tuple[str, str], tuple[int, float]] = {}  # how many, and what all took in seconds
+    for row in rows.to_dict("records"):
+        number, total_s = runs.get((row["name"], row["dataset"]), (0, 0.0))
+        more = row["trainings"]
+        runs[row["name"], row["dataset"]] = (number + more, total_s + more * row["processor_s"])
     datasets = [name for name in known.DATASETS if name in set(rows["dataset"])]
     order = {method.name: place for place, method in enumerate(published.methods())}
     names = sorted(set(rows["name"]), key=lambda name: (order.get(name, len(order)), name))
     body = [
-        (published.title(name), tuple(c for d in datasets for c in _cells(runs, name, d)))
+        (published.title(name), tuple(c for d in datasets for c in _cells(runs.get((name, d)))))
         for name in names
     ]
-    hours = [runs.xs(dataset, level="dataset")["total_s"].sum() / 3600 for dataset in datasets]
-    numbers = [int(runs.xs(d, level="dataset")["trainings"].sum()) for d in datasets]
+    of = {d: [run for (_, dataset), run in runs.items() if dataset == d] for d in datasets}
+    numbers = [sum(number for number, _ in of[d]) for d in datasets]
+    hours = [sum(total_s for _, total_s in of[d]) / 3600 for d in datasets]
     sums = [text for h, n in zip(hours, numbers, strict=True) for text in (f"{h:.1f}", f"{n}")]
     columns = tuple(Columns(f"ours: {dataset}", _HEADS, ours=True) for dataset in datasets)
     about = json.loads(paths.COST.with_suffix(".json").read_text(encoding="utf-8"))
@@ -44,7 +48,7 @@ def build() -> Table:
         ),
         columns=columns,
         rows=(*body, (_ALL, tuple(map(Cell, sums)))),
-        tidy=rows.drop(columns="total_s"),
+        tidy=rows,
         statement=(
             f"{sum(numbers):,} trainings took {sum(hours):.1f} hours of one processor, "
             f"{sum(hours) / sum(numbers) * 60:.1f} minutes each."
@@ -58,8 +62,8 @@ def build() -> Table:
     )
 
 
-def _cells(runs: pd.DataFrame, name: str, dataset: str) -> tuple[Cell, Cell]:
-    if (name, dataset) not in runs.index:
+def _cells(run: tuple[int, float] | None) -> tuple[Cell, Cell]:
+    if run is None:
         return Cell(DASH), Cell(DASH)
-    run = runs.loc[(name, dataset)]
-    return Cell(f"{run['total_s'] / run['trainings'] / 60:.1f}"), Cell(f"{int(run['trainings'])}")
+    number, total_s = run
+    return Cell(f"{total_s / number / 60:.1f}"), Cell(f"{number}")
