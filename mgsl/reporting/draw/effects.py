@@ -16,7 +16,7 @@ from mgsl.reporting.draw.numbers import decimals, measured, signed
 from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.read import published
-from mgsl.reporting.read.compared import FULL, METRIC
+from mgsl.reporting.read.compared import METRIC
 from mgsl.reporting.read.kept_runs import RunStudy, heading
 
 _ROW, _HEAD = 0.24, 0.95  # inches
@@ -42,7 +42,7 @@ def draw(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     )
     notes = " ".join(
         [
-            "The repaired reading was chosen on validation data, not by this figure.",
+            "What is recommended was chosen on validation data, not by this figure.",
             *map(study.caption, shown),
         ]
     )
@@ -153,8 +153,8 @@ def _cells(study: RunStudy, dataset: str, name: str, metric: str) -> list[Cell]:
     cells = [measured(Measured.of(score), digits=decimals(score["queries"]))]
     for group in GROUPS:
         row = study.row(dataset, name, group, metric)
-        if name == FULL or row is None:
-            cells.append(Cell(reason=f"{study.base} itself" if name == FULL else ""))
+        if name in study.bases or row is None:
+            cells.append(Cell(reason=f"{study.base} itself" if name in study.bases else ""))
         else:
             number = Measured.of(row, prefix="difference")
             cells.append(measured(number, sign=True, digits=decimals(row["queries"])))
@@ -167,7 +167,7 @@ def _sorted(study: RunStudy, dataset: str) -> list[str]:
     gains: dict[str, float] = {}
     for name in study.names(dataset):
         row = study.row(dataset, name, "all", metric)
-        if name != FULL and row is not None and _changes(study, dataset, name):
+        if name not in study.bases and row is not None and _changes(study, dataset, name):
             gains[name] = float(row["difference"])
     return sorted(gains, key=lambda name: -gains[name])
 

@@ -21,6 +21,7 @@ EXHIBITS: Mapping[str, tuple[tuple[str, ...], bool]] = {
     "readings": (("readings", "more_readings"), False),
     "details": (("details",), False),
     "memories": (("memories",), False),
+    "remedies": (("remedies_no_memory", "remedies_drn", "remedies_ctrl"), False),
     "slots": (("slots",), False),
     "other_datasets": (("methods",), False),
     "collapse": (("collapse",), False),

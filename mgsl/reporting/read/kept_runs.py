@@ -50,6 +50,7 @@ class RunStudy:
         lead: what its figure shows, in half a sentence.
         base: what every run is compared with, in words.
         stub: what a row of its table is.
+        bases: the runs that the others are compared with.
     """
 
     name: str
@@ -58,6 +59,7 @@ class RunStudy:
     lead: str = ""
     base: str = "the repaired reading"
     stub: str = "Reading"
+    bases: tuple[str, ...] = (FULL,)
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -227,6 +229,19 @@ def of_details() -> RunStudy:
         "details",
         title="Details: encoders, heads, padding and training",
         lead="What changes when a detail around the memory is read otherwise",
+    )
+
+
+def of_remedies() -> RunStudy:
+    """The studies of remedies for rare words, of one method each."""
+    return RunStudy(
+        "remedies_no_memory",
+        ("remedies_drn", "remedies_ctrl"),
+        title="Remedies: what helps rare words",
+        lead="What a remedy for rare words changes",
+        base="the same method without one",
+        stub="Remedy",
+        bases=("attention_only", "drn", "ctrl"),
     )
 
 
