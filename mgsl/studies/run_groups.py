@@ -175,13 +175,13 @@ def validation(dataset: str, names: Sequence[str]) -> pd.DataFrame:
         are. What a model without a memory lacks is empty.
     """
     config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
-    splits: dict[tuple[int, bool], Split] = {}  # by how queries are read, which few runs change
+    splits: dict[tuple[object, ...], Split] = {}  # by how queries are read, which few runs change
     damages = {damage for damage, _ in _DAMAGES.values()}
     device = torch.device("cpu")
     rows = []
     for name, seed in itertools.product(names, config.seeds):
         run = params.read(RunConfig, paths.config(dataset, name))
-        key = (run.max_words, run.training.mask_padding)
+        key = (run.max_words, run.training.mask_padding, run.training.rare_words)
         if key not in splits:
             splits[key] = load_splits(paths.prepared(dataset), run)["val"]
         val = splits[key]
