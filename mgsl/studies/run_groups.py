@@ -142,13 +142,13 @@ def validation(config: EvaluateConfig) -> pd.DataFrame:
         are. What a model without a memory lacks is empty.
     """
     dataset = config.dataset
-    splits: dict[str, Split] = {}  # by how queries are read, which few runs change
+    splits: dict[tuple[object, ...], Split] = {}  # by how queries are read, which few runs change
     damages = {damage for damage, _ in _DAMAGES.values()}
     device = torch.device("cpu")
     rows = []
     for name, seed in itertools.product(config.names, config.seeds):
         run = _run_config(dataset, name)
-        key = str((run.max_words, run.training))
+        key = (run.max_words, run.training.mask_padding, run.training.rare_words)
         if key not in splits:
             splits[key] = load_splits(paths.prepared(dataset), run)["val"]
         val = splits[key]
