@@ -176,7 +176,7 @@ def test_the_rule_prefers_content_then_recall_and_wants_every_dataset() -> None:
     means = pd.DataFrame(rows, columns=["dataset", "name", "content", "intact, R@1, IoU=0.5"])
     means["intact, R@1, IoU=0.7"] = means["intact, R@1, IoU=0.5"]
     assert memories.choice(means) == "own_last"
-    assert "the repaired reading is another" in memories._verdict(means)
+    assert "that is not the repaired reading" in memories._verdict(means)
     means.loc[1, "content"] = True
     assert memories.choice(means) == "mgsl_net"
 

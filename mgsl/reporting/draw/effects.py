@@ -37,8 +37,8 @@ def draw(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     heights = [_HEAD + _ROW * len(_sorted(study, dataset)) for dataset in shown]
     parts = [partial(_part, study, dataset) for dataset in shown]
     caption = (
-        f"{study.lead}: R@1 on the test split less that of {study.base}, in points, with its 95% "
-        f"interval, {study.scope}. Those that gain most are on top. {study.not_run(datasets)}"
+        f"{study.lead}: R@1 on the test split minus that of {study.base}, in points, with 95% "
+        f"intervals {study.scope}. The largest gains are on top. {study.not_run(datasets)}"
     )
     notes = " ".join(
         [
@@ -62,13 +62,13 @@ def statement(study: RunStudy, datasets: Sequence[str]) -> str:
         lose = sum(row is not None and row["difference_high"] < 0 for row in rows)
         ends = dict.fromkeys((names[0], names[-1]))
         furthest = listed(
-            f"{published.title(name)} {signed(float(row['difference']), 1)}"
+            f"{signed(float(row['difference']), 1)} ({published.title(name)})"
             for name in ends
             if (row := study.row(dataset, name, "all", METRIC)) is not None
         )
         sentences.append(
-            f"On {_name(dataset)}, {gain} of {len(names)} rows beat {study.base} by {METRIC} and "
-            f"{lose} fall behind it; furthest apart: {furthest} points."
+            f"On {_name(dataset)}, {gain} of {len(names)} rows score higher than {study.base} in "
+            f"{METRIC} and {lose} lower, by their whole interval; extremes in points: {furthest}."
         )
     return " ".join(sentences)
 
@@ -108,8 +108,8 @@ def build(study: RunStudy, datasets: Sequence[str]) -> Table:
     changes = [study.changes(d, n) for d, n in zip(tidy["dataset"], tidy["name"], strict=True)]
     return Table(
         caption=(
-            f"{study.lead}: R@1 in percent, and Δ, what a row scores more than {study.base}, in "
-            f"points; ± is the standard deviation over trainings. {study.not_run(datasets)}"
+            f"{study.lead}: R@1 in percent, and Δ, the difference from {study.base} in points "
+            f"(positive: the row is better). {study.not_run(datasets)}"
         ).strip(),
         notes=_notes(study, shown),
         columns=tuple(columns) or (Columns("not run", ("all",), ours=True),),
@@ -122,7 +122,7 @@ def build(study: RunStudy, datasets: Sequence[str]) -> Table:
 def _notes(study: RunStudy, shown: Sequence[str]) -> str:
     return " ".join(
         [
-            f"95% intervals are {study.scope}.",
+            f"± is the standard deviation over trainings. 95% intervals are {study.scope}.",
             *map(study.caption, shown),
             f"{DASH} : not run, or {study.base} itself.",
         ]

@@ -59,15 +59,15 @@ def draw(datasets: Sequence[str]) -> Drawing:
     parts = [partial(_legend, names), *(partial(_row, means, row, names) for row in rows)]
     figure = figures.compose([_HEAD, *[_ROW] * len(rows)], parts, width=style.WIDTH)
     caption = (
-        "The first steps of training, seen from the memories; step 0 is before training. "
+        "The state of the memories over the first training steps; step 0 is before training. "
         f"{', '.join(map(heading, shown))}: training queries, {seeds_in_words(seeds)}."
     )
     notes = (
-        "In common: the share of the vectors’ energy that is their mean, 1 if all are the same. "
-        "Evenness: 1 if every slot is written with the same weight. Steps until half is forgotten: "
-        "of the mean slot. Means over streams and seeds."
+        "In common: the share of the vectors’ energy that lies in their mean; 1 if all are the "
+        "same. Evenness: 1 if every slot is written with the same weight. Half forgotten: after "
+        "how many steps, for the mean slot. All values are means over streams and seeds."
     )
-    title = "Why the slots of a written memory become one vector"
+    title = "Why all slots of a memory become one vector"
     return Drawing(figure, title, caption, _statement(_last(table, shown)), notes)
 
 
@@ -96,7 +96,10 @@ def build(datasets: Sequence[str]) -> Table:
     heads = tuple(head for head, _, _ in _LAST.values())
     seeds = seeds_in_words(sorted(table["seed"].unique().tolist()))
     columns = [Columns(f"ours: {heading(d)}, {seeds}", heads, ours=True) for d in shown]
-    caption = f"The memories after {table['step'].max()} steps of training, the mean of both."
+    caption = (
+        f"The memories after {table['step'].max()} training steps: means of the video memory and "
+        "the query memory."
+    )
     return Table(caption, tuple(columns), tuple(rows), last, "Configuration")
 
 
@@ -127,15 +130,15 @@ def _statement(last: pd.DataFrame) -> str:
     for dataset, rows in last.groupby("dataset", sort=False):
         slots = dict(zip(rows["name"], rows["slots"], strict=True))
         shares = [
-            f"{published.title(name)} {float(slots[name]):.0%}"
+            f"{float(slots[name]):.0%} in {published.title(name)}"
             for name in (LITERAL, FULL)
             if name in slots
         ]
         if shares:
             step = int(rows["step"].iloc[0])
             sentences.append(
-                f"After {step} steps on {heading(str(dataset))}, so much of the slots’ energy is "
-                f"one common vector: {listed(shares)}."
+                f"After {step} training steps on {heading(str(dataset))}, the share of the slots’ "
+                f"energy that is one common vector is {listed(shares)}."
             )
     return " ".join(sentences)
 

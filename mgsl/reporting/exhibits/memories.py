@@ -46,17 +46,17 @@ def draw(datasets: Sequence[str]) -> Drawing:
     titles = [(heading(dataset), study.trained(dataset)) for dataset in shown]
     parts = [partial(_part, table, title) for table, title in zip(tables, titles, strict=True)]
     caption = (
-        "R@1 on the validation split, the mean over seeds, with the memories as trained (line: "
-        f"from the lowest to the highest seed) and damaged. {study.not_run(datasets)}"
+        "R@1 on the validation split, mean over seeds, with the memories as trained (line: from "
+        f"the lowest to the highest seed) and with damaged memories. {study.not_run(datasets)}"
     )
     notes = " ".join(
         [
-            "Shuffled: slots are addressed as "
-            "trained, but what is read is another slot’s content. Right: effective rank of the "
-            "slots of the video and the query memory, and the share of them that is used. The "
-            "rule, written before the runs: a reading carries content where both zeroing and "
-            f"shuffling cost {LEAST:g} point or more at IoU 0.7; the reading that does so on most "
-            "datasets is recommended, of several the one with the highest R@1.",
+            "Shuffled: slots are addressed as trained, but the content of another slot is read. "
+            "Right: effective rank of the slots of the video memory and the query memory, and the "
+            "share of slots that is used. The rule, fixed before the runs: a memory holds content "
+            f"where both zeroing and shuffling it cost {LEAST:g} point or more at IoU 0.7; the "
+            "reading for which this is so on most datasets is recommended, and among several the "
+            "one with the highest R@1.",
             *map(study.caption, shown),
         ]
     )
@@ -114,7 +114,7 @@ def _verdict(means: pd.DataFrame) -> str:
         f"The rule recommends “{published.title(name)}”, whose memory holds content on "
         f"{int(content.sum())} of {len(content)} datasets"
     )
-    return f"{said}." if name == FULL else f"{said}; the repaired reading is another."
+    return f"{said}." if name == FULL else f"{said}; that is not the repaired reading."
 
 
 def _part(table: pd.DataFrame, title: tuple[str, str], part: SubFigure) -> None:

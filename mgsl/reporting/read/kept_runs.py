@@ -140,8 +140,8 @@ class RunStudy:
         if over.all():
             return "over queries and trainings"
         if over.any():
-            return "over queries and trainings where that is not denied below"
-        return "over queries alone: they tell nothing of another training"
+            return "over queries and trainings unless stated otherwise below"
+        return "over queries alone, which say nothing about other seeds"
 
     def sweep(self, dataset: str, group: str, metric: str) -> pd.DataFrame:
         """The rows by the number of slots; those of other rules of scoring are left out."""
@@ -174,7 +174,7 @@ class RunStudy:
     def _since(self, dataset: str) -> str:
         """What the recommended reading had otherwise, in a sentence."""
         earlier = self.earlier(dataset)
-        return f" The repaired reading was another then ({earlier})." if earlier else ""
+        return f" The repaired reading was different at that time ({earlier})." if earlier else ""
 
     def _told(self, dataset: str) -> list[dict[str, Any]]:
         """How the runs on one dataset were made."""
@@ -218,8 +218,8 @@ def of_readings() -> RunStudy:
     return RunStudy(
         "readings",
         ("more_readings",),
-        title="Readings: what each open question is worth",
-        lead="What changes when one open question is read otherwise",
+        title="Readings: how much each open question matters",
+        lead="The effect of deciding one open question differently",
     )
 
 
@@ -228,7 +228,7 @@ def of_details() -> RunStudy:
     return RunStudy(
         "details",
         title="Details: encoders, heads, padding and training",
-        lead="What changes when a detail around the memory is read otherwise",
+        lead="The effect of changing one detail around the memory",
     )
 
 
@@ -259,7 +259,7 @@ def of_methods() -> RunStudy:
     return RunStudy(
         "methods",
         title="Other datasets: the methods against MGSL-Net",
-        lead="The methods against MGSL-Net, each trained once",
+        lead="The methods compared with MGSL-Net, each trained once",
         base="MGSL-Net (repaired)",
         stub="Method",
     )
@@ -267,7 +267,7 @@ def of_methods() -> RunStudy:
 
 def of_slots() -> RunStudy:
     """The study of the number of slots of both memories."""
-    return RunStudy("slots", title="Slots: does recall converge?")
+    return RunStudy("slots", title="Slots: does recall depend on their number?")
 
 
 def heading(dataset: str) -> str:

@@ -29,10 +29,10 @@ from mgsl.reporting.site.page_templates import environment
 TITLE = "MGSL-Net, replicated"
 SUBTITLE = "Temporal sentence grounding with rare words"
 LEAD = (
-    "Given a video and a sentence, find the moment that the sentence describes, also where a word "
-    "of it is rarely seen in training. The tables and figures of the paper (AAAI 2022) and ours, "
-    "each naming the data it saw; written anew from the paper’s text, without its authors’ code or "
-    "weights."
+    "Given a video and a sentence, find the moment that the sentence describes, even if one of its "
+    "words is rare in training. Here are the tables and figures of the paper (AAAI 2022) and ours, "
+    "each with the data it rests on. The code was written from the paper’s text, without its "
+    "authors’ code or weights."
 )
 PAPER = "https://arxiv.org/abs/2201.00454"
 LINKS = (  # of the front page; all but the paper lie in this repository

@@ -105,9 +105,9 @@ def test_with_one_training_the_page_is_built_and_nothing_is_visible(
     results = build(tmp_path, (0,))
     assert visibility.visible(results, "all", FIVE) == {}
     methods, effects = noise_table.build([results]), noise_table.build_effects([results])
-    assert "nothing is known of another training" in methods.notes
+    assert "the variation between trainings is unknown" in methods.notes
     row = dict(effects.rows)["Table 3: The memory helps under full attention"]
-    assert row[2].reason == "trained once: nothing is known of another training"
+    assert row[2].reason == "trained once: the variation between trainings is unknown"
     assert noise_figure.draw([results]).figure.axes
 
 

@@ -87,7 +87,7 @@ def test_epochs_and_seeds_are_those_of_the_study_or_of_the_runs() -> None:
     studied, run = (" ".join(of(name).how) for name in ("tacos_planted", "embedded"))
     assert "3 epochs." in studied
     assert "One training of each (seed 0)" in studied
-    assert "as it was repaired then" in studied
+    assert "an earlier repaired reading" in studied
     assert "10 epochs." in run
     assert "(seed 0)" in run
 

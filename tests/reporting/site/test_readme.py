@@ -86,16 +86,16 @@ def test_more_trainings_and_other_verdicts_read_well(copy: Path) -> None:
     readme.update()
     text = README.read_text()
     assert "(+0.4 to +6.0) on all queries" in text
-    assert "over ten trainings of each. Verdict: **supported** for all queries, **und" in text
+    assert "each with and without it. Verdict: **supported** for all queries, **und" in text
     assert re.search(r"^\| \*\*MGSL-Net \(repaired\)\*\* .* \| 10 \|$", text, re.M)
     assert re.search(r"^\| 2D-TAN † .* \| 3 \|$", text, re.M)
-    assert "twice the length adds on validation: 2D-TAN +5.0 (" in text
+    assert "twice as long adds, in points on validation, 2D-TAN +5.0 (" in text
 
 
 def test_trainings_that_are_all_finished_are_said_to_be(copy: Path) -> None:
     LENGTHS_OF.write_text(LENGTHS.replace("0.30", "0.25"))
     readme.update()
-    assert "\nOn validation, twice the length adds no more than a point" in README.read_text()
+    assert "\nAll have converged: training twice as long adds at most one" in README.read_text()
     assert "†" not in README.read_text()
 
 
@@ -108,7 +108,7 @@ def test_what_was_not_run_is_not_spoken_of(copy: Path) -> None:
     text = README.read_text()
     assert "| DRN | " in text
     assert "Does the memory help" not in text
-    assert "Literally" not in text
+    assert "literal equations" not in text
     assert "nan" not in text
 
 
