@@ -1,12 +1,13 @@
 # make repro   install what is locked, then run whatever of the pipeline is out of date
 # make test    install, then run the tests
 # make lint    formatting, lint and types
+# make plan    list what the studies train, what is left of it, and how long that takes here
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test lint lock clean
+.PHONY: repro test lint plan lock clean
 
 repro: $(INSTALLED)
 	dvc repro
@@ -18,6 +19,9 @@ lint: $(INSTALLED)
 	ruff format --check .
 	ruff check .
 	mypy
+
+plan: $(INSTALLED)
+	MGSL_ARTIFACTS=studies/artifacts python -m mgsl plan
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

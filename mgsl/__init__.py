@@ -2,6 +2,6 @@
 
 from mgsl.numerics import fix
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 fix()  # before anything loads NumPy or torch

@@ -43,22 +43,6 @@ class Scale(StrEnum):
     paper = "paper"
 
 
-class Subject(StrEnum):
-    """What a study is of."""
-
-    annotations = "annotations"
-    readings = "readings"
-    more_readings = "more_readings"
-    details = "details"
-    memories = "memories"
-    tables = "tables"
-    slots = "slots"
-    gdp_readings = "gdp_readings"
-    methods = "methods"
-    collapse = "collapse"
-    lengths = "lengths"
-
-
 DatasetOption = Annotated[str, typer.Option(help="A dataset of params.yaml.")]
 NameOption = Annotated[str, typer.Option(help="A method or an ablation of params.yaml.")]
 NamesOption = Annotated[
@@ -74,9 +58,16 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 
 
 @app.command(rich_help_panel=STAGES)
-def configure() -> None:
+def configure(
+    studies: Annotated[bool, typer.Option("--studies", help="Of studies/dvc.yaml.")] = False,
+) -> None:
     """Check params.yaml; write what each stage is told to artifacts/configs."""
-    stages.configure()
+    if studies:
+        from mgsl import study_stages
+
+        study_stages.configure()
+    else:
+        stages.configure()
 
 
 @app.command(rich_help_panel=STAGES)
@@ -254,7 +245,9 @@ def split(
 @app.command(rich_help_panel=TOOLS)
 def ground(
     checkpoint: Annotated[Path, typer.Option(help="A checkpoint.safetensors of `train`.")],
-    features: Annotated[Path, typer.Option(help="A .npy file: the video's clips, in order.")],
+    features: Annotated[
+        Path, typer.Option(help="The video's clips, in order: .npy, .npz, .pt or HDF5, one array.")
+    ],
     duration: Annotated[float, typer.Option(help="How long the video is, in seconds.")],
     query: Annotated[str, typer.Option(help="The sentence.")],
     as_json: JsonOption = False,
@@ -363,35 +356,54 @@ def rehearse(
 
 @app.command(rich_help_panel=TOOLS)
 def study(
-    subject: Annotated[
-        Subject, typer.Argument(help="What is studied; annotations take three minutes.")
-    ] = Subject.annotations,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(help="Of `lengths`: train this run; others' rows stay. Repeatable."),
-    ] = None,
+    name: Annotated[
+        str,
+        typer.Argument(help="A study of studies/params.yaml, or `annotations` (three minutes)."),
+    ] = "annotations",
+    device: DeviceOption = Device.auto,
 ) -> None:
     """Write one of the studies that take too long for every run: numbers kept in reports/studies.
 
     **annotations** of the three benchmarks: rarity, no video, what people reach (needs the
-    published annotations). **readings**, **more_readings**: what each open question is worth;
-    **details**: the same of encoders, heads and training; **memories**: the candidates for the
-    recommended memory; **slots**: how many it takes; **tables**: Tables 3-5 over ten seeds or
-    more, from which `claims` takes its verdicts on the memory;
-    **gdp_readings**: what the open points of GDP are worth. These
-    compare runs of the group of that name: train it first, with
-    `dvc exp run -S 'ablations=[readings]' -S 'seeds=[0,1,2]'`. **methods**: all methods on the
-    datasets that params.yaml lists, once they are trained there.
-    **collapse**: why slots become one vector; trains the first steps of a few configurations.
-    **lengths**: what twice the length would add to the training of each method; trains them.
+    published annotations). All others are stages of studies/dvc.yaml, which trains what they
+    compare: `dvc repro studies/dvc.yaml` makes what is out of date, and
+    `dvc repro studies/dvc.yaml:study@tables_embedded` one of them.
     """
-    stages.study(subject=subject.value, only=only or ())
+    from mgsl import study_stages
+
+    if name == "annotations":
+        study_stages.annotations()
+    else:
+        study_stages.study(name, device.value)
+
+
+@app.command(rich_help_panel=TOOLS)
+def plan() -> None:
+    """List the studies of studies/params.yaml: trainings, what is left, how long it takes here."""
+    from mgsl.studies import plan
+    from mgsl.tools import outlook
+
+    rows = outlook.outlook(params.load(paths.PARAMS), plan.load())
+    typer.echo(outlook.as_text(rows))
+
+
+@app.command(rich_help_panel=TOOLS)
+def cost(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Write it for the exhibit of costs.")
+    ] = False,
+) -> None:
+    """Collect the processor time that the trainings of both pipelines took here."""
+    from mgsl.tools import spending
+
+    typer.echo(spending.collect(keep=keep).to_string(index=False))
 
 
 @app.command(rich_help_panel=TOOLS)
 def verify(
     target: Annotated[
-        list[str] | None, typer.Argument(help="Stages of dvc.yaml, with what they need; else all.")
+        list[str] | None,
+        typer.Argument(help="Stages, as `dvc repro` takes them; else all of dvc.yaml."),
     ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the copy, for a look at what differs.")

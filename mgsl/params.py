@@ -17,7 +17,7 @@ from mgsl.families import for_dataset, refuse_strangers
 from mgsl.fields import Frozen, NonNegative, Positive, Share
 from mgsl.lists import EachOnce, Some, repeated
 from mgsl.parsing import meant, parse
-from mgsl.recipes import Clipping, Optimizer, Rate, RecipeParams, Schedule, StageParams
+from mgsl.recipes import Clipping, Optimizer, RareWords, Rate, RecipeParams, Schedule, StageParams
 
 Name = Annotated[str, Field(pattern=paths.NAME)]
 Names = Annotated[tuple[Name, ...], EachOnce]
@@ -59,6 +59,7 @@ class TrainingParams(Frozen):
     precision: Literal["float32", "bfloat16", "float16"]
     micro_batches: Positive
     select_iou: Share
+    rare_words: Annotated[RareWords | None, Field(exclude_if=lambda one: one is None)] = None
 
     def of_stage(self, stage: int) -> "TrainingParams":
         """What holds in one stage, counted from 0."""

@@ -16,21 +16,26 @@ PARTS = ("download", "prepare", "evaluate", "inspect")  # of a configuration, be
 
 PARAMS = Path("params.yaml")
 EMBEDDED = Path("data")  # the embedded dataset's annotations, imported by data.dvc
-ARTIFACTS = Path("artifacts")
+PIPELINE, OF_STUDIES = Path("artifacts"), Path("studies/artifacts")  # of both dvc.yaml
+ARTIFACTS = Path(os.environ.get("MGSL_ARTIFACTS", PIPELINE))  # studies/dvc.yaml has its own
 CONFIGS = ARTIFACTS / "configs"  # what each stage is told of params.yaml
 UNFINISHED = ARTIFACTS / "unfinished"  # states of trainings under way
+SPENT = ARTIFACTS / "spent"  # what trainings took; outside all that DVC looks at
 TRACED = ARTIFACTS / "traced"  # what models are made of; SIZES: how large they are
 SIZES = TRACED / "sizes.csv"
 RECIPES = TRACED / "recipes.json"  # how every method is trained
 COSTS = TRACED / "costs.csv"  # what an answer of each method costs, counted
 EXAMPLES = TRACED / "examples.json"  # equations worked out for a few numbers
+AGES = TRACED / "studies.json"  # kept studies that would come out otherwise today
 CONFORMANCE = TRACED / "conformance.json"  # methods beside their released code
 REPORTS = Path("reports")
 EXHIBITS = REPORTS / "exhibits"  # pages, tables and figures: all of it is built
 QUERIES = REPORTS / "queries"  # test queries with what methods answered, by dataset
 SCRIPTS = REPORTS / "scripts"  # what pages run
 METRICS = REPORTS / "metrics"
-STUDIES = REPORTS / "studies"  # what annotations alone tell: numbers, kept in git
+STUDIES = REPORTS / "studies"  # what takes hours: numbers, kept in git
+STUDIES_PARAMS = Path("studies/params.yaml")  # which studies there are
+COST = STUDIES / "cost.csv"  # what trainings took; cost.json: on which machine
 TIMES = STUDIES / "efficiency.csv"  # what it costs on one machine, timed; TIMED_ON: which
 TIMED_ON = STUDIES / "efficiency.json"
 TRIED = ARTIFACTS / "tried"  # trainings that a person tries; outside all that DVC looks at
@@ -121,14 +126,29 @@ def unfinished(dataset: str, name: str, seed: int, fingerprint: str) -> Path:
     return UNFINISHED / name
 
 
+def spent(dataset: str, name: str, seed: int) -> Path:
+    """What one training took, which no result rests on."""
+    return SPENT / _checked(dataset) / f"{_checked(name)}-{seed}.json"
+
+
 def lock(output: Path) -> Path:
     """What a process holds while it works on an output; outside all that DVC looks at."""
     return ARTIFACTS / "locks" / f"{'-'.join(output.parts)}.lock"
 
 
+def study(name: str, dataset: str) -> Path:
+    """What a study keeps of one dataset."""
+    return STUDIES / _checked(name) / _checked(dataset)
+
+
 def tried(dataset: str, name: str, seed: int, digest: str) -> Path:
     """One training of an ablation that is tried beside the pipeline."""
     return TRIED / _checked(dataset) / _checked(name) / f"{seed}-{digest}"
+
+
+def in_pipeline(path: Path) -> Path:
+    """Where the main pipeline has what stands in this place of the artifacts at hand."""
+    return PIPELINE / path.relative_to(ARTIFACTS)
 
 
 def trial(dataset: str, name: str, seed: int, digest: str) -> Path:

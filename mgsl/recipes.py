@@ -132,6 +132,53 @@ Schedule = Annotated[
 ]
 
 
+class Repeat(Frozen):
+    """Pairs are drawn with replacement, by the repeat factor of Gupta et al. (LVIS, 2019).
+
+    It is max(1, sqrt(below / f)), where f training queries hold the pair's rarest word. An epoch
+    has as many draws as there are pairs.
+    """
+
+    kind: Literal["repeat"]
+    below: Positive
+
+
+class Neighbours(Frozen):
+    """In each epoch some rare words become a neighbour, with probability `share` each.
+
+    A word is rare that fewer than `below` training queries hold. Its neighbours are the `nearest`
+    words by cosine among those that are not.
+    """
+
+    kind: Literal["neighbours"]
+    below: Positive
+    share: Share
+    nearest: Positive
+
+
+class Drop(Frozen):
+    """In each epoch some rare words are left out, with probability `share` each.
+
+    A word is rare that fewer than `below` training queries hold. No sentence is left empty.
+    """
+
+    kind: Literal["drop"]
+    below: Positive
+    share: Share
+
+
+class Unspelled(Frozen):
+    """Words whose vector comes from their spelling are left out, in training and test (Q14).
+
+    A query that has no other words keeps them.
+    """
+
+    kind: Literal["unspelled"]
+
+
+RareWords = Annotated[Repeat | Neighbours | Drop | Unspelled, Field(discriminator="kind")]
+
+
 class StageParams(Frozen):
     """What a stage of a training has for itself; null: what the training has."""
 

@@ -7,7 +7,8 @@ its output meanwhile (`processes.alone`): of two runs at once, the second says s
 
 import itertools
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +17,9 @@ import pandas as pd
 
 from mgsl import params, paths
 from mgsl.configs import DownloadConfig, EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
-from mgsl.errors import UserError
 from mgsl.files import atomic_path, write_json
 from mgsl.processes import alone
-from mgsl.resolving import resolve_all
+from mgsl.resolving import Resolved, resolve_all
 
 if TYPE_CHECKING:
     from mgsl.training.jobs import Job
@@ -29,7 +29,11 @@ def configure() -> None:
     """Check params.yaml and write what each stage is told, for every dataset that has sizes."""
     from mgsl.models import CONFIGS
 
-    resolved = resolve_all(params.load(paths.PARAMS), CONFIGS)  # or nothing is written
+    write_configs(resolve_all(params.load(paths.PARAMS), CONFIGS))
+
+
+def write_configs(resolved: Mapping[str, Resolved]) -> None:
+    """Write what stages are told, by dataset; remove states of trainings that nothing needs now."""
     for dataset, parts in resolved.items():
         for name, part in parts.files().items():
             write_json(paths.config(dataset, name), part.model_dump(mode="json"))
@@ -90,27 +94,17 @@ def train(
 
     As many are trained at once as there are processors.
     """
-    from mgsl.distributed import gather, process_group, rank
+    from mgsl.distributed import process_group, rank
     from mgsl.training import receipt
     from mgsl.training.devices import choose_device
     from mgsl.training.jobs import jobs_of
-    from mgsl.training.loop import say
-    from mgsl.training.parallel import in_parallel
 
-    jobs = jobs_of(dataset, name, seed)
+    config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+    jobs = jobs_of(config, name, seed)
     with process_group(choose_device(device, "float32")):
-        rest = [job for job in jobs if again or not receipt.holds(job.folder, job.digest)]
-        rest = gather(rest)[0]  # by `torchrun`: all decide alike, and before anything is written
-        if num_kept := len(jobs) - len(rest):
-            say(f"kept: {num_kept} of {len(jobs)} trainings, which no change concerns")
         if name is None and seed is None and rank() == 0:
             receipt.remove_unlisted(paths.runs(dataset), [job.folder for job in jobs])
-        numbers = itertools.count(1)
-
-        def tell(job: "Job") -> None:
-            say(f"{job}: done, {next(numbers)} of {len(rest)}")
-
-        in_parallel(partial(_fit, device=device), rest, device, tell)
+        train_all(jobs, again=again, device=device)
 
 
 def predict(*, dataset: str, name: str, seed: int, device: str, output: Path) -> None:
@@ -179,11 +173,15 @@ def inspect(*, dataset: str, device: str) -> None:
 
 
 def trace() -> None:
-    """Tell what every model is made of and costs; hold it against released code; work examples."""
+    """Tell what every model is made of and costs; hold it against released code; work examples.
+
+    And which kept studies would come out otherwise today.
+    """
     from mgsl.conformance import side_by_side
     from mgsl.inspection import all_recipes, costs, parameter_counts, worked_examples
     from mgsl.inspection.tracing import trace as trace_model
     from mgsl.models import CONFIGS
+    from mgsl.studies import age
 
     settings = params.load(paths.PARAMS)
     for dataset in settings.datasets:
@@ -197,6 +195,7 @@ def trace() -> None:
     write_json(paths.RECIPES, all_recipes.resolved(settings, CONFIGS))
     _write_csv(costs.count(settings), paths.COSTS)
     write_json(paths.EXAMPLES, worked_examples.compute())
+    write_json(paths.AGES, age.outdated(settings, CONFIGS))
     write_json(paths.CONFORMANCE, side_by_side.measure())
 
 
@@ -238,25 +237,25 @@ def index() -> None:
     write_front(settings.exhibits, settings.datasets)
 
 
-def study(*, subject: str, only: Sequence[str] = ()) -> None:
-    """Write one of the studies that are kept in git: numbers that take too long for every run."""
-    from mgsl.reporting.read import published
-    from mgsl.studies import annotation_counts, run_groups, trials, write_terms
-    from mgsl.studies.examples import Example
+def train_all(jobs: Sequence["Job"], *, again: bool, device: str) -> None:
+    """Fit what is not finished, as many at once as there are processors."""
+    from mgsl.distributed import gather, rank
+    from mgsl.training import receipt
+    from mgsl.training.loop import say
+    from mgsl.training.parallel import in_parallel
 
-    settings = params.load(paths.PARAMS)
-    if only and subject != trials.LENGTHS:
-        raise UserError(f"--only is for {trials.LENGTHS}; {subject} is written as a whole")
-    with alone(paths.STUDIES / subject):
-        if subject == "annotations":
-            shown = [Example(**row) for row in published.shown_queries()]
-            annotation_counts.run(settings, published.bin_shares(), shown)
-        elif subject == "collapse":
-            write_terms.run(settings)
-        elif subject == trials.LENGTHS:
-            trials.lengths(settings, only)
-        else:
-            run_groups.run(settings, subject)
+    rest = [job for job in jobs if again or not receipt.holds(job.folder, job.digest)]
+    if rank() == 0 and not again:
+        rest = [job for job in rest if not receipt.take_over(job)]
+    rest = gather(rest)[0]  # by `torchrun`: all decide alike, and before anything is trained
+    if num_kept := len(jobs) - len(rest):
+        say(f"kept: {num_kept} of {len(jobs)} trainings, which no change concerns")
+    numbers = itertools.count(1)
+
+    def tell(job: "Job") -> None:
+        say(f"{job}: done, {next(numbers)} of {len(rest)}")
+
+    in_parallel(partial(_fit, device=device), rest, device, tell)
 
 
 def _fit(job: "Job", *, device: str) -> None:
@@ -264,7 +263,7 @@ def _fit(job: "Job", *, device: str) -> None:
     import torch
 
     from mgsl.distributed import rank
-    from mgsl.training import receipt
+    from mgsl.training import receipt, spent
     from mgsl.training.checkpoint import remove_others, save_checkpoint
     from mgsl.training.devices import choose_device
     from mgsl.training.fingerprint import fingerprint
@@ -277,6 +276,7 @@ def _fit(job: "Job", *, device: str) -> None:
     torch.set_flush_denormal(True)
     where = choose_device(device, config.training.precision)
     state = paths.unfinished(dataset, name, seed, fingerprint(digest, where))
+    started, resumed = time.process_time(), state.exists()
     with alone(folder):
         if rank() == 0:
             shutil.rmtree(folder, ignore_errors=True)
@@ -292,6 +292,8 @@ def _fit(job: "Job", *, device: str) -> None:
             _write_csv(curve, folder / "curve.csv")
             receipt.write(folder, digest)
             state.unlink(missing_ok=True)
+            if not resumed:
+                spent.note(job, time.process_time() - started)
 
 
 def _write_predictions(model, split, config, device, path) -> None:  # type: ignore[no-untyped-def]

@@ -12,7 +12,8 @@ from mgsl.training import loop
 from mgsl.training.seeding import seed_everything
 from tests import tiny
 
-JOINT = ("mgsl_net", "printed")  # they see the joint batch as one process would
+JOINT = ("mgsl_net", "printed", "no_memory_drop")  # they see the joint batch as one process would
+MEMORIES = ("video_memory.memories.0.slots", "query_memory.memories.0.slots")
 NAMES = (*JOINT, "drn")  # whose batch normalisation sees each process's own part
 
 

@@ -368,6 +368,70 @@ def test_an_ablation_may_change_the_training_and_the_schedule() -> None:
     assert run["model"] == merge(base["model"], {"memory": memory})
 
 
+REMEDIES = [
+    {"kind": "repeat", "below": 100},
+    {"kind": "neighbours", "below": 10, "share": 0.5, "nearest": 5},
+    {"kind": "drop", "below": 10, "share": 0.5},
+    {"kind": "unspelled"},
+]
+
+
+def test_what_has_no_remedy_for_rare_words_has_the_configuration_of_before() -> None:
+    names = [name for model in DOCUMENT["models"].values() for name in model.get("ablations", {})]
+    document = DOCUMENT | {"methods": [*MODELS], "ablations": names}
+    parts = resolve(document)
+    remedied = {name for name, part in parts.items() if "rare_words" in part.get("training", {})}
+    groups = ("remedies_no_memory", "remedies_drn", "remedies_ctrl")
+    listed = {name for group in groups for name in DOCUMENT["groups"][group]}
+    assert remedied == listed - {"attention_only"}
+    keys = {key for name in {*parts} - remedied for key in parts[name].get("training", {})}
+    assert keys <= {*DOCUMENT["training"], "stages"}
+    assert "rare_words" not in DOCUMENT["training"]
+
+
+@pytest.mark.parametrize("remedy", REMEDIES)
+def test_a_remedy_is_for_all_runs_or_for_an_ablation_and_is_read_back(
+    remedy: dict[str, Any],
+) -> None:
+    for document in (
+        changed(remedy, "training", "rare_words"),
+        changed({"rare_words": remedy}, "models", "mgsl_net", "ablations", "printed"),
+    ):
+        part = resolve(document)["printed"]
+        assert part["training"]["rare_words"] == remedy
+        again = RunConfig.model_validate_json(json.dumps(part))
+        assert again.model_dump(mode="json") == part
+    none = changed(remedy, "training", "rare_words")
+    none["models"]["mgsl_net"]["ablations"]["printed"] = {"rare_words": None}
+    assert "rare_words" not in resolve(none)["printed"]["training"]
+
+
+def test_the_remedies_of_the_study_are_the_same_for_the_three_methods() -> None:
+    for prefix, method in (("no_memory", "mgsl_net"), ("drn", "drn"), ("ctrl", "ctrl")):
+        ablations = DOCUMENT["models"][method]["ablations"]
+        for remedy in REMEDIES:
+            changes = ablations[f"{prefix}_{remedy['kind']}"]
+            assert changes["rare_words"] == remedy
+            own = {key: value for key, value in changes.items() if key != "rare_words"}
+            assert own == ({} if method != "mgsl_net" else ablations["attention_only"])
+
+
+@pytest.mark.parametrize(
+    ("remedy", "message"),
+    [
+        ({"kind": "mixup"}, "training.rare_words: must be one of .*, got 'mixup'"),
+        ({"below": 10}, "training.rare_words.*: missing"),
+        ({"kind": "drop", "below": 10, "share": 0.0}, "rare_words.share: .* greater than 0, got 0"),
+        ({"kind": "repeat", "below": 0}, "rare_words.below: .* greater than 0, got 0"),
+        ({"kind": "drop", "below": 10}, "rare_words.share: missing"),
+        ({"kind": "repeat", "below": 9, "share": 0.5}, "rare_words.share: unknown key"),
+    ],
+)
+def test_a_wrong_remedy_is_named(remedy: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse(changed(remedy, "training", "rare_words"))
+
+
 @pytest.mark.parametrize("method", MODELS)
 def test_any_method_may_have_ablations_and_they_are_scored_as_it_is(method: str) -> None:
     block = DOCUMENT["models"][method]

@@ -13,15 +13,17 @@ import pytest
 import torch
 
 from mgsl import numerics, params, paths, processes, stages
-from mgsl.configs import RunConfig
+from mgsl.configs import EvaluateConfig, RunConfig
 from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.files import write_json
+from mgsl.params import Params
 from mgsl.reporting.exhibits import figure_7, inside_memory
 from mgsl.reporting.read import inspections, published, stamps
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.site import notebooks
-from mgsl.studies import run_groups, write_terms
+from mgsl.studies import plan, run_groups, write_terms
+from mgsl.studies.plan import StudyParams
 from mgsl.training import receipt
 from tests import ROOT
 
@@ -256,10 +258,21 @@ def stop_at(name: str) -> Callable[[Path, str], None]:
     return stop
 
 
+def study(name: str, parameters: Params, *runs: str) -> EvaluateConfig:
+    """Make a study of a group, or of some runs, and return how it was scored."""
+    of = StudyParams(
+        study=name, dataset="embedded", base="mgsl_net", runs=runs or (name,), seeds=(0,)
+    )
+    config = plan.config_of(of, parameters)
+    run_groups.run(of, config, paths.study(name, "embedded"))
+    return config
+
+
 def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
     parameters = params.load(paths.PARAMS)
-    run_groups.run(parameters, "table_5")
-    table = pd.read_csv(paths.STUDIES / "table_5.csv").set_index(["name", "group", "metric"])
+    config = study("table_5", parameters)
+    folder = paths.study("table_5", "embedded")
+    table = pd.read_csv(folder / "means.csv").set_index(["name", "group", "metric"])
     assert set(table.index.get_level_values("name")) == {"mgsl_net", *GROUP}
     metrics = pd.read_csv(paths.metrics("embedded")).set_index(["name", "group", "metric"])
     for name in ("mgsl_net", *GROUP):
@@ -267,39 +280,37 @@ def test_a_group_is_compared_with_the_recommended_reading(inside: Path) -> None:
         assert table.loc[row, "value"] == pytest.approx(metrics.loc[row, "value"], abs=1e-6)
         less = metrics.loc[row, "value"] - metrics.loc[("mgsl_net", "all", "mIoU"), "value"]
         assert table.loc[row, "difference"] == pytest.approx(less, abs=2e-6)
-    rescored = run_groups.compare("embedded", ["mgsl_net"], run_groups.scoring_rules("embedded"))
+    alone = config.model_copy(update={"names": ("mgsl_net",)})
+    rescored = run_groups.compare(alone, "mgsl_net", run_groups.scoring_rules("embedded"))
     unsuppressed = rescored[rescored["name"] == "nms_none"].dropna(subset="difference")
     first = unsuppressed["metric"].str.startswith("R@1")
     assert first.any()
     assert (unsuppressed.loc[first, "difference"] == 0).all()  # NMS never removes the best
     in_clips = rescored[rescored["name"] == "scored_in_clips"]
     assert in_clips["difference"].abs().max() > 0
-    kept = pd.read_csv(paths.STUDIES / "table_5_validation.csv").set_index("name")
+    kept = pd.read_csv(folder / "validation.csv").set_index("name")
     curve = pd.read_csv(paths.run("embedded", "mgsl_net", 0) / "curve.csv")
     best = curve.loc[curve["val_R@1, IoU=0.5"].argmax()]
     for column, log in (("intact", ""), ("rare", "rare_"), ("zeroed", "memory_zeroed_")):
         value = kept.loc["mgsl_net", f"{column}, R@1, IoU=0.5"]
         assert value == pytest.approx(best[f"val_{log}R@1, IoU=0.5"], abs=1e-6)
     assert kept.loc["mgsl_net", "video_slot_rank"] == pytest.approx(best["video_slot_rank"])
-    about = json.loads((paths.STUDIES / "table_5.json").read_text())["embedded"]
+    about = json.loads((folder / "about.json").read_text())
     assert about["changes"]["no_calibration"] == {"attention.calibration": "none"}
     choices = parameters.models["mgsl_net"].choices
     assert about["base"]["attention.calibration"] == choices["attention"]["calibration"]
-    with pytest.raises(UserError, match="must list slots under ablations"):
-        run_groups.run(parameters, "slots")
 
 
-def test_all_methods_are_compared_with_the_recommended_reading(inside: Path) -> None:
+def test_methods_are_compared_with_the_recommended_reading(inside: Path) -> None:
     parameters = params.load(paths.PARAMS)
-    run_groups.run(parameters, "methods")
-    table = pd.read_csv(paths.STUDIES / "methods.csv").set_index(["name", "group", "metric"])
-    assert set(table.index.get_level_values("name")) == set(parameters.methods) | {
-        name for name in parameters.ablations if name not in parameters.groups
-    }
+    study("methods", parameters, *parameters.methods)
+    folder = paths.study("methods", "embedded")
+    table = pd.read_csv(folder / "means.csv").set_index(["name", "group", "metric"])
+    assert set(table.index.get_level_values("name")) == {*parameters.methods, "mgsl_net"}
     metrics = pd.read_csv(paths.metrics("embedded")).set_index(["name", "group", "metric"])
     row = ("prior", "all", "R@5, IoU=0.5")
     assert table.loc[row, "value"] == pytest.approx(metrics.loc[row, "value"], abs=1e-6)
-    assert not (paths.STUDIES / "methods_validation.csv").exists()
+    assert not (folder / "validation.csv").exists()
 
 
 def test_the_first_steps_of_a_memory_are_watched_term_by_term(inside: Path) -> None:

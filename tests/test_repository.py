@@ -36,7 +36,7 @@ EXHIBITS = Path("mgsl/reporting/exhibits")
 NUM_EQUATIONS = 14
 LONGEST = 300  # lines of a file
 LONGER = {  # and why: each is one whole that is read from top to bottom
-    "mgsl/cli.py": 460,  # every command, with its help
+    "mgsl/cli.py": 470,  # every command, with its help
     "mgsl/params.py": 330,  # every key of params.yaml
     "mgsl/stages.py": 330,  # every stage
     "mgsl/models/mgsl_net.py": 505,  # a method is complete in its file

@@ -16,6 +16,7 @@ STAGES = "mgsl.stages"
 LAYERS = (  # each may import itself and what stands after it; all may import the plain modules
     "mgsl.__main__",
     "mgsl.cli",
+    "mgsl.study_stages",
     STAGES,
     "mgsl.reporting.site",
     "mgsl.reporting.exhibits",

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from mgsl.configs import RunConfig
 from mgsl.data.features import read_features, read_vectors
+from mgsl.data.unspelled import without_spelled
 from mgsl.errors import UserError
 from mgsl.prepared import read_videos, read_vocabulary
 from mgsl.queries import SPLITS, Query, read_queries
+from mgsl.recipes import Unspelled
 from mgsl.records import Batch
 
 Item = TypeVar("Item")
@@ -80,7 +82,8 @@ def load_splits(prepared: Path, config: RunConfig) -> dict[str, Split]:
 
     Args:
         prepared: the folder that the stage `prepare` wrote.
-        config: of a run: where longer queries are cut, and whether padding is masked.
+        config: of a run: where longer queries are cut, whether padding is masked, and whether words
+            whose vector comes from their spelling are left out.
 
     Raises:
         UserError: a file is missing or not what the summary says, a word vector is not finite, or
@@ -90,6 +93,8 @@ def load_splits(prepared: Path, config: RunConfig) -> dict[str, Split]:
     vocabulary, videos = read_vocabulary(prepared), read_videos(prepared)
     _see_that_words_fit(vocabulary, config)
     vectors, features = read_vectors(prepared, vocabulary), read_features(prepared, videos)
+    if isinstance(config.training.rare_words, Unspelled):
+        queries = without_spelled(queries, vocabulary, vectors)
     word_row = {word: row for row, word in enumerate(vocabulary)}
     video_row = {video: row for row, video in enumerate(videos)}
 

@@ -1,48 +1,37 @@
 """The configurations of Tables 3-5 against one another, over more trainings than a report has.
 
-reports/studies/tables_pairs.csv holds each configuration alone (`b` is empty) and each against each
-(`mgsl.evaluation.pairs`), tables_trainings.csv what each training scores.
+pairs.csv holds each configuration alone (`b` is empty) and each against each
+(`mgsl.evaluation.pairs`), trainings.csv what each training scores.
 """
 
 import itertools
-from collections.abc import Sequence
 
 import pandas as pd
 
-from mgsl import params, paths
+from mgsl import paths
 from mgsl.configs import EvaluateConfig
 from mgsl.evaluation import scoring
 from mgsl.evaluation.metrics import groups
 from mgsl.evaluation.pairs import NUMBERS, of_pair, of_trainings
-from mgsl.studies.rows import replace_rows
 from mgsl.studies.scores import scores_of
 
-GROUP = "tables"  # of params.yaml, and of the study
+STUDY = "tables"
 
 
-def write(dataset: str, names: Sequence[str]) -> None:
-    """Write both files' rows of one dataset.
+def compare(config: EvaluateConfig) -> dict[str, pd.DataFrame]:
+    """Each run alone and against each other, and each training.
 
     Args:
-        dataset: on which all were run.
-        names: of the runs.
+        config: the runs, their seeds, and how they are scored.
+
+    Returns:
+        pairs, with columns dataset, a, b, group, metric and those of `pairs.of_pair`; trainings,
+        with columns dataset, name, seed, group, metric, value. Fractions.
 
     Raises:
         UserError: a run is missing.
     """
-    pairs, trainings = compare(dataset, names)
-    replace_rows(f"{GROUP}_pairs.csv", dataset, pairs)
-    replace_rows(f"{GROUP}_trainings.csv", dataset, trainings)
-
-
-def compare(dataset: str, names: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Each run alone and against each other, and each training; the arguments are `write`'s.
-
-    Returns:
-        Columns dataset, a, b, group, metric and those of `pairs.of_pair`; and columns dataset,
-        name, seed, group, metric, value. Fractions.
-    """
-    config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+    dataset, names = config.dataset, config.names
     queries, _ = scoring.read_test(paths.prepared(dataset))
     masks = groups(queries, ())
     rules = config.evaluation.model_copy(update={"recall_at": (1,)})  # which NMS does not change
@@ -57,7 +46,7 @@ def compare(dataset: str, names: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFr
     ]
     pairs, trainings = (pd.concat(p, ignore_index=True).assign(dataset=dataset)
                         for p in (tables, parts))  # fmt: skip
-    return (
-        pairs[["dataset", "a", "b", "group", "metric", *NUMBERS]],
-        trainings[["dataset", "name", "seed", "group", "metric", "value"]],
-    )
+    return {
+        "pairs": pairs[["dataset", "a", "b", "group", "metric", *NUMBERS]],
+        "trainings": trainings[["dataset", "name", "seed", "group", "metric", "value"]],
+    }

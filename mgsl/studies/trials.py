@@ -4,8 +4,9 @@ A trial's curve is kept under a digest of all that decides it, so that a study t
 on where it stopped.
 """
 
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,20 @@ import torch
 
 from mgsl import params, paths
 from mgsl.configs import EvaluateConfig, RunConfig
-from mgsl.errors import UserError, missing
+from mgsl.errors import missing
 from mgsl.evaluation.metrics import VALIDATION
-from mgsl.files import atomic_path
+from mgsl.files import atomic_folder, atomic_path, write_json
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
-from mgsl.params import Params
 from mgsl.prepared import digests
+from mgsl.studies import age
+from mgsl.studies.plan import StudyParams
+from mgsl.studies.rows import write_table
 from mgsl.training import fingerprint
 from mgsl.training.parallel import in_parallel
 from mgsl.training.run import train as train_run
 
-LENGTHS = "lengths"  # of reports/studies
-VARIANTS = ("printed", "attention_only")  # of MGSL-Net, beside the recommended reading
+LENGTHS = "lengths"  # the study
 _DECIMALS = 4
 
 
@@ -66,51 +68,44 @@ def kept_epoch(curve: pd.DataFrame, config: RunConfig) -> "pd.Series[float]":
 
 
 def lengths(
-    parameters: Params, only: Sequence[str] = (), say: Callable[[str], None] = print
+    study: StudyParams,
+    config: EvaluateConfig,
+    folder: Path,
+    say: Callable[[str], None] = print,
 ) -> None:
-    """Train every method, and MGSL-Net's variants, at twice its length; write reports/studies.
+    """Train every run at twice its length, beside its trainings at its length; write rows.csv.
 
     A training is finished when twice its length does not raise the mean over seeds of R@1, IoU=0.5
-    on validation by more than a point. The trainings at their length are those of the pipeline.
+    on validation by more than a point.
 
     Args:
-        parameters: params.yaml: which methods, datasets and seeds.
-        only: the runs that are trained; of all others the rows stay as they are. Empty: all.
+        study: which runs on which dataset.
+        config: the runs, which all learn in epochs, and seeds of the study (`plan.config_of`).
+        folder: where the table goes. It is replaced as a whole, at the end.
         say: tells the person who waits what is being done.
 
     Raises:
-        UserError: a run of the pipeline is missing, or one of `only` is not among those trained.
+        UserError: a training at its length is missing.
     """
-    path = paths.STUDIES / f"{LENGTHS}.csv"
+    dataset = study.dataset
+    runs = [_config(dataset, name) for name in config.names]
+    once = [(run, seed) for run in runs for seed in config.seeds]
+    twice = [(_of_twice_the_length(run), seed) for run, seed in once]
+    say(f"{len(twice)} trainings on {dataset}; those that are done are kept")
+    numbers = itertools.count(1)
+
+    def tell(trial: tuple[RunConfig, int]) -> None:
+        say(f"{trial[0].name}, seed {trial[1]}: done, {next(numbers)} of {len(twice)}")
+
+    curves = in_parallel(train, twice, "cpu", tell)
     rows = []
-    for dataset in parameters.datasets:
-        evaluation = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
-        configs = _trained(parameters, dataset)
-        if unknown := set(only) - {config.name for config in configs}:
-            raise UserError(
-                f"{', '.join(sorted(unknown))}: not trained in epochs by params.yaml; "
-                f"there are {', '.join(config.name for config in configs)}"
-            )
-        configs = [config for config in configs if not only or config.name in only]
-        once = [(config, seed) for config in configs for seed in evaluation.seeds]
-        twice = [(_of_twice_the_length(config), seed) for config, seed in once]
-        say(f"{len(twice)} trainings on {dataset}; those that are done are kept")
-        curves = in_parallel(train, twice, "cpu")
-        for (config, seed), (longer, _), curve in zip(once, twice, curves, strict=True):
-            run = paths.run(dataset, config.name, seed)
-            rows += [
-                _row(config, seed, 1, _curve(run / "curve.csv")),
-                _row(longer, seed, 2, curve),
-            ]
-    table = pd.DataFrame(rows).round(_DECIMALS)
-    if only and path.is_file():
-        before = pd.read_csv(path)
-        again = before["name"].isin(only) & before["dataset"].isin(parameters.datasets)
-        table = pd.concat([before[~again], table])
-        place = {name: i for i, name in enumerate([*parameters.methods, *VARIANTS])}
-        table = table.sort_values("name", key=lambda names: names.map(place), kind="stable")
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+    for (run, seed), (longer, _), curve in zip(once, twice, curves, strict=True):
+        path = paths.run(dataset, run.name, seed) / "curve.csv"
+        rows += [_row(run, seed, 1, _curve(path)), _row(longer, seed, 2, curve)]
+    with atomic_folder(folder) as new:
+        write_table(new / "rows.csv", pd.DataFrame(rows).round(_DECIMALS))
+        made_with = age.made_with({run.name: run for run in runs})
+        write_json(new / "about.json", {"made_with": made_with})
 
 
 def rates(
@@ -142,13 +137,6 @@ def rates(
             | {figure: row[figure] for figure in (*VALIDATION, "processor_s")}
         )
     return pd.DataFrame(rows)
-
-
-def _trained(parameters: Params, dataset: str) -> list[RunConfig]:
-    """The methods that are trained in epochs, and MGSL-Net as printed and without memories."""
-    names = [*parameters.methods, *(name for name in VARIANTS if name in parameters.names())]
-    configs = [_config(dataset, name) for name in names]
-    return [config for config in configs if isinstance(build(config), GroundingModel)]
 
 
 def _of_twice_the_length(config: RunConfig) -> RunConfig:

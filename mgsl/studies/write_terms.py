@@ -6,6 +6,7 @@ Common   of some vectors: the share of their energy that is their mean, |mean|²
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,35 +16,51 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mgsl import params, paths
-from mgsl.configs import RunConfig
+from mgsl.configs import EvaluateConfig, RunConfig
 from mgsl.data.loading import Split, batches, load_splits
+from mgsl.files import atomic_folder, write_json
 from mgsl.models import build
 from mgsl.models.memory import Mask, PersistentMemory, Steps, real
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.slot_state import effective_rank
-from mgsl.params import Params
 from mgsl.records import Batch
-from mgsl.studies.rows import replace_rows
+from mgsl.studies import age
+from mgsl.studies.plan import StudyParams
+from mgsl.studies.rows import write_table
 from mgsl.training.loop import train_one_epoch
 from mgsl.training.progress import Training
 from mgsl.training.seeding import seed_everything
 
+STUDY = "collapse"
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)  # of the optimiser, after which one looks
-RUNS = ("printed", "addressing_flat", "plain_values", "free_slots", "centered_values", "mgsl_net")
 TERMS = ("slots", "rank", "keys", "values", "evenness", "added", "horizon")
 
 
-def run(parameters: Params, say: Callable[[str], None] = print) -> None:
-    """Watch the memories of `RUNS` on the datasets that params.yaml lists; write collapse.csv.
+def run(
+    study: StudyParams,
+    config: EvaluateConfig,
+    folder: Path,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Watch the memories of a study's runs through their first steps; write rows.csv.
+
+    Args:
+        study: which runs on which dataset.
+        config: the runs, whose memories are written, and seeds of the study (`plan.config_of`).
+        folder: where the table goes. It is replaced as a whole, at the end.
+        say: tells the person who waits what is being done.
 
     Raises:
-        UserError: a dataset is not prepared, or `ablations` does not name these runs.
+        UserError: the dataset is not prepared.
     """
     torch.set_flush_denormal(True)
-    for dataset in parameters.datasets:
-        say(f"watching the first {STEPS[-1]} steps of {', '.join(RUNS)} on {dataset}")
-        tables = [measure(dataset, RUNS, seed) for seed in parameters.seeds]
-        replace_rows("collapse.csv", dataset, pd.concat(tables, ignore_index=True))
+    names = config.names
+    say(f"watching the first {STEPS[-1]} steps of {', '.join(names)} on {study.dataset}")
+    tables = [measure(study.dataset, names, seed) for seed in config.seeds]
+    with atomic_folder(folder) as new:
+        write_table(new / "rows.csv", pd.concat(tables, ignore_index=True))
+        runs = {name: _config(study.dataset, name) for name in names}
+        write_json(new / "about.json", {"made_with": age.made_with(runs)})
 
 
 def measure(dataset: str, names: Sequence[str], seed: int) -> pd.DataFrame:
@@ -63,7 +80,7 @@ def measure(dataset: str, names: Sequence[str], seed: int) -> pd.DataFrame:
     """
     rows = []
     for name in names:
-        config = params.read(RunConfig, paths.config(dataset, name))
+        config = _config(dataset, name)
         split = load_splits(paths.prepared(dataset), config)["train"]
         seed_everything(seed)
         model = build(config)
@@ -158,3 +175,7 @@ def _order(num_queries: int, count: int, seed: int) -> np.ndarray:
     epochs = -(-count // num_queries)
     orders = [np.random.default_rng([seed, e]).permutation(num_queries) for e in range(epochs)]
     return np.concatenate(orders)[:count]
+
+
+def _config(dataset: str, name: str) -> RunConfig:
+    return params.read(RunConfig, paths.config(dataset, name))

@@ -13,9 +13,11 @@ from mgsl.data.archives.clip_arrays import checked, stretch
 from mgsl.data.feature_files import read_clips
 from mgsl.data.features import read_features, read_vectors
 from mgsl.data.text import is_word, spelling_vector, tokenize
+from mgsl.data.unspelled import from_spelling
 from mgsl.errors import UserError
 from mgsl.prepared import read_summary, read_videos, read_vocabulary
 from mgsl.queries import read_queries
+from mgsl.recipes import Unspelled
 from mgsl.spans import nms
 
 MOMENTS = 5  # how many are told
@@ -68,7 +70,7 @@ def ground(
 
     Args:
         checkpoint: of a method that sees the video; its dataset must be prepared, for its words.
-        features: of the video's clips, in order: an array [clips, video_dim] or a .npy file of one.
+        features: of the video's clips, in order: an array [clips, video_dim], or a file of one.
             They must be of the kind that the checkpoint was trained on.
         duration_s: how long the video is.
         query: the sentence.
@@ -103,6 +105,9 @@ def ground(
         vectors = vectors[[word not in unknown for word in words]]
         if not len(vectors):
             raise UserError(f"no word of the query is known to {config.dataset}: {query!r}")
+    if isinstance(config.training.rare_words, Unspelled):
+        spelled = from_spelling(words, vectors)
+        vectors = vectors[~spelled | spelled.all()]
     vectors = vectors[: config.max_words]
     if not config.training.mask_padding:  # Q25
         vectors = np.pad(vectors, ((0, config.max_words - len(vectors)), (0, 0)))

@@ -22,6 +22,7 @@ from mgsl.tools import agreement, lock, promise
 from mgsl.tools.agreement import Agreement
 from mgsl.tools.lock import LOCK
 
+STUDIES_LOCK = Path("studies/dvc.lock")
 DVC = (sys.executable, "-m", "dvc")
 AGREES, DIFFERS, NEW, LACKING = "agrees", "differs", "new", "lacking"
 
@@ -92,7 +93,7 @@ def verify(targets: Sequence[str], *, keep: bool, say: Callable[[str], None] = p
     working tree is only read.
 
     Args:
-        targets: stages of dvc.yaml; none: all of them.
+        targets: stages of dvc.yaml, or of studies/dvc.yaml by that path; none: all of dvc.yaml.
         keep: whether the copy is left for a look at what differs.
         say: tells what is done, and what came out.
 
@@ -190,7 +191,7 @@ def compare(here: Path, there: Path) -> list[Result]:
         here: the root of a workspace with its dvc.lock.
         there: the root of another in which the pipeline has just run.
     """
-    before, after = (_outputs(root / LOCK) for root in (here, there))
+    before, after = (_outputs(root) for root in (here, there))
     results: list[Result] = []
     for path, digest in after.items():
         if path.startswith(f"{paths.REPORTS}/"):
@@ -229,7 +230,7 @@ def _copy(tracked: Sequence[Path], copy: Path) -> None:
     clone = ["git", "clone", "--quiet", "--no-checkout", "--no-hardlinks", ".", str(copy)]
     subprocess.run(clone, check=True)
     built = (paths.EXHIBITS, paths.METRICS)
-    front = (paths.REPORTS / "index.html", paths.REPORTS / "README.md", LOCK)
+    front = (paths.REPORTS / "index.html", paths.REPORTS / "README.md", LOCK, STUDIES_LOCK)
     for path in tracked:
         if path in front or any(path.is_relative_to(folder) for folder in built):
             continue
@@ -239,11 +240,13 @@ def _copy(tracked: Sequence[Path], copy: Path) -> None:
     subprocess.run(["git", "reset", "--quiet"], cwd=copy, check=True)  # an index, for DVC
 
 
-def _outputs(lock: Path) -> dict[str, str]:
-    """The digest of every output in a dvc.lock, by its path."""
-    document: dict[str, Any] = read_yaml(lock) or {}
+def _outputs(root: Path) -> dict[str, str]:
+    """The digest of every output in the locks of both pipelines, by its path."""
+    locks = [root / lock for lock in (LOCK, STUDIES_LOCK) if (root / lock).is_file()]
+    documents: list[dict[str, Any]] = [read_yaml(lock) or {} for lock in locks]
     return {
         output["path"]: output["md5"]
+        for document in documents
         for stage in document.get("stages", {}).values()
         for output in stage.get("outs", [])
     }

@@ -27,18 +27,20 @@ class Job(NamedTuple):
         return f"{self.name}, seed {self.seed}"
 
 
-def jobs_of(dataset: str, name: str | None = None, seed: int | None = None) -> Sequence[Job]:
-    """The trainings that params.yaml lists for a dataset, methods first.
+def jobs_of(
+    config: EvaluateConfig, name: str | None = None, seed: int | None = None
+) -> Sequence[Job]:
+    """The trainings that are listed for a dataset, methods first.
 
     Args:
-        dataset: prepared.
+        config: names and seeds of a prepared dataset.
         name: of a method or ablation: its trainings alone, listed or not.
         seed: the trainings with this one alone, listed or not.
 
     Raises:
-        UserError: the dataset is not prepared, or params.yaml does not list the name.
+        UserError: the dataset is not prepared, or nothing is configured by the name.
     """
-    config = params.read(EvaluateConfig, paths.config(dataset, "evaluate"))
+    dataset = config.dataset
     names = config.names if name is None else (name,)
     seeds = config.seeds if seed is None else (seed,)
     runs = [params.read(RunConfig, paths.config(dataset, one)) for one in names]

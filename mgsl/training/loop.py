@@ -24,7 +24,7 @@ from mgsl.models.parts.base import GroundingModel
 from mgsl.recipes import Recall
 from mgsl.records import Batch
 from mgsl.spans import tiou
-from mgsl.training import plateau, recipe
+from mgsl.training import plateau, rare_words, recipe
 from mgsl.training.progress import Training
 
 LOGGED_IOU = (0.3, 0.5, 0.7)  # shown in the training curve, whatever an epoch is chosen by
@@ -94,20 +94,20 @@ def fit(
 
 
 def fit_epoch(training: Training, split: Split, epoch: int, seed: int) -> dict[str, float]:
-    """Train on all queries once, in the epoch's own order and at the rates of its steps.
+    """Train on the queries as the epoch has them (`rare_words`), at the rates of its steps.
 
     Args:
         training: what is trained.
         split: the training queries.
         epoch: from 0.
-        seed: of the order, together with the epoch.
+        seed: of order and words, together with the epoch.
     """
     config = training.config
     length = recipe.course(config, len(split))
     factor = training.enter(training.model.stage(epoch / length.epochs))
     first = epoch * length.steps_per_epoch + 1
     num_steps = min(length.steps_per_epoch, length.steps - first + 1)
-    order = np.random.default_rng([seed, epoch]).permutation(len(split))
+    split, order = rare_words.of_epoch(split, config.training.rare_words, seed=seed, epoch=epoch)
     joint_batches = batches(
         split,
         order[: num_steps * config.batch_size],

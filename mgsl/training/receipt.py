@@ -7,10 +7,12 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
+from mgsl import paths
 from mgsl.documents import read_json
 from mgsl.errors import UserError
 from mgsl.files import sha256, write_json
 from mgsl.processes import alone
+from mgsl.training.jobs import Job
 
 RECEIPT = "receipt.json"
 
@@ -31,6 +33,21 @@ def holds(folder: Path, digest: str) -> bool:
         return bool(read_json(folder / RECEIPT) == _document(folder, digest))
     except (OSError, UserError):
         return False
+
+
+def take_over(job: Job) -> bool:
+    """Copy a training from the main pipeline to a study's artifacts, if it is finished and holds.
+
+    Returns:
+        Whether there was one.
+    """
+    made = paths.in_pipeline(job.folder)
+    if made == job.folder or not holds(made, job.digest):
+        return False
+    with alone(job.folder):
+        shutil.rmtree(job.folder, ignore_errors=True)
+        shutil.copytree(made, job.folder)
+    return True
 
 
 def remove_unlisted(runs: Path, trainings: Collection[Path]) -> None:

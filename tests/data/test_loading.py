@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgsl.data.loading import Split, ahead, batches, load_splits
+from mgsl.data.text import spelling_vector
 from mgsl.errors import UserError
 from mgsl.prepared import write_summary
 from mgsl.queries import Query, write_queries
@@ -104,6 +105,32 @@ def test_longer_queries_are_cut(prepared: Path) -> None:
     batch = load_splits(prepared, tiny.run_config(max_words=3))["train"].batch(np.array([0, 1]))
     assert batch.query_mask.sum(1).tolist() == [3, 2]
     assert batch.query[0, :, 0].tolist() == [2.0, 4.0, 6.0]  # a man opens
+
+
+def test_words_from_their_spelling_are_left_out_of_all_splits_where_a_run_asks_for_it(
+    prepared: Path,
+) -> None:
+    path = prepared / "word_vectors.npy"
+    vectors = np.load(path)
+    for word in ("door", "man", "the"):
+        vectors[VOCABULARY.index(word)] = spelling_vector(word, WORD_DIM)
+    np.save(path, vectors)
+    seal(prepared)
+    config = tiny.run_config("ctrl_unspelled", max_words=3)
+    splits = load_splits(prepared, config)
+    words = {
+        name: [[VOCABULARY[row] for row in rows if row] for rows in split.words.tolist()]
+        for name, split in splits.items()
+    }
+    assert words == {  # cut after three words, once the others are gone
+        "train": [["a", "opens", "old"], ["a"]],
+        "val": [["the", "man"]],  # it has no others
+        "test": [["opens"], ["a"], ["door"]],
+    }
+    for name, split in splits.items():  # what looks into models goes by the words of the queries
+        assert [[*query.tokens] for query in split.queries] == words[name]
+    whole = load_splits(prepared, tiny.run_config("ctrl", max_words=3))
+    assert [[*query.tokens] for query in whole["test"].queries] == [*map(list, SENTENCES["test"])]
 
 
 def test_padding_that_is_not_masked_is_read_as_words_up_to_the_longest_allowed(

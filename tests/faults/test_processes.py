@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mgsl import paths, processes, stages
+from mgsl import paths, processes, stages, study_stages
 from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.files import write_json
@@ -254,7 +254,7 @@ def test_the_second_of_two_trainings_says_who_is_at_work_and_the_first_goes_on()
         (paths.inspections("embedded"), lambda: stages.inspect(dataset="embedded", device="cpu")),
         (paths.EXHIBITS, lambda: stages.report(exhibit="table_1")),
         (paths.EXHIBITS, stages.report),
-        (paths.STUDIES / "slots", lambda: stages.study(subject="slots")),
+        (paths.STUDIES, lambda: study_stages.annotations()),
     ],
 )
 def test_every_stage_that_may_take_long_keeps_others_from_its_output(

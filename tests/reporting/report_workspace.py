@@ -48,12 +48,20 @@ def build(
     ):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, root / name)
-    for kept in ("lengths", "tables_pairs", "tables_trainings"):  # of other trainings than these
-        (root / paths.STUDIES / f"{kept}.csv").unlink(missing_ok=True)
+    for kept in ("lengths", "tables"):  # of other trainings than these
+        shutil.rmtree(root / paths.STUDIES / kept, ignore_errors=True)
     for dataset in datasets:
         _configure(dataset, seeds, names)
         _prepare(dataset)
         _train(dataset, seeds, names)
+
+
+def keep(name: str, part: str, rows: pd.DataFrame) -> None:
+    """Write rows as a part of a study, a file for each of their datasets."""
+    for dataset, own in rows.groupby("dataset", sort=False):
+        folder = paths.study(name, str(dataset))
+        folder.mkdir(parents=True, exist_ok=True)
+        own.to_csv(folder / f"{part}.csv", index=False)
 
 
 def study(runs: dict[str, tuple[int, float, float, float]]) -> pd.DataFrame:

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from mgsl import params, paths
-from mgsl.errors import UserError
 from mgsl.evaluation.metrics import METRICS
 from mgsl.files import write_json
 from mgsl.nested import flatten
@@ -17,7 +16,6 @@ from mgsl.reporting.draw import effects
 from mgsl.reporting.draw.tables import DASH, Cell
 from mgsl.reporting.exhibits import details, memories, other_datasets, readings, slots
 from mgsl.reporting.read.kept_runs import of_readings, of_slots
-from mgsl.studies import run_groups
 from tests.reporting import report_workspace
 
 READINGS = {
@@ -37,12 +35,11 @@ SWEEP = {
 @pytest.fixture
 def _studied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    paths.STUDIES.mkdir(parents=True)
     for name, runs in (("readings", READINGS), ("slots", SWEEP)):
-        report_workspace.study(runs).to_csv(paths.STUDIES / f"{name}.csv", index=False)
+        report_workspace.keep(name, "means", report_workspace.study(runs))
     changes = {"half_width": {"dim": 32}}
     about = {"changes": changes, "epochs": 3, "seeds": [0, 1, 2]}
-    write_json(paths.STUDIES / "readings.json", {"embedded": about})
+    write_json(paths.study("readings", "embedded") / "about.json", about)
 
 
 @pytest.mark.usefixtures("_studied")
@@ -72,8 +69,8 @@ def test_a_study_against_another_recommended_reading_says_so() -> None:
         "then (head_norm: false, residual: false)": {"residual": False, "head_norm": False},
     }
     for text, base in cases.items():
-        about = {"embedded": {"changes": {}, "base": {"dim": 64, **base}}}
-        write_json(paths.STUDIES / "readings.json", about)
+        about = {"changes": {}, "base": {"dim": 64, **base}}
+        write_json(paths.study("readings", "embedded") / "about.json", about)
         caption = of_readings().caption("embedded")
         assert caption.endswith("recorded." if not text else f"was another {text}.")
 
@@ -89,7 +86,7 @@ def test_the_readings_that_gain_most_are_on_top_and_rules_of_nms_are_left_out() 
 def test_a_second_study_of_readings_is_shown_with_the_first() -> None:
     more = {"mgsl_net": (64, 0.3, 0.3, 0.3), "iou_gradient": (128, 0.05, 0.01, 0.09)}
     table = report_workspace.study(more).assign(seeds=1)
-    table.to_csv(paths.STUDIES / "more_readings.csv", index=False)
+    report_workspace.keep("more_readings", "means", table)
     study = of_readings()
     assert effects._sorted(study, "embedded") == ["iou_gradient", "half_width", "own_last"]
     base = study.row("embedded", "mgsl_net", "all", "R@1, IoU=0.5")
@@ -114,7 +111,7 @@ def test_a_sweep_is_sorted_by_slots_and_names_its_default() -> None:
 @pytest.mark.usefixtures("_studied")
 def test_a_dataset_that_was_not_studied_is_named_beside_those_that_were() -> None:
     caption = readings.draw(["charades_actions", "embedded"]).caption
-    assert "Not run on charades_actions (`python -m mgsl study readings`)." in caption
+    assert "Not run on charades_actions (see studies/params.yaml)." in caption
     assert "Embedded (embedded): SIMULATED data" in slots.draw(["charades_actions"]).notes
 
 
@@ -122,11 +119,8 @@ def test_without_a_study_the_page_says_that_it_was_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for drawing, name in (
-        (readings.draw(["embedded"]), "readings"),
-        (slots.draw(["embedded"]), "slots"),
-    ):
-        assert drawing.caption == f"Not run on embedded (`python -m mgsl study {name}`)."
+    for drawing in (readings.draw(["embedded"]), slots.draw(["embedded"])):
+        assert drawing.caption == "Not run on embedded (see studies/params.yaml)."
     table = readings.build(["embedded"])
     assert table.rows == ()
     assert "Not run on embedded" in table.caption
@@ -136,7 +130,6 @@ def test_a_memory_has_content_where_zeroing_and_shuffling_both_cost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    paths.STUDIES.mkdir(parents=True)
     assert memories.draw(["embedded"]).caption.startswith("Not run on embedded")
     damages = {"mgsl_net": (0.48, 0.44), "keys_written": (0.5, 0.4), "attention_only": (None, None)}
     rows = [
@@ -153,9 +146,9 @@ def test_a_memory_has_content_where_zeroing_and_shuffling_both_cost(
         for name, (zeroed, shuffled) in damages.items()
         for seed in (0, 1, 2)
     ]  # fmt: skip
-    pd.DataFrame(rows).to_csv(paths.STUDIES / "memories_validation.csv", index=False)
+    report_workspace.keep("memories", "validation", pd.DataFrame(rows))
     runs = dict.fromkeys(damages, (128, 0.0, 0.0, 0.0))
-    report_workspace.study(runs).to_csv(paths.STUDIES / "memories.csv", index=False)
+    report_workspace.keep("memories", "means", report_workspace.study(runs))
     table = memories.summary().set_index("name")
     assert table["content"].to_dict() == {
         "mgsl_net": True, "keys_written": False, "attention_only": False,
@@ -183,7 +176,7 @@ def test_the_rule_prefers_content_then_recall_and_wants_every_dataset() -> None:
     means = pd.DataFrame(rows, columns=["dataset", "name", "content", "intact, R@1, IoU=0.5"])
     means["intact, R@1, IoU=0.7"] = means["intact, R@1, IoU=0.5"]
     assert memories.choice(means) == "own_last"
-    assert "the repaired reading is another" in memories._verdict(means)
+    assert "that is not the repaired reading" in memories._verdict(means)
     means.loc[1, "content"] = True
     assert memories.choice(means) == "mgsl_net"
 
@@ -195,14 +188,6 @@ def test_each_exhibit_shows_the_study_that_it_is_named_for(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     name = exhibit.__name__.rpartition(".")[2].replace("other_datasets", "methods")
-    assert f"`python -m mgsl study {name}`" in getattr(exhibit, kind)(["embedded"]).caption
-
-
-def test_a_group_is_compared_with_the_method_that_it_changes() -> None:
-    parameters = params.load(paths.PARAMS)
-    assert run_groups.base_of(parameters, "gdp_readings") == "gdp"
-    assert run_groups.base_of(parameters, "gdp_focal") == "gdp"
-    assert run_groups.base_of(parameters, "readings") == "mgsl_net"
-    mixed = {"mixed": ("gdp_focal", "printed")}
-    with pytest.raises(UserError, match="mixed has ablations of gdp, mgsl_net"):
-        run_groups.base_of(parameters.model_copy(update={"groups": mixed}), "mixed")
+    report_workspace.keep(name, "means", report_workspace.study(READINGS))
+    assert "Not run" not in getattr(exhibit, kind)(["embedded"]).caption
+    assert "Not run on tacos_planted" in getattr(exhibit, kind)(["tacos_planted"]).caption

@@ -141,6 +141,17 @@ def test_words_that_were_dropped_in_preparing_are_dropped_here() -> None:
         ask(query="it closes")
 
 
+def test_words_from_their_spelling_are_left_out_where_the_method_was_trained_without() -> None:
+    for name in ("ctrl", "ctrl_unspelled"):  # of the same weights
+        config = tiny.run_config(name)
+        torch.manual_seed(0)
+        save_checkpoint(checkpoint(name), build(config), config)
+    assert ask("ctrl_unspelled").moments == ask("ctrl", query="a person door").moments
+    assert ask("ctrl_unspelled").moments != ask("ctrl").moments
+    only = "it closes"  # words that stay, since there are no others
+    assert ask("ctrl_unspelled", query=only).moments == ask("ctrl", query=only).moments
+
+
 def test_the_command_prints_tells_and_draws() -> None:
     command = [
         "ground", "--checkpoint", str(checkpoint("mgsl_net")), "--features", "clips.npy",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_json
 from mgsl.tools import promise, verify
@@ -193,3 +194,19 @@ def test_outputs_are_compared_by_digest(tmp_path: Path) -> None:
         Result("a/same", AGREES), Result("a/other", DIFFERS), Result("a/fresh", NEW)
     ]  # fmt: skip
     assert LACKING not in {result.outcome for result in verify.compare(here, there)}
+
+
+def test_a_study_is_compared_file_by_file(tmp_path: Path) -> None:
+    for folder, rows in (("here", "1"), ("there", "2")):
+        root = tmp_path / folder
+        study = root / paths.study("slots", "embedded")
+        study.mkdir(parents=True)
+        (study / "means.csv").write_text(rows)
+        (study / "about.json").write_text("{}")
+        out = {"path": paths.study("slots", "embedded").as_posix(), "md5": rows}
+        stages = {"study@slots_embedded": {"outs": [out]}}
+        write_json(root / verify.STUDIES_LOCK, {"stages": stages})
+    assert verify.compare(tmp_path / "here", tmp_path / "there") == [
+        Result("reports/studies/slots/embedded/about.json", AGREES),
+        Result("reports/studies/slots/embedded/means.csv", DIFFERS),
+    ]

@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,24 @@ from mgsl.errors import UserError
 
 ENDINGS = (".npy", ".npz", ".pt", ".pth", ".h5", ".hdf5")
 KEYS = ("features", "feature", "c3d_features")  # of what is meant among several
+DAMAGED = (  # what the libraries that read arrays raise where one cannot be read
+    *(OSError, ValueError, TypeError, EOFError, KeyError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
+_LISTED = 5  # how many arrays of a file a message names
 _BEGINNINGS = (  # the first bytes of a file, and its kind
     (rb"\x93NUMPY", "npy"),
     (rb"\x89HDF\r\n\x1a\n", "hdf5"),
     (rb"PK\x03\x04|PK\x05\x06", "zip"),
+    (rb"MATLAB 7\.3", "mat73"),
     (rb"MATLAB", "mat"),
-    (rb"\x80[\x02-\x05]", "pickle"),
+    (rb"\x80[\x02-\x05]|[}\]]q[\0\1]|\([dl]p\d+\n|c[\w.]+\n\w+\np\d", "pickle"),  # 0, 1: Python 2
     (rb"version https://git-lfs", "pointer"),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|.{257}ustar", "packed"),
-    (rb"\s*(<\?xml[^>]*>\s*)?<(!doctype|html|head|body|script)", "page"),
+    (rb"(\xef\xbb\xbf)?\s*<[!?a-z]", "page"),
 )
+_NUMBER = re.compile(rb"\s*[-+]?(\d|\.\d|(nan|inf)\b)", re.IGNORECASE)
 _PIECE = re.compile(r"([._]a[a-z]|part[-_.]?\d+|\.\d{3}|\.z\d\d)$")
 REFUSED = {  # by kind: what is not read, and what to do about it
     "piece": "a piece of a file: join all pieces in order, `cat NAME* > WHOLE`, and unpack what "
@@ -33,20 +41,33 @@ REFUSED = {  # by kind: what is not read, and what to do about it
     "numpy.save(f'{video}.npy', array)`",
     "mat": "a MATLAB file: convert each, as by "
     "`numpy.save('VIDEO.npy', scipy.io.loadmat('VIDEO.mat')['feature'])`",
+    "mat73": "a MATLAB file of version 7.3: convert each, as by "
+    "`numpy.save('VIDEO.npy', h5py.File('VIDEO.mat')['feature'][()].T)`",
     "zip": "a zip archive that is not unpacked: unpack it into the folder DATASET/",
     "packed": "an archive that is not unpacked: unpack it into the folder DATASET/",
     "page": "a web page saved in place of the file, as hosts send one about a virus scan, a quota "
     "or a login: fetch the file again, and look at its size",
+    "npy": "a NumPy array of another ending: rename it to VIDEO.npy",
+    "hdf5": "an HDF5 file of another ending: rename it to NAME.hdf5",
+    "table": "a table of text: convert each video to one array, as by "
+    "`numpy.save('VIDEO.npy', numpy.loadtxt('VIDEO.csv', delimiter=',', ndmin=2))`; `skiprows=1` "
+    "leaves a line of names out",
     "pointer": "a pointer of Git LFS and not the file it stands for: `git lfs pull` brings that",
     "text": "text: convert each video to one array, as by `numpy.save('VIDEO.npy', "
     "numpy.stack([numpy.loadtxt(file) for file in sorted(glob.glob('VIDEO/*.txt'))]))`",
     "": "empty: fetch it again",
     "unknown": "of no kind that is read (.npy, .npz, .pt, .hdf5)",
+    "note": "text and no numbers, a note or what a server answered in place of the file: read it, "
+    "and fetch the file again",
 }
 
 
 def kind(path: Path) -> str:
-    """What a file is by its first bytes, "" if it has none; "piece" if its name says so."""
+    """What a file is by its first bytes, "" if it has none; "piece" if its name says so.
+
+    Of text, "text" is numbers between spaces and "table" numbers between commas; the rest is a
+    "note".
+    """
     if _PIECE.search(path.name):
         return "piece"
     with path.open("rb") as file:
@@ -58,8 +79,11 @@ def kind(path: Path) -> str:
             return name
     if h5py.is_hdf5(path):  # behind a block of the user's own, as MATLAB 7.3 has it
         return "hdf5"
-    printable = sum(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
-    return "text" if printable == len(head) else "unknown"
+    if not all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
+        return "unknown"
+    if path.suffix.lower() == ".csv" or (_NUMBER.match(head) and b"," in head):
+        return "table"
+    return "text" if _NUMBER.match(head) else "note"
 
 
 def refused(path: Path) -> UserError:
@@ -94,7 +118,7 @@ def read_array(path: Path, key: str | None = None) -> np.ndarray:
         return reader(path, key)
     except UserError:
         raise
-    except (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise UserError(f"{path} cannot be read, it is cut off or damaged ({error})") from None
 
 
@@ -117,20 +141,22 @@ def choose_key(axes: Mapping[str, int], key: str | None, where: str) -> str:
             return name
     if not axes:
         raise UserError(f"{where} has no array")
+    names = sorted(axes)
+    many = f"{names[:_LISTED]} and {len(names) - _LISTED:,} more" if names[_LISTED:] else names
     raise UserError(
-        f"{where} has several arrays, {sorted(axes)}, where one is expected. Of a dataset's "
-        "features, data.DATASET.parts in params.yaml names it, or several to be joined side by "
-        f"side: [{', '.join(sorted(axes)[:2])}]"
+        f"{where} has several arrays, {many}, where one is expected: save the one that is meant "
+        "in a file of its own. Of a dataset's features, data.DATASET.parts in params.yaml names "
+        f"it, or several to be joined side by side: [{', '.join(names[:2])}]"
     )
 
 
-def choose_dataset(entry: Any, key: str | None, where: str) -> h5py.Dataset:
-    """The HDF5 dataset that an entry is, or that its group has.
+def choose_array(entry: Any, key: str | None, where: str) -> Any:
+    """The array that an entry is, of HDF5 or of .npz, or that its group has; to be read by `[()]`.
 
     Raises:
         UserError: as `choose_key`.
     """
-    if isinstance(entry, h5py.Dataset):
+    if isinstance(entry, h5py.Dataset | np.ndarray):
         return entry
     inside = {n: len(e.shape) for n, e in entry.items() if isinstance(e, h5py.Dataset) and e.shape}
     return entry[choose_key(inside, key, where)]
@@ -166,7 +192,7 @@ def _read_zip(path: Path, key: str | None) -> np.ndarray:
 
 def _read_hdf5(path: Path, key: str | None) -> np.ndarray:
     with h5py.File(path, "r") as file:
-        return np.asarray(choose_dataset(file, key, str(path))[()])
+        return np.asarray(choose_array(file, key, str(path))[()])
 
 
 def _read_torch(path: Path, key: str | None) -> np.ndarray:
@@ -182,7 +208,10 @@ def _read_torch(path: Path, key: str | None) -> np.ndarray:
         tensors = {str(n): t for n, t in content.items() if isinstance(t, torch.Tensor)}
         content = tensors[choose_key({n: t.ndim for n, t in tensors.items()}, key, str(path))]
     if not isinstance(content, torch.Tensor):
-        raise UserError(f"{path} holds a {type(content).__name__} and no tensor")
+        raise UserError(
+            f"{path} holds a {type(content).__name__} and no tensor: save the tensor of each video "
+            "alone, `torch.save(TENSOR, 'VIDEO.pt')`"
+        )
     if content.dtype == torch.bfloat16:  # which NumPy does not have
         content = content.float()
     return content.detach().numpy()

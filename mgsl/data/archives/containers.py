@@ -1,4 +1,4 @@
-"""What holds the arrays of many videos: an HDF5 file, or a folder of files, nested as it may be."""
+"""What holds the arrays of many videos: a file, or a folder of files, nested as it may be."""
 
 import os
 import re
@@ -12,16 +12,19 @@ import h5py
 import numpy as np
 
 from mgsl.data.archives.array_files import (
+    DAMAGED,
     ENDINGS,
     REFUSED,
-    choose_dataset,
+    choose_array,
     kind,
     read_array,
     refused,
 )
 from mgsl.errors import UserError
 
-_FEW = 32  # HDF5 files of a folder, and groups of a file, that are looked into for videos
+_OF_MANY = (".h5", ".hdf5", ".npz")  # endings of files that may hold many videos
+_FEW = 32  # such files of a folder, and groups of a file, that are looked into for videos
+_DEPTH = 4  # groups of a file that may stand one in another
 _TRIED = 100  # files of a folder without features that are told apart
 _TRUNCATED = re.compile(r"eof = (\d+).*stored_eof = (\d+)")
 
@@ -56,12 +59,12 @@ class StoredArray:
 
 
 class Archive:
-    """The arrays below a path. HDF5 files of many videos stay open until it is closed."""
+    """The arrays below a path. Files of many videos stay open until it is closed."""
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
         self.path = path
         self._stack = stack
-        self._files: dict[str, h5py.File] = {}
+        self._files: dict[str, Any] = {}
         self._listed = sorted(_listed(path)) if path.is_dir() else []
         if not path.is_dir():
             self._file("")
@@ -69,22 +72,20 @@ class Archive:
             raise _nothing(path)
 
     def levels(self) -> Iterator[list[StoredArray]]:
-        """Everything that may be a video, from the top downwards: files, then what they hold."""
+        """Everything that may be a video, from the top downwards: files, then what they hold.
+
+        Raises:
+            UserError: a file of many arrays is damaged.
+        """
+        entries = [StoredArray("")]
         if self._listed:
             yield [StoredArray(name) for name in self._listed]
-        tops = [name for name in self._listed if name.endswith((".h5", ".hdf5"))] or [""]
-        if len(tops) > _FEW or (self._listed and tops == [""]):
-            return
-        entries = [StoredArray(top, name) for top in tops for name in self._file(top)]
-        yield entries
-        if len(entries) <= _FEW:
-            groups = [(e, self._file(e.file)[e.inside]) for e in entries]
-            yield [
-                StoredArray(entry.file, f"{entry.inside}/{name}")
-                for entry, group in groups
-                if isinstance(group, h5py.Group)
-                for name in group
-            ]
+            entries = [StoredArray(n) for n in self._listed if n.lower().endswith(_OF_MANY)]
+        for _ in range(_DEPTH):
+            if not 0 < len(entries) <= _FEW:
+                return
+            entries = [below for entry in entries for below in self._below(entry)]
+            yield entries
 
     def read(self, entry: StoredArray, key: str | None = None) -> np.ndarray:
         """The array of an entry, as stored.
@@ -100,13 +101,28 @@ class Archive:
             return read_array(self.path / entry.file, key)
         where = str(self.path / str(entry))
         try:
-            return np.asarray(choose_dataset(self._file(entry.file)[entry.inside], key, where)[()])
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            return np.asarray(choose_array(self._file(entry.file)[entry.inside], key, where)[()])
+        except DAMAGED as error:
             raise UserError(f"{where} cannot be read ({error})") from None
+
+    def _below(self, entry: StoredArray) -> list[StoredArray]:
+        """What a file or a group in it has; of an array nothing."""
+        try:
+            group = self._file(entry.file)
+            if entry.inside:  # of an .npz always an array; in HDF5 a link may lead nowhere
+                group = group.get(entry.inside) if isinstance(group, h5py.File) else None
+            names = list(group) if isinstance(group, h5py.Group | np.lib.npyio.NpzFile) else []
+        except DAMAGED as error:
+            where = self.path / str(entry)
+            raise UserError(f"{where} cannot be read, it is damaged ({error})") from None
+        return [StoredArray(entry.file, "/".join(filter(None, (entry.inside, n)))) for n in names]
 
     def _file(self, name: str) -> Any:
         if name not in self._files:
-            self._files[name] = self._stack.enter_context(_open_hdf5(self.path / name))
+            path = self.path / name
+            is_npz = name.lower().endswith(".npz")
+            opened = np.load(path, allow_pickle=False) if is_npz else _open_hdf5(path)
+            self._files[name] = self._stack.enter_context(opened)
         return self._files[name]
 
 
@@ -131,9 +147,14 @@ def files_of(path: Path) -> list[Path]:
 
 
 def _listed(folder: Path) -> Iterator[str]:
-    """The files with features of a folder and of those below it; links to folders are left out."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not _hidden(name)]
+    """The files with features of a folder and of those below it, each folder once."""
+    entered = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in entered else [n for n in sorted(folders) if not _hidden(n)]
+        if real in entered:  # a link to a folder above or beside it
+            continue
+        entered.add(real)
         above = Path(place).relative_to(folder)
         for name in names:
             if not _hidden(name) and Path(name).suffix.lower() in ENDINGS:
@@ -167,7 +188,7 @@ def _nothing(folder: Path) -> UserError:
         for name in sorted(names)[:_TRIED]:
             if not _hidden(name):
                 others.setdefault(kind(Path(place, name)), Path(place, name))
-    for name in (*REFUSED, "hdf5"):  # what lies beside features, such as a text, is last
+    for name in REFUSED:  # what lies beside features, such as a note, is last
         if name in others:
             return UserError(f"{folder} has no VIDEO.npy or the like: {refused(others[name])}")
     return UserError(

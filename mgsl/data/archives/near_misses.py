@@ -27,6 +27,11 @@ def near_misses(folder: Path, places: Sequence[Path], others: Collection[str]) -
         if not entry.name.startswith(".") and entry.name.partition(".")[0] not in others
     ]
     arrays = [entry for entry in entries if entry.suffix.lower() in (".npy", ".npz", ".pt")]
+    if folder.name == places[-1].name and entries:
+        return [
+            f"{folder} is called as the folder of these features itself. If it is: set "
+            f"MGSL_FEATURES to {folder.parent}, in which it stands"
+        ]
     if len(arrays) >= _MANY:
         return [
             f"{folder} holds {len(arrays)} arrays itself, such as {arrays[0].name}. If they are "
@@ -59,9 +64,23 @@ def _advice(entry: Path, places: Sequence[Path]) -> Iterator[str]:
     elif kind(entry) == "hdf5":
         yield f"{entry.name}, an HDF5 file. If it is the one: mv {entry} {places[0]}"
     elif entry.suffix.lower() in (".h5", ".hdf5"):
-        yield str(refused(entry)).replace(f"{entry} is ", f"{entry.name}, by its content ", 1)
+        yield f"{entry.name}, by its content {_what(entry, places)}"
         yield f"  If it is the one all the same: mv {entry} {places[0]}"
-    elif entry.suffix.lower() not in ENDINGS:
-        yield str(refused(entry)).replace(f"{entry} is ", f"{entry.name}, ", 1)
+    elif entry.suffix.lower() == ".npz" and kind(entry) == "zip":
+        yield (
+            f"{entry.name}, a file of arrays. If it has all videos: mkdir -p {places[-1]} && "
+            f"mv {entry} {places[-1]}/"
+        )
+    elif entry.suffix.lower() in ENDINGS and kind(entry) in ("npy", "zip", "pickle"):
+        yield (
+            f"{entry.name}, which is neither an HDF5 file nor in a folder of its own. If it has "
+            f"all videos, write each into {places[-1]}/, as by `numpy.save('VIDEO.npy', array)`"
+        )
     else:
-        yield f"{entry.name}, which is neither an HDF5 file nor in a folder of its own"
+        yield f"{entry.name}, {_what(entry, places)}"
+
+
+def _what(entry: Path, places: Sequence[Path]) -> str:
+    """What a file is that is not read, and what to do about it."""
+    reason = str(refused(entry)).removeprefix(f"{entry} is ")
+    return reason.replace("DATASET", places[-1].name)

@@ -91,7 +91,7 @@ def _columns(all_results: Sequence[Results]) -> list[Columns]:
 
 
 def _to_full(metric: str) -> str:
-    return metric.replace("R@1", "to full")
+    return metric.replace("R@1", "vs full")
 
 
 def _has_gap(results: Results, group: str) -> bool:
@@ -169,16 +169,16 @@ def _statement(numbers: Sequence[dict[str, Any]], all_results: Sequence[Results]
         ours = [n for n in numbers if n["dataset"] == results.dataset and "to_full_points" in n
                 and n["group"] == "all" and n["metric"] == METRIC]  # fmt: skip
         if not ours:
-            sentences.append(f"On {results.label}, none of the rows was run beside the full model.")
+            sentences.append(f"On {results.label}, no row was run together with the full model.")
             continue
         less = sum(n["to_full_high"] < 0 for n in ours)
         furthest = max(ours, key=lambda n: abs(n["to_full_points"]))
         ends = (furthest[f"to_full_{end}"] for end in ("points", "low", "high"))
         sentences.append(
-            f"In the paper every part adds to {METRIC}; on {results.label}, {less} of {len(ours)} "
-            "rows lie below MGSL-Net with all parts by their whole interval. Furthest from it: "
-            f"“{furthest['title']}”, {effect(*ends)} where the paper has "
-            f"{signed(paper[furthest['name']], 1)}."
+            f"In the paper, removing any part lowers {METRIC}; on {results.label}, {less} of "
+            f"{len(ours)} reduced configurations score below the full model by their whole "
+            f"interval. The largest difference is that of “{furthest['title']}”: {effect(*ends)}; "
+            f"in the paper, {signed(paper[furthest['name']], 1)}."
         )
     return " ".join(sentences)
 
@@ -203,22 +203,23 @@ def _notes(number: int, all_results: Sequence[Results]) -> str:
     }  # fmt: skip
     return " ".join(
         [
-            "“To full” is the row less the full model, in points: of the paper, the difference of "
-            "two printed numbers; ours, paired query by query"
-            + (", each configuration with trainings of its own." if seeds > 1 else "."),
+            "“vs full” is the difference of the row from the full model, in points: for the paper, "
+            "of two printed numbers; for ours, paired query by query"
+            + (", with separate trainings of each configuration." if seeds > 1 else "."),
             *filter(None, (results.notes for results in all_results)),
             *(
-                "Gap: ours less the paper’s, in points; our features are "
+                "Gap: ours minus the paper’s, in points; our features are "
                 f"{results.summary['features']}."
                 if _has_gap(results, "all")
-                else f"{results.label} has no gap: it is not {BENCHMARKS[_BENCHMARK][0]} with "
-                "real features."
+                else f"No gap to the paper is given for {results.label}: it is not "
+                f"{BENCHMARKS[_BENCHMARK][0]} with real features."
                 for results in all_results
             ),
             "Every row of ours is the repaired reading with parts switched off; a stream without a "
-            "memory stays as it is, and without full attention there is inter-attention alone.",
+            "memory passes through unchanged, and without full attention only inter-attention "
+            "remains.",
             rule(all_results),
-            f"{deviation}the interval stands with the number.".capitalize(),
+            f"{deviation}95% intervals stand beside the numbers.".capitalize(),
             f"{DASH} : not run, or the full model itself.",
             *(
                 f"Not run on {label}: {', '.join(map(published.title, names))}."

@@ -16,7 +16,7 @@ from mgsl.reporting.draw.numbers import decimals, measured, signed
 from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.read import published
-from mgsl.reporting.read.compared import FULL, METRIC
+from mgsl.reporting.read.compared import METRIC
 from mgsl.reporting.read.kept_runs import RunStudy, heading
 
 _ROW, _HEAD = 0.24, 0.95  # inches
@@ -37,12 +37,12 @@ def draw(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     heights = [_HEAD + _ROW * len(_sorted(study, dataset)) for dataset in shown]
     parts = [partial(_part, study, dataset) for dataset in shown]
     caption = (
-        f"{study.lead}: R@1 on the test split less that of {study.base}, in points, with its 95% "
-        f"interval, {study.scope}. Those that gain most are on top. {study.not_run(datasets)}"
+        f"{study.lead}: R@1 on the test split minus that of {study.base}, in points, with 95% "
+        f"intervals {study.scope}. The largest gains are on top. {study.not_run(datasets)}"
     )
     notes = " ".join(
         [
-            "The repaired reading was chosen on validation data, not by this figure.",
+            "What is recommended was chosen on validation data, not by this figure.",
             *map(study.caption, shown),
         ]
     )
@@ -62,13 +62,13 @@ def statement(study: RunStudy, datasets: Sequence[str]) -> str:
         lose = sum(row is not None and row["difference_high"] < 0 for row in rows)
         ends = dict.fromkeys((names[0], names[-1]))
         furthest = listed(
-            f"{published.title(name)} {signed(float(row['difference']), 1)}"
+            f"{signed(float(row['difference']), 1)} ({published.title(name)})"
             for name in ends
             if (row := study.row(dataset, name, "all", METRIC)) is not None
         )
         sentences.append(
-            f"On {_name(dataset)}, {gain} of {len(names)} rows beat {study.base} by {METRIC} and "
-            f"{lose} fall behind it; furthest apart: {furthest} points."
+            f"On {_name(dataset)}, {gain} of {len(names)} rows score higher than {study.base} in "
+            f"{METRIC} and {lose} lower, by their whole interval; extremes in points: {furthest}."
         )
     return " ".join(sentences)
 
@@ -108,8 +108,8 @@ def build(study: RunStudy, datasets: Sequence[str]) -> Table:
     changes = [study.changes(d, n) for d, n in zip(tidy["dataset"], tidy["name"], strict=True)]
     return Table(
         caption=(
-            f"{study.lead}: R@1 in percent, and Δ, what a row scores more than {study.base}, in "
-            f"points; ± is the standard deviation over trainings. {study.not_run(datasets)}"
+            f"{study.lead}: R@1 in percent, and Δ, the difference from {study.base} in points "
+            f"(positive: the row is better). {study.not_run(datasets)}"
         ).strip(),
         notes=_notes(study, shown),
         columns=tuple(columns) or (Columns("not run", ("all",), ours=True),),
@@ -122,7 +122,7 @@ def build(study: RunStudy, datasets: Sequence[str]) -> Table:
 def _notes(study: RunStudy, shown: Sequence[str]) -> str:
     return " ".join(
         [
-            f"95% intervals are {study.scope}.",
+            f"± is the standard deviation over trainings. 95% intervals are {study.scope}.",
             *map(study.caption, shown),
             f"{DASH} : not run, or {study.base} itself.",
         ]
@@ -153,8 +153,8 @@ def _cells(study: RunStudy, dataset: str, name: str, metric: str) -> list[Cell]:
     cells = [measured(Measured.of(score), digits=decimals(score["queries"]))]
     for group in GROUPS:
         row = study.row(dataset, name, group, metric)
-        if name == FULL or row is None:
-            cells.append(Cell(reason=f"{study.base} itself" if name == FULL else ""))
+        if name in study.bases or row is None:
+            cells.append(Cell(reason=f"{study.base} itself" if name in study.bases else ""))
         else:
             number = Measured.of(row, prefix="difference")
             cells.append(measured(number, sign=True, digits=decimals(row["queries"])))
@@ -167,7 +167,7 @@ def _sorted(study: RunStudy, dataset: str) -> list[str]:
     gains: dict[str, float] = {}
     for name in study.names(dataset):
         row = study.row(dataset, name, "all", metric)
-        if name != FULL and row is not None and _changes(study, dataset, name):
+        if name not in study.bases and row is not None and _changes(study, dataset, name):
             gains[name] = float(row["difference"])
     return sorted(gains, key=lambda name: -gains[name])
 

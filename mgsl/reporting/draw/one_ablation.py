@@ -47,11 +47,11 @@ def choices(dataset: str, method: str) -> Table:
         (as_text(choice.value), choice.may_be, _others(choice.tried), ", ".join(choice.questions))
         for choice in every
     ]
-    names = ("value", "may be", "in params.yaml besides", "question")
+    names = ("value", "allowed", "also tried in params.yaml", "question")
     return Table(
         caption=(
-            f"What can be changed of {published.title(method)} on {dataset}. The last word of a "
-            "key is enough where only one key ends in it. Questions: docs/open_questions.md."
+            f"What can be changed in {published.title(method)} on {dataset}. The last word of a "
+            "key is enough if no other key ends in it. Questions: docs/open_questions.md."
         ),
         columns=(Columns("", names, ours=True),),
         rows=tuple(
@@ -77,8 +77,8 @@ def scores(tried: Tried) -> Table:
     return Table(
         caption=(
             f"{_heading(tried)}: percent on the test queries, and the difference in points, paired "
-            f"query by query. {_data(tried)} ± is the standard deviation over trainings. "
-            "Smaller, the 95% interval."
+            f"query by query. {_data(tried)} ± is the standard deviation over trainings; the "
+            "95% interval stands below in small type."
         ),
         columns=tuple(
             Columns(metric, ("changed", "against", "difference"), ours=True) for metric in metrics
@@ -93,7 +93,7 @@ def draw(tried: Tried) -> Drawing:
     """Loss, validation and the memories over the training, a line for each training."""
     title = f"Training curves: {tried.experiment.title}"
     if not tried.in_epochs:
-        return figures.absent(title, "Neither side is trained in epochs: there is no curve.")
+        return figures.absent(title, "Neither side is trained in epochs, so there is no curve.")
     iou = tried.experiment.changed.config.training.select_iou
     panels = {
         column.format(iou=iou): words.format(iou=iou)
@@ -103,8 +103,8 @@ def draw(tried: Tried) -> Drawing:
     height = _HEAD + _ROW * -(-len(panels) // _ACROSS)
     figure = figures.compose(height, [partial(_panels, tried, panels)], width=style.WIDTH)
     caption = (
-        f"{_heading(tried)}. Blue: with the changes; grey: {_other(tried)}; a line for each "
-        f"training. {_data(tried)} Slot cosine: 1 where all slots hold the same."
+        f"{_heading(tried)}. Blue: with the changes; grey: {_other(tried)}; one line per "
+        f"training. {_data(tried)} Slot cosine: 1 if all slots are equal."
     )
     return Drawing(figure, title, caption)
 
@@ -112,17 +112,17 @@ def draw(tried: Tried) -> Drawing:
 def memory(tried: Tried) -> Table:
     """The memories after the last epoch; a sentence where neither side has one."""
     if tried.memory.empty:
-        return Table("Neither side has a memory: there is none to look into.", (), (), tried.memory)
+        return Table("Neither side has a memory to inspect.", (), (), tried.memory)
     rows = [
         (str(measure), tuple(Cell() if pd.isna(value) else Cell(f"{value:.3f}") for value in row))
         for measure, *row in tried.memory.itertuples()
     ]
     return Table(
         caption=(
-            "The memories after the last epoch, means over trainings. Slot cosine: 1 where all "
-            "slots hold the same; rank: how many directions they span; entropy: 1 where all slots "
-            "are used alike. A memory that is worth something loses validation R@1 when its slots "
-            "are damaged."
+            "The memories after the last epoch, means over trainings. Slot cosine: 1 if all slots "
+            "are equal; rank: how many directions they span; entropy: 1 if all slots are used "
+            "equally. If a memory holds useful content, validation R@1 drops when its slots are "
+            "damaged."
         ),
         columns=(Columns("ours", ("changed", "against"), ours=True),),
         rows=tuple(rows),
@@ -134,19 +134,19 @@ def memory(tried: Tried) -> Table:
 def won(tried: Tried) -> Table:
     """The queries that gain most by the changes."""
     rows = tried.by_query()
-    return _queries(tried, rows[rows["gain"] > 0].head(QUERIES), "gain most by the changes")
+    return _queries(tried, rows[rows["gain"] > 0].head(QUERIES), "gain most from the changes")
 
 
 def lost(tried: Tried) -> Table:
     """The queries that lose most by the changes."""
     rows = tried.by_query().iloc[::-1]
-    return _queries(tried, rows[rows["gain"] < 0].head(QUERIES), "lose most by the changes")
+    return _queries(tried, rows[rows["gain"] < 0].head(QUERIES), "lose most from the changes")
 
 
 def permanent(experiment: Experiment) -> str:
     """How the ablation becomes one of the pipeline, in two lines."""
     return (
-        "To train it with the pipeline, and have it in the reports, type in the repository's root:"
+        "To train it in the pipeline and have it in the reports, run in the root of the repository:"
         f"\n{experiment.command()}"
     )
 
@@ -167,8 +167,8 @@ def _queries(tried: Tried, rows: pd.DataFrame, which: str) -> Table:
     return Table(
         caption=(
             f"The {len(body)} test queries that {which}. The best-ranked moment of each side's "
-            "first training, in seconds; beside it the overlap with the annotated moment (tIoU), "
-            f"mean over trainings. {_data(tried)}"
+            "first training, in seconds, with its tIoU with the annotated moment, averaged over "
+            f"trainings. {_data(tried)}"
         ),
         columns=(Columns("ours", ("annotated", "changed", "against", "gain"), ours=True),),
         rows=tuple(body),

@@ -10,15 +10,16 @@ from matplotlib.figure import SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
+from mgsl import paths
+from mgsl.errors import missing
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.draw.tables import Cell, Columns, Table
-from mgsl.reporting.read import published
+from mgsl.reporting.read import kept, published
 from mgsl.reporting.read.compared import FULL, LITERAL
 from mgsl.reporting.read.kept_records import seeds_in_words
 from mgsl.reporting.read.kept_runs import heading
-from mgsl.reporting.read.kept_studies import Studies
 
 _PANELS = {
     "slots": "Slots: in common",
@@ -40,17 +41,16 @@ _LOG = ("horizon",)
 _ROW, _HEAD = 1.75, 0.5  # inches
 
 
-def draw(datasets: Sequence[str], folder: str) -> Drawing:
+def draw(datasets: Sequence[str]) -> Drawing:
     """One row of panels for each dataset and memory, one line for each configuration.
 
     Args:
         datasets: that the study has watched; others are left out.
-        folder: where the study wrote its numbers.
 
     Raises:
         UserError: the study is missing.
     """
-    table = Studies(folder).table("collapse")
+    table = _read()
     seeds = sorted(table["seed"].unique().tolist())
     means = table.groupby(["dataset", "memory", "name", "step"], sort=False).mean(numeric_only=True)
     shown = [name for name in datasets if name in set(table["dataset"])]
@@ -59,26 +59,25 @@ def draw(datasets: Sequence[str], folder: str) -> Drawing:
     parts = [partial(_legend, names), *(partial(_row, means, row, names) for row in rows)]
     figure = figures.compose([_HEAD, *[_ROW] * len(rows)], parts, width=style.WIDTH)
     caption = (
-        "The first steps of training, seen from the memories; step 0 is before training. "
+        "The state of the memories over the first training steps; step 0 is before training. "
         f"{', '.join(map(heading, shown))}: training queries, {seeds_in_words(seeds)}."
     )
     notes = (
-        "In common: the share of the vectors’ energy that is their mean, 1 if all are the same. "
-        "Evenness: 1 if every slot is written with the same weight. Steps until half is forgotten: "
-        "of the mean slot. Means over streams and seeds."
+        "In common: the share of the vectors’ energy that lies in their mean; 1 if all are the "
+        "same. Evenness: 1 if every slot is written with the same weight. Half forgotten: after "
+        "how many steps, for the mean slot. All values are means over streams and seeds."
     )
-    title = "Why the slots of a written memory become one vector"
+    title = "Why all slots of a memory become one vector"
     return Drawing(figure, title, caption, _statement(_last(table, shown)), notes)
 
 
-def build(datasets: Sequence[str], folder: str) -> Table:
+def build(datasets: Sequence[str]) -> Table:
     """What the last step that was watched says: a row for each configuration.
 
     Args:
         datasets: that the study has watched; others are left out.
-        folder: where the study wrote its numbers.
     """
-    table = Studies(folder).table("collapse")
+    table = _read()
     shown = [name for name in datasets if name in set(table["dataset"])]
     last = _last(table, shown)
     names = list(dict.fromkeys(last["name"]))
@@ -97,8 +96,25 @@ def build(datasets: Sequence[str], folder: str) -> Table:
     heads = tuple(head for head, _, _ in _LAST.values())
     seeds = seeds_in_words(sorted(table["seed"].unique().tolist()))
     columns = [Columns(f"ours: {heading(d)}, {seeds}", heads, ours=True) for d in shown]
-    caption = f"The memories after {table['step'].max()} steps of training, the mean of both."
+    caption = (
+        f"The memories after {table['step'].max()} training steps: means of the video memory and "
+        "the query memory."
+    )
     return Table(caption, tuple(columns), tuple(rows), last, "Configuration")
+
+
+def _read() -> pd.DataFrame:
+    """The rows of the study.
+
+    Raises:
+        UserError: it was not made.
+    """
+    rows = kept.table("collapse", "rows")
+    if rows.empty:
+        raise missing(
+            paths.STUDIES / "collapse", "restore it by git, or run `dvc repro studies/dvc.yaml`"
+        )
+    return rows
 
 
 def _last(table: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFrame:
@@ -114,15 +130,15 @@ def _statement(last: pd.DataFrame) -> str:
     for dataset, rows in last.groupby("dataset", sort=False):
         slots = dict(zip(rows["name"], rows["slots"], strict=True))
         shares = [
-            f"{published.title(name)} {float(slots[name]):.0%}"
+            f"{float(slots[name]):.0%} in {published.title(name)}"
             for name in (LITERAL, FULL)
             if name in slots
         ]
         if shares:
             step = int(rows["step"].iloc[0])
             sentences.append(
-                f"After {step} steps on {heading(str(dataset))}, so much of the slots’ energy is "
-                f"one common vector: {listed(shares)}."
+                f"After {step} training steps on {heading(str(dataset))}, the share of the slots’ "
+                f"energy that is one common vector is {listed(shares)}."
             )
     return " ".join(sentences)
 

@@ -38,20 +38,19 @@ def build() -> TextTable:
     ]
     details = [row for m in methods for row in _details(m.title, measured[m.name])]
     caption = (
-        "Each method beside the code that its authors released: that code was run once, with drawn "
-        "weights, at small sizes; ours gets the same weights and inputs."
+        "Each method compared with the code that its authors released: both get the same random "
+        "weights and inputs, at small sizes."
     )
     notes = (
-        "A difference is a share "
-        "of the number itself plus one; for gradients, of the norm of each parameter’s gradient. "
-        "It is rounded up to one digit, and of single precision where nothing else is said, whose "
-        "rounding explains some 1e-6. Parameters are counted at the released sizes. Deviations are "
-        "what the method’s file says of itself."
+        "A difference is divided by the number’s magnitude plus one; for gradients, by the norm of "
+        "each parameter’s gradient. It is rounded up to one digit. Unless stated otherwise, "
+        "computations are in single precision, whose rounding accounts for about 1e-6. Parameters "
+        "are counted at the released sizes. Deviations are quoted from the method’s source file."
     )
     if any(_is_transcribed(measured[m.name]) for m in methods):
         notes += (
-            " Where a transcription is named, the authors’ program did not run: its computation "
-            "was written down again by others, and ours is compared with that."
+            " “Transcription”: the authors’ program could not be run, so its computation was "
+            "written down again, and ours is compared with that."
         )
     rows = (*overview, *without, *details)
     said = _statement([measured[m.name] for m in methods])
@@ -86,7 +85,7 @@ def _overview(title: str, method: Mapping[str, Any]) -> Row:
     if not rows:
         return OVERVIEW, title, what, "not compared"
     if _is_transcribed(method):
-        what += ": a transcription, which the authors’ program did not run"
+        what += ": a transcription, as the authors’ program could not be run"
     worst = [
         f"{kind} {_largest(row for row in rows if row['kind'] == kind)}"
         for kind in ("outputs", "losses", "gradients")

@@ -47,8 +47,8 @@ def build(datasets: Sequence[str], studies: str) -> TextTable:
         for point, text in _card(name, name in datasets, studied, sections)
     ]
     caption = (
-        "Data cards. Pairs are counted here, beside the paper’s counts where it gives some. "
-        "Only on real features may a number be set against one of the paper’s."
+        "Data cards. Pairs as counted here, beside the paper’s counts where it gives them. "
+        "Only results on real features can be compared with the paper’s."
     )
     columns = ("Dataset", "Point", "What is known")
     return TextTable(caption, columns, tuple(rows), (1.0, 6.0), _statement(names, datasets))
@@ -59,7 +59,7 @@ def _statement(names: Sequence[str], datasets: Sequence[str]) -> str:
     simulated = sum(DATASETS[name].simulated for name in names)
     run = [name for name in names if name in datasets or kept_records.shown_in(name)]
     return (
-        f"Of {len(names)} datasets {simulated} have simulated features; this report has numbers of "
+        f"{simulated} of {len(names)} datasets have simulated features; this report has results of "
         f"trainings on {listed(run) or 'none'}."
     )
 

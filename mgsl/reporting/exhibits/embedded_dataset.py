@@ -31,20 +31,20 @@ def draw(datasets: Sequence[str]) -> Drawing:
         bars = timeline.truth(results, query)
         parts += [partial(_draw_tail, results), partial(_draw_video, results, bars)]
         heights += [_TAIL, _HEAD + _CLIPS + BAR * len(bars)]
-    caption = (
-        "What the data looks like: its long tail, its words, and one video with a query. "
-        + " ".join(results.caption for results in all_results)
+    caption = "The data: its long tail, its words, and one video with a query. " + " ".join(
+        results.caption for results in all_results
     )
     notes = (
         "Top left: share of pairs by the training frequency of their "
         "rarest noun, verb or adjective. Top right: the frequency of each such word by its rank. "
-        "Bottom: the first rare query of the test split on its video. The heat map shows the clip "
-        "features less their median over the video (red above, blue below), sorted so that what "
-        "the moment has is on top; distractors differ from the queried moment in one word."
+        "Bottom: the first rare query of the test split and its video. The heat map shows the clip "
+        "features minus their median over the video (red above, blue below), sorted so that those "
+        "of the queried moment are on top; distractors differ from that moment in one word."
     )
     said = " ".join(map(_statement, all_results))
     figure = figures.compose(heights, parts, width=style.WIDTH)
-    return Drawing(figure, "The dataset: its long tail and one of its videos", caption, said, notes)
+    title = "The embedded dataset: its long tail and one of its videos"
+    return Drawing(figure, title, caption, said, notes)
 
 
 def _statement(results: Results) -> str:

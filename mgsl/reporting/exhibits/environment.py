@@ -33,9 +33,9 @@ def build(datasets: Sequence[str]) -> TextTable:
         *(row for dataset in datasets for row in _parameters(Results(dataset))),
     ]
     caption = (
-        "Environment. Installed versions, beside the locked ones of requirements.txt where they "
-        "differ; what numbers were computed with, and which variables are set for it; "
-        "and the parameters of every run as they were resolved from params.yaml."
+        "Environment. Installed versions, with the locked version of requirements.txt where it "
+        "differs; the numerical settings and the environment variables that affect them; "
+        "and the parameters of every run as resolved from params.yaml."
     )
     return TextTable(caption, ("Part", "Name", "Value"), tuple(rows), (1.0, 4.0), _statement())
 

@@ -37,16 +37,16 @@ def draw(datasets: Sequence[str]) -> Drawing:
     parts.append(_paper)
     heights.append(_HEAD + BAR)
     caption = (
-        "Figure 1a. One query and its moment, and what each run answers; then the paper’s own "
+        "Figure 1a. One query, its moment, and the answer of each run; then the paper’s own "
         "query. " + " ".join(results.caption for results in all_results)
     )
     notes = (
         "Ours is the first rare query of the test split, chosen before any answer was seen. The "
-        "heat map shows the clip features less their median "
-        "over the video (red above, blue below), sorted so that what the moment has is on top. "
-        "Below: the queried moment, events that differ from it in one word (distractors), the "
-        "other events of the video, and each run's best-ranked moment with its overlap "
-        f"(seed {all_results[0].config.seeds[0]}). Of the paper’s query only the moment is known."
+        "heat map shows the clip features minus their median "
+        "over the video (red above, blue below), sorted so that those of the queried moment are "
+        "on top. Below: the queried moment, events that differ from it in one word (distractors), "
+        "the other events of the video, and each run's best-ranked moment with its tIoU "
+        f"(seed {all_results[0].config.seeds[0]}). For the paper’s query only the moment is known."
     )
     figure = figures.compose(heights, parts, width=style.WIDTH)
     title = "Figure 1a. A query with a rare word, and its moment"
@@ -60,8 +60,8 @@ def _statement(results: Results) -> str:
     hits = sum(overlap >= HIT for overlap in overlaps.values())
     own = f"; {published.title(FULL)} reaches {overlaps[FULL]:.2f}" if FULL in overlaps else ""
     return (
-        f"To “{query.sentence}” {hits} of {len(overlaps)} runs on {results.label} answer with a "
-        f"tIoU of {HIT} or more{own}."
+        f"For the query “{query.sentence}” {hits} of {len(overlaps)} runs on {results.label} find "
+        f"the moment with a tIoU of {HIT} or more{own}."
     )
 
 

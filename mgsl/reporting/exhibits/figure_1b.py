@@ -31,13 +31,13 @@ def draw(datasets: Sequence[str]) -> Drawing:
     figure = figures.compose(heights, [partial(_part, s) for s in all_results], width=style.WIDTH)
     caption = (
         "Figure 1b. Left: share of test pairs by the training frequency of their rarest noun, verb "
-        f"or adjective. Right: {METRIC} of rare (filled) and common pairs (open). "
+        f"or adjective. Right: {METRIC} on rare (filled) and common pairs (open). "
         + " ".join(results.caption for results in all_results)
     )
     notes = " ".join(
         [
-            "Diamonds are the paper’s numbers for ActivityNet Captions; they rest on other data "
-            "than ours and are no reference for them.",
+            "Diamonds are the paper’s numbers for ActivityNet Captions; they come from other data "
+            "and are not comparable with ours.",
             *filter(None, (results.notes for results in all_results)),
             rule(all_results),
         ]

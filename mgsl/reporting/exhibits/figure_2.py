@@ -32,12 +32,12 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
     parts = [partial(_part, *which) for which in traces]
     figure = figures.compose(_HEIGHT * diagram.UNIT, parts, width=style.WIDTH)
     caption = (
-        "Figure 2. MGSL-Net as it was called: its modules, the shapes of what passes between them "
-        "and how many parameters each learns, taken from the live model."
+        "Figure 2. MGSL-Net: its modules, the shapes of the tensors between them, and the number "
+        "of parameters that each learns, recorded from one forward pass of the model."
     )
     notes = (
-        "k: thousand, M: million. What a configuration lacks is not drawn. A plus: what is read "
-        "is added to the stream. Slots are written in training only."
+        "k: thousand, M: million. What a configuration lacks is not drawn. Plus sign: what is read "
+        "from the memory is added to the stream. Slots are written during training only."
     )
     said = " ".join(
         f"{heading(results, trace)}: {trace.parameters('')} parameters, of which the attention has "

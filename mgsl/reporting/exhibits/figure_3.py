@@ -44,16 +44,16 @@ def draw(datasets: Sequence[str], names: Sequence[str]) -> Drawing:
     parts = [partial(_part, title, traces[0]) for title, traces in groups.items()]
     figure = figures.compose(heights, parts, width=style.WIDTH)
     caption = (
-        "Figure 3. The heterogeneous attention as it was called, with the shapes of what passes "
-        "between its units and how many parameters each learns, taken from the live model."
+        "Figure 3. The heterogeneous attention, with the shapes of the tensors between its units "
+        "and the number of parameters that each learns, recorded from one forward pass."
     )
     notes = (
-        f"{published.NO_DRAWINGS} This drawing follows the equations. k: thousand, M: million. "
+        f"{published.NO_DRAWINGS} This diagram follows the equations. k: thousand, M: million. "
         "What a configuration lacks is not drawn; configurations with the same attention share a "
-        "drawing."
+        "diagram."
     )
     said = " ".join(
-        f"{title}: the attention learns {traces[0].parameters('attention')} parameters."
+        f"{title}: the attention has {traces[0].parameters('attention')} parameters."
         for title, traces in groups.items()
     )  # fmt: skip
     return Drawing(figure, _TITLE, caption, said, notes)

@@ -17,7 +17,7 @@ from mgsl.reporting.read.results import Results
 
 METHODS = {"tan_2d": "2D-TAN", "drn": "DRN", "mgsl_net": "MGSL-Net"}
 NOT_RUN = "not run"
-_TRUTH = "truth"
+_TRUTH = "ground truth"
 _HEAD = 1.15  # inches
 _MARGIN_S = 8.0  # shown on either side of a printed example, whose video's length is not printed
 _LETTERS = 46  # of a sentence on one line
@@ -40,15 +40,15 @@ def draw(datasets: Sequence[str]) -> Drawing:
     }
     caption = " ".join(
         [
-            "Figure 6. Answers of three methods on one timeline with the truth, and their overlap "
-            "with it; then the paper’s two examples.",
+            "Figure 6. Answers of three methods on one timeline with the ground truth, and their "
+            "tIoU; then the paper’s two examples.",
             *(results.caption for results in all_results),
         ]
     )
     notes = " ".join(
         [
             "The queries were chosen before any answer was seen: the first rare and the first "
-            "common one of the test split. The overlaps of the paper’s examples are computed here "
+            "common one of the test split. The tIoU of the paper’s examples is computed here "
             "from its times.",
             f"Answers are those of seed {all_results[0].config.seeds[0]}.",
             *(f"Not run on {label}: {', '.join(names)}." for label, names in lacking.items()
@@ -64,7 +64,7 @@ def _statement(results: Results) -> str:
     """How far each method's answers to both queries overlap with the truth."""
     names = [name for name in METHODS if name in results.config.names]
     sentences = [
-        f"the {'rare' if query.rare else 'common'} query "
+        f"the {'rare' if query.rare else 'common'} query: "
         + listed(
             f"{timeline.overlap(results, query, name):.2f} ({METHODS[name]})" for name in names
         )
@@ -73,7 +73,7 @@ def _statement(results: Results) -> str:
     ]
     if not sentences:
         return f"None of the three methods was run on {results.label}."
-    return f"On {results.label} the answers overlap with {'; with '.join(sentences)}."
+    return f"On {results.label}, tIoU of the answers to {'; to '.join(sentences)}."
 
 
 def examples(results: Results) -> list[Query]:

@@ -45,16 +45,17 @@ def draw(datasets: Sequence[str]) -> Drawing:
         + " ".join(dict.fromkeys(one.results.caption for one in runs))
     )
     notes = (
-        f"{published.NO_DRAWINGS} The axes name their share of the variance; the frequency of a "
+        f"{published.NO_DRAWINGS} Axis labels give the share of the variance. The frequency of a "
         "slot is the geometric mean over the words that address it in reading, each counted once; "
-        f"the area tells how much a slot is read. Letters mark representative slots, {rule}. "
-        "Below: the words that address each most, and the test pairs that give it most weight, "
-        "with that weight and, in brackets, the training frequency of their rarest word. The "
-        "paper’s statement that rare content lies in scattered slots is tested in two ways, here "
-        "and among the claims: Spearman’s correlation of training frequency with the distance to "
-        "the five nearest neighbours, over words, for the slots that each word addresses, and over "
-        "slots, for the words that address each. Below 0 is as in the paper. Slots and pairs are "
-        f"of seed {runs[0].seeds[0]}, the correlations of all seeds."
+        f"its area shows how much it is read. Letters mark representative slots, {rule}. "
+        "Below them: the words that address the slot most, and the test pairs that give it most "
+        "weight, with that weight and, in brackets, the training frequency of their rarest word. "
+        "The paper’s statement that rare content lies in scattered slots is tested in two ways, "
+        "here and among the claims, by Spearman’s correlation between training frequency and the "
+        "distance of a slot to its five nearest neighbours: over words (for the slots that each "
+        "word addresses) and over slots (for the words that address each). A negative correlation "
+        "agrees with the paper. Slots and pairs are of seed "
+        f"{runs[0].seeds[0]}, correlations of all seeds."
     )
     return Drawing(figure, _TITLE, caption, _statement(runs), notes)
 
@@ -64,13 +65,13 @@ def _statement(runs: Sequence[Inspected]) -> str:
     sentences = []
     for run in runs:
         said = [
-            f"{MEMORIES.get(memory, memory).lower()}: "
+            f"{MEMORIES.get(memory, memory).lower()} "
             + ", ".join(f"{_verdict(run, memory, unit)} over {unit}" for unit in UNITS)
             for memory in _shown(run)
         ]
-        same = "all slots of each memory hold the same, so that it cannot be tested"
-        sentences.append(f"{published.title(run.name)}, {same if _same(run) else '; '.join(said)}.")
-    return f"Rare content in scattered slots? {' '.join(sentences)}"
+        same = "not testable, because all slots of a memory are equal"
+        sentences.append(f"{published.title(run.name)}: {same if _same(run) else '; '.join(said)}.")
+    return f"Does rare content lie in scattered slots? {' '.join(sentences)}"
 
 
 def _verdict(run: Inspected, memory: str, unit: str) -> str:
@@ -80,7 +81,7 @@ def _verdict(run: Inspected, memory: str, unit: str) -> str:
     if np.isnan(row["correlation"]):
         return verdict
     ends = " to ".join(signed(float(row[key])) for key in ("low", "high"))
-    return f"{verdict} ({signed(float(row['correlation']))}, {ends})"
+    return f"{verdict} (ρ = {signed(float(row['correlation']))}, {ends})"
 
 
 def _shown(run: Inspected) -> list[str]:
@@ -205,7 +206,7 @@ def _write(axes: Axes, run: Inspected, memory: str, slots: pd.DataFrame) -> None
             text = _shorten(pair["sentence"], _LONGEST - len(frequency)) + frequency
             _say(axes, line - place, f"{pair['score']:.2f}  {text}", color=ink)
         line -= _PAIRS + 1
-    _say(axes, 2.0 - count, "Rare content in scattered slots?", weight="bold")
+    _say(axes, 2.0 - count, "Does rare content lie in scattered slots?", weight="bold")
     for place, unit in enumerate(UNITS):
         _say(axes, 1.1 - place - count, f"over {unit}: {_verdict(run, memory, unit)}")
 

@@ -61,7 +61,7 @@ def draw(datasets: Sequence[str], folder: str) -> Drawing:
     title = "Figures 4 and 5. Rarity on all benchmarks"
     caption = (
         "Figures 4 and 5. Above: share of pairs by the training frequency of their rarest noun, "
-        f"verb or adjective, for each split. Below: {METRIC} of rare and of common queries. "
+        f"verb or adjective, for each split. Below: {METRIC} on rare and common queries. "
         f"Distributions and priors: {STAMP}. "
         + " ".join(results.caption for results in all_results)
     ).strip()
@@ -74,9 +74,9 @@ def _statement(studies: Studies) -> str:
     first = table["bin"].iloc[0]
     rows = table[(table["split"] == "test") & (table["bin"] == first)]
     shares = {row["benchmark"]: 100 * row["share"] for _, row in rows.iterrows()}
-    here = listed(f"{shares[b]:.0f} % of {BENCHMARKS[b][0]}" for b in BENCHMARKS if b in shares)
+    here = listed(f"{shares[b]:.0f} % on {BENCHMARKS[b][0]}" for b in BENCHMARKS if b in shares)
     return (
-        f"By the published annotations {here} are rare test pairs; the paper has "
+        f"In the published annotations, the share of rare test pairs is {here}; the paper prints "
         f"{published.bin_shares()[0]:.0f} % for ActivityNet Captions."
     )
 
@@ -91,10 +91,8 @@ def shown(datasets: Sequence[str]) -> str:
     some = [results.label for results in all_results if results.benchmark]
     others = [results.label for results in all_results if not results.benchmark]
     return (
-        f"Of the datasets that were run, {', '.join(some) or 'none'} "
-        f"{'stand' if len(some) > 1 else 'stands'} below."
-        + f" {', '.join(others)}: no benchmark of the paper, so not shown."
-        * bool(others)
+        f"Datasets of this report whose recall is shown: {', '.join(some) or 'none'}."
+        + f" Not shown, as they are no benchmark of the paper: {', '.join(others)}." * bool(others)
     )
 
 

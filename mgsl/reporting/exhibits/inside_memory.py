@@ -50,19 +50,19 @@ def draw(datasets: Sequence[str]) -> Drawing:
     parts = [partial(_part, results, runs) for results, runs in runs_of.items()]
     figure = figures.compose(heights, parts, width=style.WIDTH)
     caption = (
-        "Inside the memory. Above: what damage to the memories costs, in points of R@1. Below: the "
-        "memories over training. " + " ".join(results.caption for results in all_results)
+        "Inside the memory. Above: the change in R@1, in points, when the memories are damaged. "
+        "Below: the state of the memories over training. "
+        + " ".join(results.caption for results in all_results)
     )
     notes = (
-        "R@1 on the test queries with the memories damaged, less R@1 with them as trained, with "
-        "the paired bootstrap interval: of all (square), rare (filled) and common queries (open). "
-        "Shuffled: slots are addressed as trained, but what is "
-        "read is another slot’s content; a memory whose slots hold something of their own must "
-        "lose by that. By this rule, stated beforehand, content is affirmed where the interval of "
-        "all queries lies below 0, and denied where nothing changes. Below: the memories over "
-        "training, of video (solid) and query (dashed): mean cosine between slots (1: all hold the "
-        "same), participation ratio of their spectrum, mean length, entropy of reading and writing "
-        "as a share of the largest (1: all slots are used alike)."
+        "R@1 on the test queries with damaged memories minus R@1 with the memories as trained, "
+        "with a paired bootstrap interval: on all (square), rare (filled) and common queries "
+        "(open). Shuffled: slots are addressed as trained, but the content of another slot is "
+        "read; if slots hold distinct content, recall must drop. The rule, fixed beforehand: yes "
+        "if the interval of all queries lies below 0, no if nothing changes. Below: the memories "
+        "over training, video (solid) and query (dashed): mean cosine between slots (1: all are "
+        "equal), participation ratio of their spectrum, mean norm, entropy of reading and writing "
+        "as a share of its maximum (1: all slots are used equally)."
     )
     said = " ".join(_statement(run) for runs in runs_of.values() for run in runs)
     return Drawing(figure, _TITLE, caption, said, notes)
@@ -72,7 +72,7 @@ def _statement(run: Inspected) -> str:
     """What shuffling the slots of a run costs, and what that says of them."""
     name, costs = published.title(run.name), []
     if all(inspections.carries_content(run, metric).startswith("no") for metric in METRICS):
-        return f"Shuffling the slots of {name} changes nothing: they hold nothing of their own."
+        return f"Shuffling the slots of {name} changes nothing: they hold no distinct content."
     for metric in METRICS:
         rows = run.probes.query(
             "probe == @inspections.SHUFFLED and group == 'all' and metric == @metric"
@@ -82,8 +82,8 @@ def _statement(run: Inspected) -> str:
         content = inspections.carries_content(run, metric)
         costs.append(f"{metric} by {effect(*ends)} [{content}]")
     return (
-        f"Shuffling the slots of {name} changes {listed(costs)}; in brackets, whether they hold "
-        "something of their own."
+        f"Shuffling the slots of {name} changes {listed(costs)}; in brackets, whether the slots "
+        "hold distinct content."
     )
 
 
@@ -124,7 +124,7 @@ def _draw_damage(axes: Axes, runs: list[Inspected], metric: str) -> None:
     axes.set_title(metric)
     axes.text(1, 1.03, "■ all   ● rare   ○ common", transform=axes.transAxes, ha="right", size=6.5,
               color=style.MUTED)  # fmt: skip
-    axes.set_xlabel("points against the memory as trained")
+    axes.set_xlabel("change from the memory as trained, points")
 
 
 def _write_verdicts(part: SubFigure, runs: list[Inspected]) -> None:
@@ -132,7 +132,7 @@ def _write_verdicts(part: SubFigure, runs: list[Inspected]) -> None:
     style.bare(axes)
     axes.set_xlim(0, 1)
     axes.set_ylim(-len(runs) - 0.5, 0.5)
-    axes.text(0, 0, "Do the slots hold something of their own?", size=7, weight="bold", va="center")
+    axes.text(0, 0, "Do the slots hold distinct content?", size=7, weight="bold", va="center")
     for place, run in enumerate(runs, start=1):
         intact = run.probes.query("probe == 'intact' and group == 'all'")
         values = dict(zip(intact["metric"], intact["value"], strict=True))

@@ -54,12 +54,12 @@ def draw(datasets: Sequence[str]) -> Drawing:
         + " ".join(results.caption for results in all_results)
     )
     notes = (
-        f"A local-linear fit on the logarithm, kernel width {BANDWIDTH:g} (a factor of "
-        f"{np.exp(BANDWIDTH):.1f}), with its pointwise 95% band, over queries and trainings (of "
-        "one training over queries alone). Above: the "
-        "repaired reading with and without its memory, and the difference, query by query; the "
-        "marks below are the queries. Below: each method, with the repaired reading in grey. "
-        "The dotted line is the threshold of “rare”."
+        "A local-linear fit on the logarithm of the frequency, kernel width "
+        f"{BANDWIDTH:g} (a factor of {np.exp(BANDWIDTH):.1f}), with a pointwise 95% band over "
+        "queries and trainings (over queries alone if there is one training). Above: the repaired "
+        "reading with and without its memory, and their difference, paired query by query; the "
+        "ticks mark the queries. Below: each method, with the repaired reading in grey. The dotted "
+        "line is the threshold of “rare”."
     )
     figure = figures.compose(heights, parts, width=style.WIDTH)
     title = "The long tail: recall against training frequency"
@@ -73,14 +73,17 @@ def _statement(results: Results, curve: Curves) -> str:
     at, fit, _, _ = curve(FULL)
     first, last = (f"{round(float(np.expm1(place))):,}" for place in (at[0], at[-1]))
     said = (
-        f"On {results.label}, {METRIC} of {published.title(FULL)} is {fit[0]:.0f} % where training "
-        f"has a query’s rarest word {first} times and {fit[-1]:.0f} % where it has it {last} times"
+        f"On {results.label}, {METRIC} of {published.title(FULL)} is {fit[0]:.0f} % for queries "
+        f"whose rarest word occurs {first} times in training and {fit[-1]:.0f} % where it occurs "
+        f"{last} times"
     )
     if not results.runs.has(WITHOUT):
         return f"{said}."
     _, gain, low, high = curve(FULL, WITHOUT)
     ends = [effect(gain[i], low[i], high[i]) for i in (0, -1)]
-    return f"{said}; the memory adds {ends[0]} at the rare end and {ends[1]} at the other."
+    return (
+        f"{said}; the memory changes it by {ends[0]} at the rare and {ends[1]} at the common end."
+    )
 
 
 def _shown(results: Results) -> list[str]:

@@ -13,12 +13,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl import paths
 from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import effects, figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.tables import Table
-from mgsl.reporting.read import published
+from mgsl.reporting.read import kept, published
 from mgsl.reporting.read.compared import FULL
 from mgsl.reporting.read.kept_runs import heading, of_memories
 
@@ -47,17 +46,17 @@ def draw(datasets: Sequence[str]) -> Drawing:
     titles = [(heading(dataset), study.trained(dataset)) for dataset in shown]
     parts = [partial(_part, table, title) for table, title in zip(tables, titles, strict=True)]
     caption = (
-        "R@1 on the validation split, the mean over seeds, with the memories as trained (line: "
-        f"from the lowest to the highest seed) and damaged. {study.not_run(datasets)}"
+        "R@1 on the validation split, mean over seeds, with the memories as trained (line: from "
+        f"the lowest to the highest seed) and with damaged memories. {study.not_run(datasets)}"
     )
     notes = " ".join(
         [
-            "Shuffled: slots are addressed as "
-            "trained, but what is read is another slot’s content. Right: effective rank of the "
-            "slots of the video and the query memory, and the share of them that is used. The "
-            "rule, written before the runs: a reading carries content where both zeroing and "
-            f"shuffling cost {LEAST:g} point or more at IoU 0.7; the reading that does so on most "
-            "datasets is recommended, of several the one with the highest R@1.",
+            "Shuffled: slots are addressed as trained, but the content of another slot is read. "
+            "Right: effective rank of the slots of the video memory and the query memory, and the "
+            "share of slots that is used. The rule, fixed before the runs: a memory holds content "
+            f"where both zeroing and shuffling it cost {LEAST:g} point or more at IoU 0.7; the "
+            "reading for which this is so on most datasets is recommended, and among several the "
+            "one with the highest R@1.",
             *map(study.caption, shown),
         ]
     )
@@ -75,13 +74,12 @@ def summary() -> pd.DataFrame:
     """Each candidate on each dataset: the mean over seeds, and whether it has content by the rule.
 
     Returns:
-        Columns of `reports/studies/memories_validation.csv`, recall in percent, with those of the
+        Columns of validation.csv of the study `memories`, recall in percent, with those of the
         lowest and the highest seed (low, high), and `content`. No rows without that file.
     """
-    path = paths.STUDIES / "memories_validation.csv"
-    if not path.is_file():
+    rows = kept.table("memories", "validation").copy()
+    if rows.empty:
         return pd.DataFrame(columns=["dataset", "name"])
-    rows = pd.read_csv(path)
     recalls = [column for column in rows.columns if column.endswith(METRICS)]
     rows[recalls] *= 100
     runs = rows.groupby(["dataset", "name"], sort=False)
@@ -116,7 +114,7 @@ def _verdict(means: pd.DataFrame) -> str:
         f"The rule recommends “{published.title(name)}”, whose memory holds content on "
         f"{int(content.sum())} of {len(content)} datasets"
     )
-    return f"{said}." if name == FULL else f"{said}; the repaired reading is another."
+    return f"{said}." if name == FULL else f"{said}; that is not the repaired reading."
 
 
 def _part(table: pd.DataFrame, title: tuple[str, str], part: SubFigure) -> None:

@@ -54,8 +54,9 @@ def said(method: list[Equation]) -> str:
     questions = {question.number for equation in method for question in equation.questions}
     errata = sum(bool(equation.erratum) for equation in method)
     return (
-        f"{numbers} equations stand beside the code that computes them; {len(questions)} questions "
-        f"are open in them, and {count(errata, 'place')} had to be corrected."
+        f"{numbers} equations are shown beside the code that computes them; "
+        f"{count(len(questions), 'question')} about them had to be decided, and "
+        f"{count(errata, 'place')} corrected."
     )
 
 

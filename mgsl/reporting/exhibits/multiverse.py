@@ -58,10 +58,10 @@ def verdict(studies: Studies) -> str:
     can = "can" if nearest["distance"] <= noise else "cannot"
     return (
         f"The paper’s distribution {can} be recovered from the published annotations by any of "
-        f"the {len(table):,} readings: the nearest puts {100 * nearest['distance']:.1f} % of the "
+        f"the {len(table):,} readings: the closest puts {100 * nearest['distance']:.1f} % of the "
         f"pairs into another bin than the paper, the literal one "
-        f"{100 * literal(table)['distance']:.1f} %; drawing other queries would account for about "
-        f"{100 * noise:.1f} %."
+        f"{100 * literal(table)['distance']:.1f} %; chance in drawing the queries would explain "
+        f"about {100 * noise:.1f} %."
     )
 
 
@@ -69,9 +69,9 @@ def other_edges(studies: Studies) -> str:
     """With which other edges the distribution can be recovered, in a sentence."""
     best = studies.table("multiverse_edges").sort_values("distance").iloc[0]
     return (
-        f"With edges other than 10, 50 and 100 it can be recovered: counting each {best['form']} "
-        f"in {_NAMED[best['corpus']]}, the edges {_edges(best)} leave "
-        f"{100 * best['distance']:.1f} %."
+        "With bin edges other than 10, 50 and 100 it can be recovered: counting each "
+        f"{best['form']} in {_NAMED[best['corpus']]}, the edges {_edges(best)} leave "
+        f"{100 * best['distance']:.1f} % of the pairs in another bin."
     )
 
 
@@ -237,7 +237,7 @@ def _noise(studies: Studies) -> float:
 
 def _caption(studies: Studies) -> str:
     return (
-        "How near any reading of “rare” comes to the distribution that Figure 1b prints for "
+        "How close each reading of “rare” comes to the distribution that Figure 1b prints for "
         f"{BENCHMARKS['activitynet'][0]}; {studies.pairs('activitynet'):,} test pairs, {STAMP}."
     )
 
@@ -246,10 +246,10 @@ def _notes(studies: Studies) -> str:
     rows = len(studies.table("multiverse"))
     return (
         f"{other_edges(studies)} Top: the share of pairs that would have to change their "
-        f"bin, for {rows:,} readings, sorted. Below: where the readings that make a choice stand, "
-        "the darker the more of them; a dot marks the literal reading of the text. Bottom left: "
-        "the shares of two readings. Bottom right: the edges at which each way of counting nouns, "
-        "verbs and adjectives comes nearest, and the share of test pairs that is then still in "
-        "another bin. Lemmas are made by rules and stems by Porter’s algorithm; WordNet was not "
-        "used."
+        f"bin, for {rows:,} readings, sorted. Below it, for each choice, where the readings that "
+        "make it lie (darker: more readings); a dot marks the literal reading of the text. Bottom "
+        "left: the shares of two readings. Bottom right: the bin edges with which each way of "
+        "counting nouns, verbs and adjectives comes closest, and the share of test pairs that is "
+        "still in another bin. Lemmas are made by rules and stems by Porter’s algorithm; WordNet "
+        "was not used."
     )

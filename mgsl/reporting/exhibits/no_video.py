@@ -40,7 +40,7 @@ def draw(folder: str) -> Drawing:
     )
     caption = (
         "How much of each metric needs no video. Diamonds: the paper’s numbers. Purple: methods "
-        "that read no video. Orange: people who marked the same queries again. Test splits of "
+        "that see no video. Orange: people who annotated the same queries again. Test splits of "
         f"{STAMP}."
     )
     title = "How much of each metric needs no video"
@@ -55,8 +55,8 @@ def _statement(table: pd.DataFrame) -> str:
         blind = value(table, benchmark, "action_prior", "all", metric)["value"]
         rows = [v for (_, b, m), v in numbers.items() if (b, m) == (benchmark, metric)]
         beaten = sum(v < blind for v in rows)
-        said.append(f"{blind:.0f} % on {title} (above {beaten} of the paper’s {len(rows)} rows)")
-    return f"Without looking at a video, the action prior reaches {metric} of {listed(said)}."
+        said.append(f"{blind:.0f} % on {title} (above {beaten} of the paper’s {len(rows)} methods)")
+    return f"Without seeing a video, the action prior reaches {metric} of {listed(said)}."
 
 
 def _ranks(table: pd.DataFrame, metric: str, part: SubFigure) -> None:
@@ -151,12 +151,11 @@ def _notes(studies: Studies, table: pd.DataFrame) -> str:
         if counts["told"]
     ]
     return (
-        "The prior answers from the density of the training moments, the "
-        "action prior from the density of the moments of the query’s first common verb (shaded: "
-        "what it reaches). Of the people one of five is drawn at "
-        "random; the typical one, who agrees most with the other four; only on the queries "
-        f"that they were asked, where the action prior reaches {' and '.join(same)}. "
-        f"{'; '.join(matches)}. "
-        f"Bars: 95 % intervals. The paper’s rare and common numbers rest on another set of rare "
+        "The prior answers from the density of the training moments, the action prior from the "
+        "density of the moments of the query’s first common verb (shaded: its recall). Random "
+        "person: one of five annotators, drawn at random; typical person: the one who agrees most "
+        "with the other four. People are scored only on the queries that they annotated, where the "
+        f"action prior reaches {' and '.join(same)}. {'; '.join(matches)}. "
+        "Bars: 95 % intervals. The paper’s rare and common numbers are for another set of rare "
         f"pairs than ours (Q22). {scoring.rule(studies.evaluation)}"
     )

@@ -50,8 +50,8 @@ def build() -> Table:
         )
     return Table(
         caption=(
-            "Sizes at the paper’s scale, counted in the live model: millions of parameters, and "
-            "MiB of them in 32 bits, of the literal reading and others. No data were used."
+            "Model sizes at the paper’s scale, counted in the model itself: millions of parameters "
+            "(M), and their MiB in float32, for the literal reading and others. No data were used."
         ),
         notes=(
             "The paper prints one size, 203 “M”, beside results on TACoS; of 2D-TAN it prints "
@@ -63,7 +63,7 @@ def build() -> Table:
         columns=(
             *(Columns(title, ("M", "MiB"), ours=True) for title in _TITLES.values()),
             Columns("Table 2 (TACoS)", ("paper",), ours=False),
-            Columns("TACoS less paper", ("MiB",), ours=True),
+            Columns("TACoS minus paper", ("MiB",), ours=True),
         ),
         rows=tuple(body),
         tidy=rows,
@@ -87,8 +87,8 @@ def recipes() -> TextTable:
         data = ", ".join(datasets[scale, method, words])
         rows.append((_SCALES[scale], published.title(method), data, *astuple(words)))
     caption = (
-        "How each method here is trained, also those that are not run by default, as params.yaml "
-        "says it."
+        "The training recipe of each method, including those that are not run by default, as "
+        "params.yaml defines it."
     )
     notes = (
         "At the paper’s scale that is the recipe of its release, where there is one; a "
@@ -105,8 +105,8 @@ def _statement(rows: pd.DataFrame, printed: float) -> str:
     tacos = rows[rows["dataset"] == _PRINTED]
     nearest = tacos.iloc[int(tacos["gap_mib"].abs().to_numpy().argmin())]
     return (
-        f"Readings have from {tacos['mib'].min():.0f} to {tacos['mib'].max():.0f} MiB on TACoS; "
-        f"nearest to the paper’s {printed:g}, by {signed(float(nearest['gap_mib']), 1)}, is "
+        f"On TACoS, readings have between {tacos['mib'].min():.0f} and {tacos['mib'].max():.0f} "
+        f"MiB; closest to the paper’s {printed:g} ({signed(float(nearest['gap_mib']), 1)}) is "
         f"“{nearest['reading']}”."
     )
 

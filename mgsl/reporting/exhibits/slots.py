@@ -55,8 +55,8 @@ def _statement(study: RunStudy, dataset: str) -> str:
     furthest = rows.iloc[int(rows["difference"].abs().to_numpy().argmax())]
     ends = (float(furthest[key]) for key in ("difference", "difference_low", "difference_high"))
     return (
-        f"On {heading(dataset)}, from {least:,} to {most:,} slots {METRICS[0]} moves furthest from "
-        f"that of {study.default_slots(dataset):,} slots with {int(furthest['slots']):,}: "
+        f"On {heading(dataset)}, between {least:,} and {most:,} slots, {METRICS[0]} differs most "
+        f"from that of {study.default_slots(dataset):,} slots at {int(furthest['slots']):,}: "
         f"{effect(*ends)}."
     )
 
@@ -79,7 +79,7 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
             axes.grid(axis="y")
         changes.set_xlabel("slots of each memory")
     grid[0, 0].set_ylabel("R@1, %")
-    grid[1, 0].set_ylabel("less the default,\npoints")
+    grid[1, 0].set_ylabel("minus the default,\npoints")
 
 
 def _draw_levels(axes: Axes, rows: pd.DataFrame, group: str) -> None:

@@ -96,13 +96,13 @@ def _statement(results: Results) -> str:
     order = sorted(scores, key=lambda name: -scores[name])
     best = f"the best is {published.title(order[0])} with {100 * scores[order[0]]:.1f} %"
     if FULL not in scores:
-        return f"On {results.label}, of {count(len(order), 'method')} {best} by {METRIC}."
+        return f"On {results.label}, of {count(len(order), 'method')} by {METRIC}, {best}."
     place = ordinal(order.index(FULL) + 1)
     own = f"{published.title(FULL)} is {place} of {len(order)} by {METRIC} on {results.label}"
     own += f", with {100 * scores[FULL]:.1f} %"
     if order[0] == FULL:
         return f"{own}, as in every column of the paper."
-    return f"{own}; {best}. In the paper it is the first in every column."
+    return f"{own}; {best}. In the paper, MGSL-Net is first in every column."
 
 
 def _ours(results: Results) -> tuple[Columns, Results, str | None]:
@@ -167,29 +167,31 @@ def _cells(number: dict[str, Any], results: Results | None) -> list[Cell]:
 
 def _notes(all_results: Sequence[Results]) -> str:
     parts = [
-        "Columns named “paper” hold what the paper prints, columns named “ours” what was run here; "
-        "R@n stands above the IoU it is counted at. Of MGSL-Net the paper’s numbers have a row of "
-        "their own; literal is equations 1–14 as they stand, repaired our reading whose memory "
-        "holds content.",
+        "Columns named “paper” give the paper’s numbers, columns named “ours” what was run here; "
+        "below R@n stands the IoU at which it is counted. The paper’s numbers for MGSL-Net have a "
+        "row of their own; “literal” is equations 1–14 as they stand, “repaired” is our reading "
+        "whose memory holds content.",
         *filter(None, (results.notes for results in all_results)),
     ]
     for results in all_results:
         if results.comparable:
             title, features = BENCHMARKS[results.benchmark or ""]
             parts.append(
-                f"The gap (ours less the paper’s, in points) is to {title} with {features} "
-                "features, so it is owed to the features too: ours are "
+                f"The gap (ours minus the paper’s, in points) is to {title} with {features} "
+                "features, so it is partly due to the features: ours are "
                 f"{results.summary['features']}, not {features}."
             )
         elif results.benchmark:
-            parts.append("Simulated features have no gap: the paper's methods saw real ones.")
+            parts.append(
+                "No gap is given on simulated features: the paper's methods saw real ones."
+            )
         else:
-            parts.append("It has no counterpart in the paper and is compared with none of it.")
+            parts.append(f"{results.label} has no counterpart in the paper.")
     deviation = (
         "; ± is the standard deviation over trainings"
         if len(all_results[0].config.seeds) > 1
         else ""
     )
-    parts.append(f"{rule(all_results)} The interval stands beside the number{deviation}.")
+    parts.append(f"{rule(all_results)} The 95% interval stands beside the number{deviation}.")
     parts.append("– : not in the paper, or not run.")
     return " ".join(parts)

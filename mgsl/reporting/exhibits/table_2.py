@@ -21,10 +21,10 @@ _RATIO = "× MGSL-Net"
 _SETTINGS = {"paper": "ours: the paper's sizes for TACoS", "embedded": "ours: embedded sizes"}
 _PRINTED = ("run time, s", _RATIO, "size", METRIC)
 _OURS = (
-    "ms a query",
+    "ms per query",
     _RATIO,
-    "around it, %",
-    "ms in a batch",
+    "input and NMS, %",
+    "ms, batched",
     "MiB",
     "M multiply-adds",
     "peak MiB",
@@ -80,17 +80,16 @@ def _statement(costs: Costs) -> str:
     """Where the proposed method stands by the time of a query, here and in the paper."""
     printed = published.table_2()["run_time_s"]
     place = ordinal(int((printed < printed[REFERENCE]).sum()) + 1)
-    paper = f"the paper, on a {PAPER_HARDWARE}, has it {place} of {len(printed)}"
+    paper = f"in the paper, on a {PAPER_HARDWARE}, MGSL-Net is {place} of {len(printed)}"
     times = {name: float(row["median_ms"]) for (setting, name, n, part), row in costs.timed.items()
              if (setting, n, part) == ("paper", 1, "total")}  # fmt: skip
     if FULL not in times:
         return f"{published.title(FULL)} was not timed here; {paper}."
     order = sorted(times, key=times.__getitem__)
     return (
-        f"At the paper’s sizes, on our processor, {published.title(FULL)} takes "
-        f"{_ms(times[FULL])} ms a query and is {ordinal(order.index(FULL) + 1)} of "
-        f"{len(order)} by speed; the fastest is {published.title(order[0])} with "
-        f"{_ms(times[order[0]])} ms; {paper}."
+        f"At the paper’s sizes, on our CPU, {published.title(FULL)} takes {_ms(times[FULL])} ms "
+        f"per query and is {ordinal(order.index(FULL) + 1)} of {len(order)} by speed; the fastest "
+        f"is {published.title(order[0])} with {_ms(times[order[0]])} ms; {paper}."
     )
 
 
@@ -143,7 +142,7 @@ def _ours(
         Cell(_ms(alone["median_ms"]), f"{_ms(alone['low_ms'])}–{_ms(alone['high_ms'])}"),
         Cell(f"{ratio:.2f}") if reference else Cell(reason="MGSL-Net was not timed"),
         Cell(f"{100 * sum(parts) / alone['median_ms']:.2g}"),
-        Cell(_ms(totals[best]["median_ms"]), f"of {best}"),
+        Cell(_ms(totals[best]["median_ms"]), f"batch of {best}"),
         *size,
         Cell(f"{alone['peak_mib']:.3g}"),
     ]
@@ -173,7 +172,7 @@ def _ms(milliseconds: float) -> str:
 def _caption(costs: Costs, all_results: Sequence[Results]) -> str:
     return " ".join(
         [
-            f"Table 2. Run time and model size. The paper timed a {PAPER_HARDWARE}.",
+            f"Table 2. Run time and model size. The paper timed on a {PAPER_HARDWARE}.",
             costs.machine,
             *(results.caption for results in all_results),
         ]
@@ -183,14 +182,14 @@ def _caption(costs: Costs, all_results: Sequence[Results]) -> str:
 def _notes(all_results: Sequence[Results]) -> str:
     return " ".join(
         [
-            "The paper prints run time in seconds, and a size that "
-            "is MiB of float32 weights for some methods at least (A5). Ours: the median time of a "
-            "query alone, with quartiles beside it, from its stored features and words to moments "
-            "after NMS, and its ratio to MGSL-Net's; the share of it that reading the input and "
-            "NMS take; the time of a query in the faster of the batches tried; float32 weights; "
-            "multiply-adds of one query in matrix products and convolutions; memory beyond the "
-            "weights. Weights and inputs were drawn at random: neither changes a cost.",
-            "All methods were timed in one process, in turns, so ratios hold better than times.",
+            "The paper prints run time in seconds, and a size that is MiB of float32 weights for "
+            "at least some methods (A5). Ours: the median time of a single query, with quartiles "
+            "beside it, from stored features and words to moments after NMS, and its ratio to that "
+            "of MGSL-Net; the share of it spent on reading the input and on NMS; the time per "
+            "query in the fastest batch size tried; float32 weights; multiply-adds of one query in "
+            "matrix products and convolutions; peak memory beyond the weights. Weights and inputs "
+            "are random, which does not affect the costs. All methods were timed in turns in one "
+            "process, so ratios are more reliable than times.",
             *filter(None, (results.notes for results in all_results)),
             f"{DASH} : not printed, not run or not timed.",
         ]

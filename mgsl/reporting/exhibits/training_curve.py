@@ -14,7 +14,6 @@ from mgsl.evaluation.metrics import VALIDATION
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.numbers import signed
-from mgsl.reporting.draw.phrases import count
 from mgsl.reporting.draw.tables import Cell, Columns, Table
 from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.results import Results
@@ -50,15 +49,15 @@ def draw(datasets: Sequence[str]) -> Drawing:
     figure = figures.compose(heights, parts, width=style.WIDTH)
     iou = _iou(all_results[0])
     caption = (
-        "Training curves, one line a seed: terms of the loss, R@1 on validation, and the state of "
-        "the memories. " + " ".join(results.caption for results in all_results)
+        "Training curves, one line per seed: terms of the loss, R@1 on validation, and the state "
+        "of the memories. " + " ".join(results.caption for results in all_results)
     )
     notes = (
-        "Loss terms are means over an epoch, as shares of the largest that each was, since "
-        f"methods weigh and scale theirs differently. R@1 by rarity is at IoU={iou}. Of the "
-        "video's and the query's memory, where there is one: the mean cosine between slots (1: "
-        "all are the same), the effective rank of the slots, and the entropy of reading and "
-        "writing as a share of its maximum (1: every slot is used alike)."
+        "Loss terms are means over an epoch, each divided by its largest value, since methods "
+        f"weight and scale them differently. R@1 by rarity is at IoU={iou}. For the video memory "
+        "and the query memory, where there is one: the mean cosine between slots (1: all are "
+        "equal), the effective rank of the slots, and the entropy of reading and writing as a "
+        "share of its maximum (1: all slots are used equally)."
     )
     said = _statement()
     return Drawing(figure, "Training curves and memory diagnostics", caption, said, notes)
@@ -68,17 +67,17 @@ def _statement() -> str:
     """How many runs are trained to their end, and which gains most by twice the length."""
     rows = lengths.read()
     if rows is None:
-        return "Whether trainings are finished was not measured."
+        return "Whether trainings have converged was not measured."
     runs = {
         (str(d), str(n)): lengths.added(run) for (d, n), run in rows.groupby(["dataset", "name"])
     }
     unfinished = {run: more for run, more in runs.items() if more > lengths.FINISHED}
-    said = f"{len(runs) - len(unfinished)} of {count(len(runs), 'run')} are trained to their end"
+    said = f"Runs that have converged: {len(runs) - len(unfinished)} of {len(runs)}"
     if not unfinished:
         return f"{said}."
     (dataset, name), more = max(unfinished.items(), key=lambda item: item[1])
     return (
-        f"{said}; twice the length adds most to {published.title(name)} on {dataset}, "
+        f"{said}; training twice as long adds most to {published.title(name)} on {dataset}, "
         f"{signed(more, 1)} points on validation."
     )
 
@@ -87,7 +86,7 @@ def build() -> Table:
     """One row for each run: R@1 on validation at its length, and what twice the length adds."""
     rows = lengths.read()
     if rows is None:
-        caption = "What twice the length adds was not measured: run `python -m mgsl study lengths`."
+        caption = "Convergence was not measured (see studies/params.yaml)."
         columns = ["dataset", "name", "times", "epochs", "seed", "kept", *VALIDATION]
         return Table(caption, (), (), pd.DataFrame(columns=columns), "Run")
     body = []
@@ -102,17 +101,17 @@ def build() -> Table:
     return Table(
         caption=(
             f"R@1 in percent on validation, mean ± SD over {rows['seed'].nunique()} trainings, and "
-            "what twice as many epochs add to the mean."
+            "what training for twice as many epochs adds to the mean."
         ),
         notes=(
-            "A training is finished if that is no more "
-            f"than a point at IoU=0.5. {titles}: of the epoch that a training keeps, which is "
-            "itself chosen on validation, so that longer trainings have more to choose from."
+            "A run has converged if that adds at most one point at IoU=0.5. "
+            f"{titles}: scores are those of the epoch that a training keeps, which is itself "
+            "chosen on validation, so longer trainings have more epochs to choose from."
         ),
         columns=(
             Columns("", ("epochs",), ours=True),
             *(Columns(_measured(m), ("R@1", "twice as long"), ours=True) for m in VALIDATION),
-            Columns("", ("finished",), ours=True),
+            Columns("", ("converged",), ours=True),
         ),
         rows=tuple(body),
         tidy=rows,

@@ -23,9 +23,7 @@ from mgsl.reporting.read.results import Results
 
 SAME = 1e-4  # slots no farther apart than this (1 - cosine) hold the same
 INTACT, SHUFFLED = "intact", "memory_shuffled"
-NOTHING = (
-    "No memory was looked into: no run that has one is listed under `inspected` in params.yaml."
-)
+NOTHING = "No memory was inspected: no run that has one is listed under `inspected` in params.yaml."
 ONE_TRAINING = "undecided: one training"
 MEMORIES = {
     "video": "Video memory",

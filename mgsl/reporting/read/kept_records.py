@@ -1,9 +1,10 @@
 """What pages of kept studies were made from: the studies' own records, not the parameters of today.
 
-A study keeps, beside its numbers, how it was made (`reports/studies/NAME.json`): seeds, epochs,
+A study keeps, beside its numbers, how it was made (`about.json`): seeds, epochs,
 rates, the rule of scoring, and the commit whose code it ran.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ import pandas as pd
 
 from mgsl import paths
 from mgsl.data import datasets as known
+from mgsl.reporting.read import kept
 
 # The studies of which an exhibit shows numbers, and whether it shows runs at hand besides.
 EXHIBITS: Mapping[str, tuple[tuple[str, ...], bool]] = {
     "readings": (("readings", "more_readings"), False),
     "details": (("details",), False),
     "memories": (("memories",), False),
+    "remedies": (("remedies_no_memory", "remedies_drn", "remedies_ctrl"), False),
     "slots": (("slots",), False),
     "other_datasets": (("methods",), False),
     "collapse": (("collapse",), False),
@@ -62,6 +65,18 @@ def stamps(exhibit: str) -> list[Stamp]:
     return [_stamp(study, dataset) for study in studies for dataset in _datasets(study)]
 
 
+def outdated(exhibit: str) -> list[str]:
+    """Which of the studies that an exhibit shows are older than the code, a sentence each."""
+    studies, _ = EXHIBITS.get(exhibit, ((), False))
+    return [
+        f"The study {study} on {dataset} was made by earlier code or numbers ({len(runs)} of its "
+        f"runs would be trained otherwise today): `dvc repro "
+        f"studies/dvc.yaml:study@{study}_{dataset}` makes it anew."
+        for study in studies
+        for dataset, runs in kept.outdated(study).items()
+    ]
+
+
 def shown_in(dataset: str) -> list[str]:
     """The exhibits that show kept numbers of a dataset."""
     return [name for name in EXHIBITS if dataset in {s.dataset for s in sources(name)}]
@@ -69,9 +84,7 @@ def shown_in(dataset: str) -> list[str]:
 
 def record(study: str) -> dict[str, Any]:
     """How the runs of a study were made, by dataset; empty without its file."""
-    path = paths.STUDIES / f"{study}.json"
-    document: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return document
+    return kept.records(study)
 
 
 def seeds_in_words(seeds: Sequence[int]) -> str:
@@ -83,15 +96,29 @@ def seeds_in_words(seeds: Sequence[int]) -> str:
 
 
 def _datasets(study: str) -> list[str]:
-    path = paths.STUDIES / f"{study}.csv"
-    return list(pd.read_csv(path)["dataset"].unique()) if path.is_file() else []
+    rows = _rows(study)
+    return [] if rows.empty else list(rows["dataset"].unique())
+
+
+def _code(about: Mapping[str, Any]) -> str:
+    """A digest of what its runs were trained with; the commit, of a study that tells no more."""
+    if "made_with" not in about:
+        return str(about["commit"])
+    return hashlib.sha256(json.dumps(about["made_with"]).encode()).hexdigest()[:12]
+
+
+def _rows(study: str) -> pd.DataFrame:
+    """What a study of runs has of each, or else one of steps."""
+    means = kept.table(study, "means")
+    return kept.table(study, "rows") if means.empty else means
 
 
 def _stamp(study: str, dataset: str) -> Stamp:
     source, about = KeptSource(dataset), record(study).get(dataset)
-    rows = pd.read_csv(paths.STUDIES / f"{study}.csv").query("dataset == @dataset")
+    rows = _rows(study).query("dataset == @dataset")
     stamp = [
-        ("Study", f"{study} (python -m mgsl study {study}), kept in {paths.STUDIES.as_posix()}"),
+        ("Study", f"{study}, kept in {paths.study(study, dataset).as_posix()}"),
+        ("Made by", f"dvc repro studies/dvc.yaml:study@{study}_{dataset}"),
         ("Dataset", f"{source.summary['title']} ({dataset})"),
         ("Features", source.summary["features"]),
         ("Data", "SIMULATED" if source.simulated else "real"),
@@ -122,5 +149,5 @@ def _stamp(study: str, dataset: str) -> Stamp:
             f"A hit is tIoU {'>' if rules['strict'] else '>='} m in seconds, after "
             f"{_NMS.get(rules['nms'], rules['nms'])}; {rules['confidence']:.0%} intervals",
         ),
-        ("Commit of the study", about["commit"]),
+        ("Code of the study", _code(about)),
     ]

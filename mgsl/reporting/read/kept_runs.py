@@ -1,6 +1,6 @@
 """Studies of many runs, made apart from the pipeline and kept in git: readings, numbers of slots.
 
-Each is a CSV of `reports/studies`: what every run reached, as a mean over its trainings, and what
+Each is a folder of `reports/studies`: what every run reached, as a mean over trainings, and what
 it reached more than the recommended reading, in fractions, with intervals over queries and
 trainings (`mgsl.evaluation.comparing`). Studies made before have intervals over queries alone, and
 other names of columns; they are read all the same, and say so.
@@ -18,7 +18,7 @@ import pandas as pd
 from mgsl import params, paths
 from mgsl.data import datasets as known
 from mgsl.nested import flatten
-from mgsl.reporting.read import published
+from mgsl.reporting.read import kept, published
 from mgsl.reporting.read.compared import FULL
 from mgsl.reporting.read.kept_records import seeds_in_words
 from mgsl.reporting.read.unchanged import once
@@ -50,6 +50,7 @@ class RunStudy:
         lead: what its figure shows, in half a sentence.
         base: what every run is compared with, in words.
         stub: what a row of its table is.
+        bases: the runs that the others are compared with.
     """
 
     name: str
@@ -58,12 +59,13 @@ class RunStudy:
     lead: str = ""
     base: str = "the repaired reading"
     stub: str = "Reading"
+    bases: tuple[str, ...] = (FULL,)
 
     @cached_property
     def rows(self) -> pd.DataFrame:
         """All rows, in percent and points; `over_trainings`: whether the intervals are."""
-        files = [paths.STUDIES / f"{name}.csv" for name in (self.name, *self.more)]
-        tables = [_as_today(pd.read_csv(path)) for path in files if path.is_file()]
+        tables = [kept.table(name, "means") for name in (self.name, *self.more)]
+        tables = [_as_today(table.copy()) for table in tables if len(table)]
         if not tables:
             columns = [*_KEYS, "slots", *_SHARES, "better", "trainings", "over_trainings"]
             return pd.DataFrame(columns=columns)
@@ -129,8 +131,7 @@ class RunStudy:
     def not_run(self, datasets: Sequence[str]) -> str:
         """Which datasets that are asked for were not studied, in a sentence; empty if none."""
         lacking = [dataset for dataset in datasets if dataset not in set(self.rows["dataset"])]
-        how = f"python -m mgsl study {self.name}"
-        return f"Not run on {', '.join(lacking)} (`{how}`)." if lacking else ""
+        return f"Not run on {', '.join(lacking)} (see studies/params.yaml)." if lacking else ""
 
     @property
     def scope(self) -> str:
@@ -139,8 +140,8 @@ class RunStudy:
         if over.all():
             return "over queries and trainings"
         if over.any():
-            return "over queries and trainings where that is not denied below"
-        return "over queries alone: they tell nothing of another training"
+            return "over queries and trainings unless stated otherwise below"
+        return "over queries alone, which say nothing about other seeds"
 
     def sweep(self, dataset: str, group: str, metric: str) -> pd.DataFrame:
         """The rows by the number of slots; those of other rules of scoring are left out."""
@@ -173,7 +174,7 @@ class RunStudy:
     def _since(self, dataset: str) -> str:
         """What the recommended reading had otherwise, in a sentence."""
         earlier = self.earlier(dataset)
-        return f" The repaired reading was another then ({earlier})." if earlier else ""
+        return f" The repaired reading was different at that time ({earlier})." if earlier else ""
 
     def _told(self, dataset: str) -> list[dict[str, Any]]:
         """How the runs on one dataset were made."""
@@ -188,8 +189,7 @@ class RunStudy:
 
     @cached_property
     def _abouts(self) -> list[dict[str, Any]]:
-        files = [paths.STUDIES / f"{name}.json" for name in (self.name, *self.more)]
-        return [json.loads(path.read_text(encoding="utf-8")) for path in files if path.is_file()]
+        return [kept.records(name) for name in (self.name, *self.more)]
 
 
 @once
@@ -218,8 +218,8 @@ def of_readings() -> RunStudy:
     return RunStudy(
         "readings",
         ("more_readings",),
-        title="Readings: what each open question is worth",
-        lead="What changes when one open question is read otherwise",
+        title="Readings: how much each open question matters",
+        lead="The effect of deciding one open question differently",
     )
 
 
@@ -228,7 +228,20 @@ def of_details() -> RunStudy:
     return RunStudy(
         "details",
         title="Details: encoders, heads, padding and training",
-        lead="What changes when a detail around the memory is read otherwise",
+        lead="The effect of changing one detail around the memory",
+    )
+
+
+def of_remedies() -> RunStudy:
+    """The studies of remedies for rare words, of one method each."""
+    return RunStudy(
+        "remedies_no_memory",
+        ("remedies_drn", "remedies_ctrl"),
+        title="Remedies: what helps rare words",
+        lead="What a remedy for rare words changes",
+        base="the same method without one",
+        stub="Remedy",
+        bases=("attention_only", "drn", "ctrl"),
     )
 
 
@@ -246,7 +259,7 @@ def of_methods() -> RunStudy:
     return RunStudy(
         "methods",
         title="Other datasets: the methods against MGSL-Net",
-        lead="The methods against MGSL-Net, each trained once",
+        lead="The methods compared with MGSL-Net, each trained once",
         base="MGSL-Net (repaired)",
         stub="Method",
     )
@@ -254,7 +267,7 @@ def of_methods() -> RunStudy:
 
 def of_slots() -> RunStudy:
     """The study of the number of slots of both memories."""
-    return RunStudy("slots", title="Slots: does recall converge?")
+    return RunStudy("slots", title="Slots: does recall depend on their number?")
 
 
 def heading(dataset: str) -> str:

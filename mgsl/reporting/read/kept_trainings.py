@@ -1,13 +1,12 @@
 """The study of Tables 3-5 over many trainings: what claims and the noise of training rest on.
 
-`python -m mgsl study tables` writes it; without it, what is drawn rests on the runs at hand.
+studies/dvc.yaml makes it; without it, what is drawn rests on the runs at hand.
 """
 
 import pandas as pd
 
-from mgsl import paths
 from mgsl.evaluation.metrics import METRICS
-from mgsl.reporting.read.unchanged import once
+from mgsl.reporting.read import kept
 
 LEAST = 10  # trainings of each configuration; with fewer the study is not used
 STUDY = "study tables"
@@ -57,10 +56,7 @@ def _turned(row: pd.Series) -> pd.Series:
 
 
 def _read(kind: str) -> pd.DataFrame:
-    path = paths.STUDIES / f"tables_{kind}.csv"
-    if path.is_file():
-        return _read_csv(path).fillna({"b": ""})
-    return pd.DataFrame(columns=["dataset", "a", "b", "name", "group", "metric", "trainings"])
-
-
-_read_csv = once(pd.read_csv)
+    rows = kept.table("tables", kind)
+    if rows.empty:
+        return pd.DataFrame(columns=["dataset", "a", "b", "name", "group", "metric", "trainings"])
+    return rows.fillna({"b": ""})

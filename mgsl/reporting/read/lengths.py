@@ -1,13 +1,11 @@
 """Whether trainings are finished: what twice their length would have added, on validation."""
 
 from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path
 
 import pandas as pd
 
-from mgsl import paths
 from mgsl.evaluation.metrics import VALIDATION
+from mgsl.reporting.read import kept
 
 MARK = "†"  # beside the name of what is not trained to its end
 FINISHED = 1.0  # points that twice the length may add to a finished training, on the mean
@@ -20,8 +18,8 @@ def read() -> pd.DataFrame | None:
     Returns:
         Columns dataset, name, times (1 or 2), seed, epochs, kept, and `metrics.VALIDATION`.
     """
-    path = paths.STUDIES / "lengths.csv"
-    return _rows(path.resolve(), path.stat().st_mtime_ns) if path.is_file() else None
+    rows = kept.table("lengths", "rows")
+    return None if rows.empty else rows
 
 
 def added(run: pd.DataFrame) -> float:
@@ -46,9 +44,3 @@ def unfinished(dataset: str) -> dict[str, float]:
 def mark(name: str, datasets: Iterable[str]) -> str:
     """What stands behind the name of a run that is not finished on one of the datasets."""
     return f" {MARK}" if any(name in unfinished(dataset) for dataset in datasets) else ""
-
-
-@lru_cache(maxsize=1)
-def _rows(path: Path, _modified_ns: int) -> pd.DataFrame:
-    """Every name that is printed asks for the rows: read them again only when the file changes."""
-    return pd.read_csv(path)

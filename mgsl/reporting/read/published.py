@@ -8,7 +8,7 @@ import pandas as pd
 
 from mgsl.reporting.read.unchanged import once
 
-NO_DRAWINGS = "We had the paper’s text, not the drawings of its Figures 3, 4, 5 and 7."
+NO_DRAWINGS = "We had only the paper’s text, not the graphics of its Figures 3, 4, 5 and 7."
 FOLDER = Path(__file__).parent / "published"
 
 # The columns of Tables 3, 4 and 5 by the metric that they print.

@@ -16,11 +16,15 @@ from mgsl.recipes import (
     SGD,
     Clip,
     Clipping,
+    Drop,
     InverseSqrt,
     Linear,
+    Neighbours,
     Plateau,
     PlateauReload,
+    RareWords,
     Recall,
+    Repeat,
     Schedule,
     Steps,
     WarmUp,
@@ -67,7 +71,7 @@ def read() -> list[RecipeRow]:
             optimizer=_by_stage(run, partial(_optimizer, run)),
             schedule=_schedule(run.schedule) + _stages(row["stages"]),
             clipping=_by_stage(run, lambda training: _clipping(training.clip)),
-            length=_length(run),
+            length=_length(run) + _remedy(run.training.rare_words),
         )
         recipes.append(RecipeRow(row["scale"], run.method, run.dataset, words))
     return recipes
@@ -158,6 +162,23 @@ def _length(run: RunConfig) -> str:
     batch = f", batches of {run.batch_size}" if run.epochs is not None else f" of {run.batch_size}"
     full = ", full ones only" if run.training.drop_last else ""
     return f"{most}{_count(number or 0, unit)}{batch}{full}"
+
+
+def _remedy(remedy: RareWords | None) -> str:
+    """What is done for rare words, where something is."""
+    if remedy is None:
+        return ""
+    if isinstance(remedy, Repeat):
+        words = f"pairs with a word of fewer than {remedy.below} queries drawn more often"
+    elif isinstance(remedy, Neighbours | Drop):
+        what = "left out"
+        if isinstance(remedy, Neighbours):
+            what = f"replaced by one of the {remedy.nearest} nearest others"
+        share = f"{_number(100 * remedy.share)} %"
+        words = f"{share} of the words of fewer than {remedy.below} queries {what}"
+    else:
+        words = "words without a published vector left out, in the test too"
+    return f"; {words}"
 
 
 def _count(number: int, unit: str) -> str:

@@ -262,7 +262,7 @@ class Results:
         """Which of the runs are not trained to their end, in a sentence; empty if all are."""
         added = unfinished(self.dataset)
         runs = [f"{self.title(n)} (+{added[n]:.1f})" for n in self.config.names if n in added]
-        how = "not finished, in brackets the points that twice the length adds on validation"
+        how = "not converged; in brackets, the points on validation that twice the length adds"
         return f"{MARK} {how}: {', '.join(runs)}." if runs else ""
 
 

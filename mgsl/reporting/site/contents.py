@@ -15,6 +15,8 @@ DOWNLOADS = {
     "csv": "CSV", "tex": "LaTeX", "md": "Markdown", "svg": "SVG", "pdf": "PDF", "png": "PNG"
 }  # fmt: skip
 
+NUMBERS = "numbers"  # in the name of a LaTeX file without intervals and notes
+
 STATEMENT = re.compile(r'<p class="statement">(.*?)</p>\n?', re.S)
 
 
@@ -103,9 +105,10 @@ def statement(page: str) -> str:
 
 
 def kind(file: str) -> str:
-    """What a file is called where it can be downloaded; a second table's after that."""
-    _, *part, suffix = file.split(".")
-    return f"{DOWNLOADS[suffix]} of {part[0]}" if part else DOWNLOADS[suffix]
+    """What a file is called where it can be downloaded: which table, and whether numbers alone."""
+    _, *parts, suffix = file.split(".")
+    of = "".join(f" of {part}" for part in parts if part != NUMBERS)
+    return f"{DOWNLOADS[suffix]}{of}{', numbers only' if NUMBERS in parts else ''}"
 
 
 def outline(name: str) -> tuple[str, str]:

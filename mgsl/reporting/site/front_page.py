@@ -57,7 +57,7 @@ def scope(datasets: Sequence[str]) -> str:
     rows = {str(name) for number in (3, 4, 5) for name in published.ablations(number).index}
     return (
         f"{len(run)} of the {len(printed)} methods of Table 1 and {len(rows & names)} of the "
-        f"{len(rows)} configurations of Tables 3 to 5 were trained and scored anew"
+        f"{len(rows)} configurations of Tables 3 to 5 were trained and evaluated"
     )
 
 
@@ -68,9 +68,9 @@ def _not_tested(exhibits: Sequence[str], rankings: Sequence[Ranking]) -> str:
     what = f"{waiting} of the paper’s {every} testable claims" if every else "The paper’s recall"
     filmed = [one.dataset for one in rankings if known.find(one.dataset).archive]
     why = (
-        f"other features of real video than those of {', '.join(filmed)}, which were not at hand"
+        f"other features of real video than those of {', '.join(filmed)}, which were not available"
         if filmed
-        else "C3D or I3D features of real video, which were not at hand: no recall of ours is "
+        else "C3D or I3D features of real video, which were not available; no recall of ours is "
         "comparable with a printed one"
     )
     return f"{what}: {'they need' if every else 'it needs'} {why}."
@@ -80,11 +80,12 @@ def _ran(datasets: Sequence[str], rankings: Sequence[Ranking]) -> str:
     """How much of the paper was run, and on which data."""
     labels = " and ".join(Results(dataset).label for dataset in datasets)
     besides = [
-        f"{len(one.table.rows) - 1} of them on {one.title} ({_kind(one)})"  # less the paper's row
+        f"{len(one.table.rows) - 1} on {one.title} ({_kind(one)})"  # less the paper's row
         for one in rankings
         if one.dataset not in datasets
     ]
-    return " Besides, ".join([f"{scope(datasets)}, on {labels}.", *filter(None, [_and(besides)])])
+    more = [f"Other models, including those that see no video: {listed(besides)}."] * bool(besides)
+    return " ".join([f"{scope(datasets)}, on {labels}.", *more])
 
 
 def _kind(ranking: Ranking) -> str:
@@ -93,10 +94,6 @@ def _kind(ranking: Ranking) -> str:
         return "simulated"
     filmed = known.find(ranking.dataset).archive
     return "features of its videos" if filmed else "real annotations, no pixels"
-
-
-def _and(parts: Sequence[str]) -> str:
-    return f"{listed(parts)}." if parts else ""
 
 
 def _memory(dataset: str, exhibits: Sequence[str]) -> Line:
@@ -111,8 +108,8 @@ def _memory(dataset: str, exhibits: Sequence[str]) -> Line:
         question,
         f"{_ANSWERS.get(every['verdict_here'], 'Undecided')}, on {label}: {points(every['value'])} "
         f"points of {METRIC} ({ends(every)}) on all queries and {points(rare['value'])} "
-        f"({ends(rare)}) on rare ones, over {in_words(every['trainings'])} trainings with it and "
-        f"without. The paper prints {points(every['printed'])}, for all.",
+        f"({ends(rare)}) on rare ones, over {in_words(every['trainings'])} trainings each with and "
+        f"without it. The paper prints {points(every['printed'])} on all queries.",
         claim_matrix.EXHIBIT,
     )
 
@@ -130,7 +127,7 @@ def _literal(results: Results) -> Line:
         question,
         f"On {results.label} they reach {METRIC} of {before:.1f} % where "
         f"{published.title(FULL)} reaches {after:.1f} % (seeds "
-        f"{', '.join(map(str, results.config.seeds))}). Their slots become alike: after training, "
-        f"two of them have a cosine of {sum(cosines) / len(cosines):.2f} on the mean.",
+        f"{', '.join(map(str, results.config.seeds))}). Their memory slots become nearly equal: "
+        f"after training, two of them have a mean cosine of {sum(cosines) / len(cosines):.2f}.",
         "collapse",
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from mgsl import paths
 from mgsl.errors import UserError
 from mgsl.files import write_text
-from mgsl.reporting.read import stamps
+from mgsl.reporting.read import kept_records, stamps
 from mgsl.reporting.read.kept_records import KeptSource
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.read.stamps import Stamp
@@ -29,10 +29,10 @@ from mgsl.reporting.site.page_templates import environment
 TITLE = "MGSL-Net, replicated"
 SUBTITLE = "Temporal sentence grounding with rare words"
 LEAD = (
-    "Given a video and a sentence, find the moment that the sentence describes, also where a word "
-    "of it is rarely seen in training. The tables and figures of the paper (AAAI 2022) and ours, "
-    "each naming the data it saw; written anew from the paper’s text, without its authors’ code or "
-    "weights."
+    "Given a video and a sentence, find the moment that the sentence describes, even if one of its "
+    "words is rare in training. Here are the tables and figures of the paper (AAAI 2022) and ours, "
+    "each with the data it rests on. The code was written from the paper’s text, without its "
+    "authors’ code or weights."
 )
 PAPER = "https://arxiv.org/abs/2201.00454"
 LINKS = (  # of the front page; all but the paper lie in this repository
@@ -69,7 +69,8 @@ def write_page(
     page = environment().get_template("exhibit.html").render(
         title=exhibit.title, name=name, body=linked, code=code,
         files=exhibit.files, sources=list(by_dataset.values()), stamps=made_from,
-        unpromised=stamps.unpromised(made_from), navigation=around, root="../",
+        outdated=kept_records.outdated(name), unpromised=stamps.unpromised(made_from),
+        navigation=around, root="../",
     )  # fmt: skip
     scripts.place()
     write_text(paths.EXHIBITS / f"{name}.html", page)

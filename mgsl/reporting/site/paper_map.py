@@ -54,7 +54,7 @@ def build(datasets: Sequence[str], exhibits: Sequence[str]) -> list[Place]:
 def _status(name: str, datasets: Sequence[str]) -> str:
     """What an exhibit rests on, in a few words."""
     if name in DRAWN:
-        return "drawn from the code that runs"
+        return "generated from the running code"
     labels = " and ".join(Results(dataset).label for dataset in datasets)
     names = {name for dataset in datasets for name in Results(dataset).config.names}
     if name == "table_1":
@@ -63,14 +63,14 @@ def _status(name: str, datasets: Sequence[str]) -> str:
         every = {method.printed for method in methods}
         return f"{len(run)} of {len(every)} methods run, on {labels}"
     if name == "table_2":
-        timed = "timed on one machine" if paths.TIMES.is_file() else "not timed"
-        return f"sizes counted, answers {timed}"
+        timed = "measured on one machine" if paths.TIMES.is_file() else "not measured"
+        return f"sizes counted, run times {timed}"
     if name in ("table_3", "table_4", "table_5"):
         rows = {str(row) for row in published.ablations(int(name[-1])).index}
         return f"{len(rows & names)} of {len(rows)} rows run, on {labels}"
     if "studies" in _parameters(name):
         return "counted in the published annotations"
-    return f"drawn anew, from {labels}"
+    return f"redrawn with results on {labels}"
 
 
 def _parameters(name: str) -> str:

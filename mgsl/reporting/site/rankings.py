@@ -129,7 +129,7 @@ def _of_report(results: Results) -> _Source:
     lengths = [run.epochs for run in runs if run.epochs]
     queries = int(results.summary["splits"]["test"]["pairs"])
     names = [*results.names, *without]
-    marked = [f"{MARK} not trained to its end."] * any(title(n).endswith(MARK) for n in names)
+    marked = [f"{MARK} not converged."] * any(title(n).endswith(MARK) for n in names)
     how = _how(results.dataset, queries, lengths, results.config.seeds, over_trainings=True)
     return _Source(names, title, number, (*how, *marked), "table_1")
 
@@ -149,7 +149,7 @@ def _of_study(dataset: str) -> _Source:
     queries, seeds = int(rows["queries"].max()), record.get("seeds", [])
     how = [*_how(dataset, queries, epochs, seeds, over_trainings=over)]
     if study.earlier(dataset):
-        how.append(f"{published.title(FULL)} stands here as it was repaired then.")
+        how.append(f"{published.title(FULL)} is shown with an earlier repaired reading.")
     return _Source(study.names(dataset), published.title, number, tuple(how), "other_datasets")
 
 
@@ -171,7 +171,7 @@ def _how(
     if len(seeds) == 1:
         yield (
             f"One training of each (seed {seeds[0]}): the intervals are over queries alone, and "
-            "the order of neighbours is open."
+            "the order of methods that are close may change with another seed."
         )
     elif seeds:
         over = "queries and trainings" if over_trainings else "queries alone"

@@ -138,7 +138,7 @@ class ReadmeNumbers:
     @property
     def lengths_known(self) -> bool:
         """Whether it was measured which trainings are finished."""
-        return (paths.STUDIES / "lengths.csv").is_file()
+        return lengths.read() is not None
 
     @property
     def unfinished(self) -> list[str]:

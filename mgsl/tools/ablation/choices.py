@@ -122,7 +122,7 @@ class Choices:
             tree = merge(tree, branch)
         whole = {*RUN_KEYS, *TRAINING_KEYS}  # of these an ablation names all or nothing
         return {
-            name: _whole(self.tree[name], value) if name in whole else value
+            name: _whole(self.tree.get(name), value) if name in whole else value
             for name, value in tree.items()
         }
 

@@ -84,7 +84,7 @@ class Experiment:
         rest = self.to_do()
         number = len(self.changed.trainings) + len(self.against.trainings)
         if not rest:
-            return f"All {number} trainings are kept: nothing to train."
+            return f"All {number} trainings are there already: nothing to train."
         at_once = num_workers(len(rest))
         each = {one.config.name: one.config for one in rest}
         costs = {name: seconds(config) for name, config in each.items()}

@@ -94,20 +94,19 @@ class Tried:
             high, low = (float(rows[end][DIFFERENCE]) for end in ("high", "low"))
             half, sd = 100 * (high - low) / 2, 100 * float(rows["sd"][AGAINST])
             return (
-                f"Trainings of {name} that differ in the seed alone lie "
-                f"±{sd:.1f} points apart (SD of {METRICS[0]} over "
-                f"{self.trainings}). With {self.trainings} trainings of each side, a difference "
-                f"below about {half:.1f} points cannot be told from chance."
+                f"Trainings of {name} that differ only in the seed vary by ±{sd:.1f} points (SD of "
+                f"{METRICS[0]} over {self.trainings}). With {self.trainings} trainings of each "
+                f"side, a difference below about {half:.1f} points cannot be told from chance."
             )
         alone = "One training of each side: the intervals are over queries alone."
         kept = self._kept_spread(name)
         if kept is None:
-            return f"{alone} What a seed is worth is not known here: name more of them."
+            return f"{alone} The variation between seeds is not known here: list more seeds."
         sd, number = kept
         return (
-            f"{alone} Trainings of {name} that differ in the seed alone lie ±{100 * sd:.1f} points "
-            f"apart (SD of {METRICS[0]} over {number}, {paths.trainings(self._dataset)}), two "
-            f"single trainings ±{100 * np.sqrt(2) * sd:.1f}: a smaller difference may be the seed."
+            f"{alone} Trainings of {name} that differ only in the seed vary by ±{100 * sd:.1f} "
+            f"points (SD of {METRICS[0]} over {number}, {paths.trainings(self._dataset)}), the "
+            f"difference of two by ±{100 * np.sqrt(2) * sd:.1f}: a smaller one may be the seed."
         )
 
     @cached_property

@@ -68,7 +68,16 @@ PAGE = b"\n<!DOCTYPE html><html><title>Google Drive - Virus scan warning</title>
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:12", "pointer of Git LFS"),
         (b"\x1f\x8b\x08\x00\x00", "is an archive that is not unpacked"),
         (b"x" * 257 + b"ustar\x0000", "is an archive that is not unpacked"),
+        (b"\xef\xbb\xbf <?xml version='1.0'?><Error><Code>AccessDenied</Code>", "is a web page"),
+        (b"<!-- quota --><title>Sorry</title>", "is a web page"),
+        (pickle.dumps({"a": 1}, protocol=0), "is a pickle, which is not opened"),
+        (pickle.dumps({"a": 1}, protocol=1), "is a pickle, which is not opened"),
+        (pickle.dumps(CLIPS, protocol=0), "is a pickle, which is not opened"),
+        (b"MATLAB 7.3 MAT-file, Platform: GLNXA64", r"version 7\.3: convert each.*h5py\.File"),
         (b"0.25 1.5 0.75\n", "is text: convert each video"),
+        (b" -.25,1e-3\n", r"is a table of text: .*delimiter=','"),
+        (b'{"error": "quota exceeded, 3"}', "is text and no numbers, .*fetch the file again"),
+        (b"Information, 2 pages", "is text and no numbers"),
         (bytes(range(128, 256)), "is of no kind that is read"),
     ],
 )
@@ -85,6 +94,12 @@ def test_what_is_no_array_is_named_with_what_to_do(
 def test_a_piece_is_told_by_its_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x89HDF\r\n\x1a\n")
     assert kind(tmp_path / name) == "piece"
+
+
+def test_a_table_with_a_line_of_names_is_told_by_its_ending(tmp_path: Path) -> None:
+    (tmp_path / "v_a.csv").write_text("f0,f1\n0.5,1\n")
+    with pytest.raises(UserError, match=r"is a table of text: .*`skiprows=1`"):
+        read_array(tmp_path / "v_a.csv")
 
 
 def test_a_zip_that_is_not_unpacked_is_named(tmp_path: Path) -> None:
@@ -121,6 +136,37 @@ def test_a_file_that_is_cut_off_is_named(tmp_path: Path, name: str) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UserError, match=rf"{name} cannot be read, it is cut off or damaged"):
         read_array(path)
+
+
+def test_a_file_of_many_videos_is_no_array_and_names_a_few_of_them(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **{f"v_{i:05}": CLIPS for i in range(1200)})
+    with pytest.raises(UserError, match=r"'v_00004'\] and 1,195 more, where one is expected: save"):
+        read_array(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("content", [[torch.ones(3, 2)], {"a": [torch.ones(3, 2)]}, 3])
+def test_a_tensor_within_something_else_is_asked_for_alone(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(UserError, match=r"a\.pt (holds a \w+ and no tensor: save|has no array)"):
+        read_array(tmp_path / "a.pt")
+
+
+def test_a_wrong_byte_in_packed_arrays_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, features=np.arange(4096.0).reshape(-1, 2))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.npz cannot be read, it is cut off or damaged"):
+        read_array(path)
+
+
+def test_an_array_larger_than_any_machine_is_damaged(tmp_path: Path) -> None:
+    with (tmp_path / "a.npy").open("wb") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (1 << 40, 1 << 12)}
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(UserError, match=r"a\.npy cannot be read"):
+        read_array(tmp_path / "a.npy")
 
 
 def test_two_arrays_that_may_be_meant_are_named_and_either_can_be_had(tmp_path: Path) -> None:

@@ -63,6 +63,64 @@ def test_what_lies_beside_is_not_blamed_for_a_pickle(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "a.features",
+            b"\x93NUMPY\x01\x00",
+            r"a\.features is a NumPy array of another ending: ren",
+        ),
+        ("f.hdf", b"\x89HDF\r\n\x1a\n", r"f\.hdf is an HDF5 file of another ending: rename it"),
+    ],
+)
+def test_features_of_another_ending_are_named_before_what_lies_beside(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / "README.txt").write_text("features")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        opened(tmp_path)
+
+
+def test_groups_may_stand_in_groups_and_may_lead_back_or_nowhere(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "f.hdf5", "w") as file:
+        file["data/test/features/v_a"] = np.ones((3, 2))
+        file["data/back"] = file["/"]
+        file["data/gone"] = h5py.SoftLink("/nowhere")
+    with open_archive(tmp_path / "f.hdf5") as archive:
+        levels = [[entry.inside for entry in level] for level in archive.levels()]
+    assert levels[0] == ["data"]
+    assert "data/test/features/v_a" in levels[-1]
+
+
+def test_a_file_of_arrays_may_hold_many_videos(tmp_path: Path) -> None:
+    np.savez(tmp_path / "all.npz", v_a=np.ones((3, 2)), v_b=np.zeros((2, 2)))
+    with open_archive(tmp_path) as archive:
+        *_, entries = (level for level in archive.levels() if level)
+        assert [entry.name for entry in entries] == ["v_a", "v_b"]
+        assert archive.read(entries[1]).shape == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["all.npz", "all.h5"])
+def test_a_damaged_file_of_many_videos_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04" if name == "all.npz" else b"\x89HDF\r\n\x1a\nx")
+    with pytest.raises(UserError, match=rf"{name} .*"), open_archive(tmp_path) as archive:
+        list(archive.levels())
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere/deeper").mkdir(parents=True)
+    np.save(tmp_path / "elsewhere/deeper/v_a.npy", np.ones((3, 2)))
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f/rgb").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "f")
+    with open_archive(tmp_path / "f") as archive:
+        (entry,) = next(archive.levels())
+        assert str(entry) == "rgb/deeper/v_a.npy"
+        assert archive.read(entry).shape == (3, 2)
+
+
 def test_a_web_page_is_no_hdf5_file(tmp_path: Path) -> None:
     (tmp_path / "f.hdf5").write_text("<html><head><title>Quota exceeded</title></head></html>")
     with pytest.raises(UserError, match=r"f\.hdf5 is a web page"):

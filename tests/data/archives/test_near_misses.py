@@ -43,7 +43,10 @@ def test_everything_else_that_lies_there_is_named(
         f"tacos/, a folder. If it is the one: mv {tmp_path / 'tacos'} {tmp_path}/tacos_c3d" in told
     )
     assert "tacos_c3d.hdf5_aa, a piece of a file: join all pieces" in told
-    assert "tacos.zip, a zip archive that is not unpacked" in told
+    assert (
+        "tacos.zip, a zip archive that is not unpacked: unpack it into the folder tacos_c3d/"
+        in told
+    )
     assert "tacos_c3d.html, a web page" in told
     assert "tacos_c3d, a link to nothing" in told
     assert "charades_i3d" not in told
@@ -56,6 +59,28 @@ def test_an_empty_file_is_called_empty_and_can_be_renamed(
     told = message(tmp_path, monkeypatch)
     assert "tall_c3d_features.hdf5, by its content empty: fetch it again" in told
     assert f"mv {tmp_path / 'tall_c3d_features.hdf5'} {tmp_path / 'tacos_c3d.hdf5'}" in told
+
+
+def test_a_file_of_arrays_is_sent_into_the_folder_and_others_are_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "tacos_c3d.npz", **{"s1-d1": np.ones((1, 2))})
+    np.save(tmp_path / "tacos_c3d.npy", np.ones((1, 2)))
+    (tmp_path / "tacos_c3d.pt").write_text("<html>")
+    told = message(tmp_path, monkeypatch)
+    place = tmp_path / "tacos_c3d"
+    assert f"If it has all videos: mkdir -p {place} && mv {place}.npz {place}/" in told
+    assert "tacos_c3d.npy, which is neither an HDF5 file nor in a folder of its own. If " in told
+    assert "tacos_c3d.pt, a web page saved in place of the file" in told
+
+
+def test_the_folder_of_the_features_itself_is_told_from_the_one_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "tacos_c3d"
+    folder.mkdir()
+    np.save(folder / "s1-d1.npy", np.ones((1, 2)))
+    assert f"set MGSL_FEATURES to {tmp_path}, in which it stands" in message(folder, monkeypatch)
 
 
 def test_arrays_one_level_too_high_are_noticed(

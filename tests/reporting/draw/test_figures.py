@@ -132,7 +132,7 @@ def test_figure_6_shows_a_rare_and_a_common_query_and_says_what_was_not_run() ->
     queries = figure_6.examples(results)
     assert [query.rare for query in queries] == [True, False]
     bars = {bar.row: bar for bar in figure_6.bars(results, queries[0])}
-    assert list(bars) == ["truth", "2D-TAN", "DRN", "MGSL-Net"]
+    assert list(bars) == ["ground truth", "2D-TAN", "DRN", "MGSL-Net"]
     assert bars["MGSL-Net"].text == "tIoU 0.78"
     assert bars["DRN"].text == figure_6.NOT_RUN
     assert "Not run on embedded (simulated): 2D-TAN, DRN." in figure_6.draw(["embedded"]).notes

@@ -93,7 +93,7 @@ def test_several_seeds_show_their_spread(tmp_path: Path, monkeypatch: pytest.Mon
     report_workspace.build(again, ["embedded"], names=RUN, seeds=(0, 1, 2))
     table = table_3.build(["embedded"])
     assert row(table, "memory_only")[6].text == "46.0 ± 1.0"
-    assert "each configuration with trainings of its own" in table.notes
+    assert "with separate trainings of each configuration" in table.notes
     assert table.tidy["to_full_sd"].dropna().eq(0).all()
     assert set(table.tidy["trainings"].dropna()) == {3}
     assert table.tidy["to_full_better"].dropna().between(0, 1).all()

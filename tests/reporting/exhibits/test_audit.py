@@ -45,7 +45,7 @@ def test_the_implied_share_is_exact_where_the_numbers_are() -> None:
 
 def test_a_recall_below_one_that_it_contains_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     (fine,) = arithmetic.order()
-    assert fine.finding == "No recall of Table 1 is below one that it must contain."
+    assert fine.finding == "Every recall of Table 1 is at least as high as each stricter one."
     changed = TABLE_1 | {("DRN", "charades", "R@5, IoU=0.7"): 31.0}
     monkeypatch.setattr(published, "table_1", lambda: changed)
     (broken,) = arithmetic.order()

@@ -46,13 +46,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         report_workspace.build(folder, ["embedded"], names=RUN)
-        for name in (
-            "readings",
-            "more_readings",
-            "slots",
-            "efficiency",
-        ):  # what has been studied meanwhile
-            (paths.STUDIES / f"{name}.csv").unlink(missing_ok=True)
+        paths.TIMES.unlink()  # and what has been studied meanwhile
+        for name in ("readings", "more_readings", "slots"):
+            shutil.rmtree(paths.STUDIES / name, ignore_errors=True)
     return folder
 
 
@@ -226,10 +222,10 @@ def test_rare_less_common_of_one_run_and_of_a_lead(results: Results) -> None:
         ("beats_drn", "drn not run on embedded"),
         ("tacos_tan_2d", "embedded is not TACoS"),
         ("charades_smaller", "embedded is not Charades-STA"),
-        ("order", "Not run on embedded (`python -m mgsl study readings`)"),
+        ("order", "Not run on embedded (see studies/params.yaml)"),
         ("faster_drn", "efficiency.csv is missing: costs were not timed"),
         ("smaller_drn", "costs.csv is missing: costs were not counted"),
-        ("slots", "Not run on embedded (`python -m mgsl study slots`)"),
+        ("slots", "Not run on embedded (see studies/params.yaml)"),
         ("scattered_video", "scatter.csv is missing"),
         ("content", "probes.csv is missing"),
     ],
@@ -261,13 +257,13 @@ def test_studies_are_read(results: Results, written: Callable[[Path, pd.DataFram
     sweep = {"mgsl_net": (128, 0, 0, 0), "slots_64": (64, -0.03, -0.05, -0.01),
              "slots_256": (256, 0.002, -0.004, 0.008), "slots_512": (512, -0.003, -0.009, 0.003),
              "nms_none": (128, 0.5, 0.5, 0.5)}  # fmt: skip
-    written(paths.STUDIES / "slots.csv", report_workspace.study(sweep))
+    written(paths.study("slots", "embedded") / "means.csv", report_workspace.study(sweep))
     ours = verdicts.slots(CLAIMS["slots"], FIVE, results, [results])
     assert isinstance(ours, Effect)
     old = effect(-0.3, -0.9, 0.8, 3, over=False, queries=2, sd=1.0, origin="study slots")
     assert vars(ours) == approximately(old)
     readings = {"mgsl_net": (128, 0, 0, 0), "own_last": (128, 0.01, -0.01, 0.03)}
-    written(paths.STUDIES / "readings.csv", report_workspace.study(readings))
+    written(paths.study("readings", "embedded") / "means.csv", report_workspace.study(readings))
     ours = verdicts.reading(CLAIMS["order"], FIVE, results, [results])
     assert isinstance(ours, Effect)
     old = effect(1, -1, 3, 3, over=False, queries=2, sd=1.0, origin="study readings")
@@ -421,7 +417,7 @@ def test_the_memory_is_judged_by_the_kept_study_where_there_is_one(
             "better": 0.1, "trainings": 10, "queries": 2000}  # fmt: skip
     other = pair | {"a": "memory_only", "b": "baseline"}
     few = pair | {"a": "mgsl_net", "b": "memory_only", "trainings": 9}
-    written(paths.STUDIES / "tables_pairs.csv", pd.DataFrame([pair, other, few]))
+    written(paths.study("tables", "embedded") / "pairs.csv", pd.DataFrame([pair, other, few]))
     ours = verdicts.difference(CLAIMS["memory_full"], FIVE, results, [results])
     assert isinstance(ours, Effect)
     assert (ours.value, ours.low, ours.high) == pytest.approx((5, 2, 8))  # turned

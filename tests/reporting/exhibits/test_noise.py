@@ -105,9 +105,9 @@ def test_with_one_training_the_page_is_built_and_nothing_is_visible(
     results = build(tmp_path, (0,))
     assert visibility.visible(results, "all", FIVE) == {}
     methods, effects = noise_table.build([results]), noise_table.build_effects([results])
-    assert "nothing is known of another training" in methods.notes
+    assert "the variation between trainings is unknown" in methods.notes
     row = dict(effects.rows)["Table 3: The memory helps under full attention"]
-    assert row[2].reason == "trained once: nothing is known of another training"
+    assert row[2].reason == "trained once: the variation between trainings is unknown"
     assert noise_figure.draw([results]).figure.axes
 
 
@@ -125,7 +125,9 @@ def test_the_kept_study_is_used_where_it_has_enough_trainings(
     monkeypatch.chdir(tmp_path)
     seeds = tuple(range(10))
     results = build(tmp_path, seeds)
-    many_trainings.write("embedded", RUN)
+    config = params.read(EvaluateConfig, paths.config("embedded", "evaluate"))
+    for part, rows in many_trainings.compare(config).items():
+        report_workspace.keep("tables", part, rows)
     row = kept_trainings.find("embedded", "mgsl_net", "attention_only", "all", FIVE)
     assert row is not None
     assert row["trainings"] == 10
@@ -139,8 +141,8 @@ def test_the_kept_study_is_used_where_it_has_enough_trainings(
     table = visibility.of_methods(results)
     assert set(table["origin"]) == {"study tables"}
     assert len(visibility.trainings(results, "mgsl_net")) == 10 * 3 * 2
-    rows = pd.read_csv(paths.STUDIES / "tables_pairs.csv")
-    rows.assign(trainings=9).to_csv(paths.STUDIES / "tables_pairs.csv", index=False)
+    fewer = many_trainings.compare(config)["pairs"].assign(trainings=9)
+    report_workspace.keep("tables", "pairs", fewer)
     assert kept_trainings.find("embedded", "mgsl_net", "", "all", FIVE) is None
     assert set(visibility.of_methods(results)["origin"]) == {"runs"}
 

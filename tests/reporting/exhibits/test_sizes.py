@@ -11,7 +11,18 @@ from mgsl.files import write_json
 from mgsl.inspection import all_recipes
 from mgsl.models import MODELS
 from mgsl.models.parts.base import GroundingModel
-from mgsl.recipes import SGD, Adam, Plateau, Recall, Steps
+from mgsl.recipes import (
+    SGD,
+    Adam,
+    Drop,
+    Neighbours,
+    Plateau,
+    RareWords,
+    Recall,
+    Repeat,
+    Steps,
+    Unspelled,
+)
 from mgsl.reporting.draw import tables
 from mgsl.reporting.exhibits import sizes
 from mgsl.reporting.read import published, recipe_words
@@ -115,6 +126,30 @@ def test_kinds_that_no_method_has_today_are_written_too(
     write_json(paths.RECIPES, [{"scale": "embedded", "run": document, "stages": stages}])
     (recipe,) = recipe_words.read()
     assert getattr(recipe.words, field) == words
+
+
+@pytest.mark.parametrize(
+    ("remedy", "words"),
+    [
+        (None, ""),
+        (Repeat(kind="repeat", below=100),
+         "; pairs with a word of fewer than 100 queries drawn more often"),
+        (Neighbours(kind="neighbours", below=10, share=0.5, nearest=5),
+         "; 50 % of the words of fewer than 10 queries replaced by one of the 5 nearest others"),
+        (Drop(kind="drop", below=10, share=0.5),
+         "; 50 % of the words of fewer than 10 queries left out"),
+        (Unspelled(kind="unspelled"),
+         "; words without a published vector left out, in the test too"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("workspace")
+def test_a_remedy_for_rare_words_is_told(remedy: RareWords | None, words: str) -> None:
+    training = RUN.training.model_copy(update={"rare_words": remedy})
+    document = RUN.model_copy(update={"training": training}).model_dump(mode="json")
+    stages = [{"epochs": 1, "factor": 1.0}]
+    write_json(paths.RECIPES, [{"scale": "embedded", "run": document, "stages": stages}])
+    (recipe,) = recipe_words.read()
+    assert recipe.words.length.endswith(f" of {RUN.batch_size}{words}")
 
 
 @pytest.mark.usefixtures("workspace")

@@ -70,10 +70,10 @@ def test_printed_and_ours_stand_side_by_side_with_ratios(workspace: Path) -> Non
         "0.15", "1.5", "214", "23.17"
     ]  # fmt: skip
     ours = "ours: the paper's sizes for TACoS: "
-    assert drn[f"{ours}ms a query"] == ["30", "15–60"]
+    assert drn[f"{ours}ms per query"] == ["30", "15–60"]
     assert drn[f"{ours}× MGSL-Net"][0] == "3.00"
-    assert drn[f"{ours}around it, %"][0] == "5"
-    assert drn[f"{ours}ms in a batch"] == ["7.5", "of 16"]
+    assert drn[f"{ours}input and NMS, %"][0] == "5"
+    assert drn[f"{ours}ms, batched"] == ["7.5", "batch of 16"]
     assert drn[f"{ours}MiB"][0] == "8"
     assert drn[f"{ours}M multiply-adds"][0] == "2,000"
     assert "a processor, 2 threads" in table.caption

@@ -20,12 +20,12 @@ RECORD = {
 @pytest.fixture(autouse=True)
 def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    paths.STUDIES.mkdir(parents=True)
     table = report_workspace.study({"mgsl_net": (64, 0.0, 0.0, 0.0)})
     real = table.assign(dataset="charades_actions", queries=3720)
-    pd.concat([table, real]).to_csv(paths.STUDIES / "slots.csv", index=False)
+    report_workspace.keep("slots", "means", pd.concat([table, real]))
     one = RECORD | {"seeds": [0], "epochs": 8}
-    write_json(paths.STUDIES / "slots.json", {"embedded": RECORD, "charades_actions": one})
+    write_json(paths.study("slots", "embedded") / "about.json", RECORD)
+    write_json(paths.study("slots", "charades_actions") / "about.json", one)
 
 
 def test_each_dataset_has_the_seeds_and_epochs_of_its_own_record() -> None:
@@ -56,7 +56,7 @@ def test_a_study_without_a_record_says_what_its_rows_say() -> None:
     rows = [
         {"dataset": "embedded", "name": "printed", "seed": 0, "step": step} for step in (0, 256)
     ]
-    pd.DataFrame(rows).to_csv(paths.STUDIES / "collapse.csv", index=False)
+    report_workspace.keep("collapse", "rows", pd.DataFrame(rows))
     (stamp,) = map(dict, kept_records.stamps("collapse"))
     assert (stamp["Seeds"], stamp["Steps"], stamp["Data"]) == ("seed 0", "up to 256", "SIMULATED")
 

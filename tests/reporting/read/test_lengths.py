@@ -12,6 +12,7 @@ from mgsl.reporting.exhibits import training_curve
 from mgsl.reporting.read import lengths
 from mgsl.studies import trials
 from tests import tiny
+from tests.reporting import report_workspace
 
 
 def test_the_epoch_kept_is_the_best_of_the_last_stage() -> None:
@@ -46,8 +47,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for times in (1, 2)
         for seed in (0, 1)
     ]
-    (tmp_path / paths.STUDIES).mkdir(parents=True)
-    pd.DataFrame(rows).to_csv(tmp_path / paths.STUDIES / "lengths.csv", index=False)
+    report_workspace.keep("lengths", "rows", pd.DataFrame(rows))
 
 
 def test_more_than_a_point_in_twice_the_length_is_not_finished(

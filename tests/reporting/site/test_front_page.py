@@ -36,7 +36,7 @@ def test_the_verdict_has_four_lines_made_from_results() -> None:
     assert untested.answer.startswith("2 of the paper’s 2 testable claims")
     assert "1 of the 15 methods of Table 1" in ran.answer
     assert "embedded (simulated)" in ran.answer
-    assert "of them on Charades-STA, action timelines (real annotations, no pixels)" in ran.answer
+    assert "on Charades-STA, action timelines (real annotations, no pixels)" in ran.answer
     assert memory.answer.startswith("No, on embedded (simulated): −8.9 points")
     assert "−5.8 (−10.5 to −1.1) on rare ones, over ten trainings" in memory.answer
     assert "45.0 % where MGSL-Net (repaired) reaches 55.0 % (seeds 0)" in literal.answer

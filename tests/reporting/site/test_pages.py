@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlparse
@@ -134,7 +135,7 @@ def test_the_readme_shows_the_figures_and_the_results(root: Path) -> None:
 def test_real_data_is_not_called_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     report_workspace.build(tmp_path, ["charades_actions"])
-    (paths.STUDIES / "methods.csv").unlink()  # some of it is on simulated features
+    shutil.rmtree(paths.STUDIES / "methods")  # some of it is on simulated features
     pages.build_index({}, ["charades_actions"])
     text = Path("reports/index.html").read_text(encoding="utf-8")
     assert "Simulated data" not in text

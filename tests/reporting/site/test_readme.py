@@ -25,16 +25,18 @@ embedded,drn,1,10,0,9,0.60
 embedded,drn,2,20,0,19,0.60
 """
 
+LENGTHS_OF = paths.study("lengths", "embedded") / "rows.csv"
+
 
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """README and what it is made from, to be changed; the working folder."""
+    monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / README, tmp_path)
     shutil.copy(ROOT / paths.PARAMS, tmp_path)
     for folder in (paths.EXHIBITS, paths.STUDIES):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    (tmp_path / paths.STUDIES / "lengths.csv").unlink()  # a test writes its own
-    monkeypatch.chdir(tmp_path)
+    LENGTHS_OF.unlink()  # a test writes its own
     return tmp_path
 
 
@@ -80,20 +82,20 @@ def test_more_trainings_and_other_verdicts_read_well(copy: Path) -> None:
     change(CLAIMS, "claim in ['memory_full', 'memory_rare']", trainings=10.0)
     change(CLAIMS, "claim == 'memory_full'", low=0.4, high=6.0, verdict_here="supported")
     change(CLAIMS, "claim == 'memory_rare'", verdict_here="undecided")
-    (paths.STUDIES / "lengths.csv").write_text(LENGTHS)
+    LENGTHS_OF.write_text(LENGTHS)
     readme.update()
     text = README.read_text()
     assert "(+0.4 to +6.0) on all queries" in text
-    assert "over ten trainings of each. Verdict: **supported** for all queries, **und" in text
+    assert "each with and without it. Verdict: **supported** for all queries, **und" in text
     assert re.search(r"^\| \*\*MGSL-Net \(repaired\)\*\* .* \| 10 \|$", text, re.M)
     assert re.search(r"^\| 2D-TAN † .* \| 3 \|$", text, re.M)
-    assert "twice the length adds on validation: 2D-TAN +5.0 (" in text
+    assert "twice as long adds, in points on validation, 2D-TAN +5.0 (" in text
 
 
 def test_trainings_that_are_all_finished_are_said_to_be(copy: Path) -> None:
-    (paths.STUDIES / "lengths.csv").write_text(LENGTHS.replace("0.30", "0.25"))
+    LENGTHS_OF.write_text(LENGTHS.replace("0.30", "0.25"))
     readme.update()
-    assert "\nOn validation, twice the length adds no more than a point" in README.read_text()
+    assert "\nAll have converged: training twice as long adds at most one" in README.read_text()
     assert "†" not in README.read_text()
 
 
@@ -106,7 +108,7 @@ def test_what_was_not_run_is_not_spoken_of(copy: Path) -> None:
     text = README.read_text()
     assert "| DRN | " in text
     assert "Does the memory help" not in text
-    assert "Literally" not in text
+    assert "literal equations" not in text
     assert "nan" not in text
 
 

@@ -102,7 +102,7 @@ def test_the_difference_is_that_of_both_sides_and_of_their_queries() -> None:
     queries = tried.by_query()
     assert queries["gain"].mean() == pytest.approx(value[DIFFERENCE, "all", "mIoU"])
     assert queries["gain"].is_monotonic_decreasing
-    assert "differ in the seed alone" in tried.seed_worth()
+    assert "differ only in the seed" in tried.seed_worth()
 
 
 def test_tables_and_figure_say_what_was_compared_on_which_data() -> None:
@@ -124,10 +124,10 @@ def test_a_method_without_a_memory_says_that_there_is_none() -> None:
     tried = Tried(of_ctrl())
     table = one_ablation.memory(tried)
     assert (table.rows, table.caption) == (
-        (), "Neither side has a memory: there is none to look into."
+        (), "Neither side has a memory to inspect."
     )  # fmt: skip
     assert "1 epochs" not in one_ablation.scores(tried).caption
-    assert "What a seed is worth is not known here" in tried.seed_worth()
+    assert "The variation between seeds is not known here" in tried.seed_worth()
 
 
 def test_what_one_seed_is_worth_comes_from_the_pipeline_where_it_has_several(inside: Path) -> None:
@@ -141,8 +141,8 @@ def test_what_one_seed_is_worth_comes_from_the_pipeline_where_it_has_several(ins
         said = Tried(of_ctrl()).seed_worth()
     finally:
         shutil.rmtree(paths.REPORTS)
-    assert "lie ±2.0 points apart (SD of R@1, IoU=0.5 over 3" in said
-    assert "two single trainings ±2.8" in said
+    assert "vary by ±2.0 points (SD of R@1, IoU=0.5 over 3" in said
+    assert "the difference of two by ±2.8" in said
 
 
 def test_a_method_that_is_fitted_once_has_no_curve() -> None:
@@ -151,7 +151,7 @@ def test_a_method_that_is_fitted_once_has_no_curve() -> None:
         _ = Tried(experiment).table
     experiment.train(device="cpu", say=lambda line: None)
     drawing = one_ablation.draw(Tried(experiment))
-    assert drawing.caption == "Neither side is trained in epochs: there is no curve."
+    assert drawing.caption == "Neither side is trained in epochs, so there is no curve."
 
 
 def test_the_command_makes_the_same_training_one_of_the_pipeline(tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ def rarity() -> list[Finding]:
     entries.append(
         Finding(
             "Figure 1b", "Figures 4 and 5 and Table 1",
-            "The bars of Figures 4 and 5 are not given as numbers; whatever they are, their mean "
-            "weighted by the rare share must be the recall of Table 1.",
+            "The bars of Figures 4 and 5 are not given as numbers; their mean, weighted by the "
+            "rare share, must equal the recall of Table 1.",
             wanted, "Table 1",
         )
     )  # fmt: skip
@@ -86,9 +86,9 @@ def order() -> list[Finding]:
         if _within(part, whole) and (method, benchmark, whole) in table
     ]  # fmt: skip
     broken = [text for text, holds in pairs if not holds]
-    text = "No recall of Table 1 is below one that it must contain."
+    text = "Every recall of Table 1 is at least as high as each stricter one."
     if broken:
-        text = "Some recalls of Table 1 are below one that they must contain."
+        text = "Some recalls of Table 1 are lower than a stricter one."
     evidence = "; ".join(broken) or f"{len(pairs)} pairs of cells compared"
     return [Finding("Table 1", "Table 1", text, evidence, "Table 1")]
 

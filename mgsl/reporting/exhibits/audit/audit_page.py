@@ -59,9 +59,9 @@ def build(studies: str) -> TextTable:
     )
     notes = (
         "What is computed here follows from the paper’s tables, from public annotations, or from "
-        "the configurations that authors released; the rest is as sure as its last column says. A "
-        "row of the paper that rests on other features or another test set is not wrong: it "
-        "cannot be compared with its neighbours point by point."
+        "the configurations that authors released; for the rest, the last column says how certain "
+        "it is. A row of the paper with other features or another test set is not wrong, but its "
+        "numbers cannot be compared directly with those of other rows."
     )
     widths = (1.1, 2.4, 2.7, 1.8, 1.0)
     return TextTable(caption, COLUMNS, tuple(rows), widths, notes=notes)
@@ -77,24 +77,25 @@ def statement() -> str:
     mib, millions = (sum(unit in some for some in fits) for unit in ("MiB", "millions"))
     neither = sum(some == {"neither"} for some in fits)
     return (
-        f"{apart} of the {cells} rows that Table 1 has of other methods, one for each benchmark, "
-        "rest on other features, another test set or other annotations than their column says, or "
-        f"were run by others; of {len(fits)} sizes in Table 2, {mib} would be in MiB, {millions} "
-        f"in millions of parameters, and {neither} fit no public configuration."
+        f"{apart} of the {cells} entries of Table 1 for other methods, one per method and "
+        "benchmark, use other features, another test set or other annotations than their column "
+        f"says, or were not run by the method’s authors; of {len(fits)} model sizes in Table 2 "
+        f"checked against public configurations, {mib} would be in MiB, {millions} in millions of "
+        f"parameters and {neither} in neither."
     )
 
 
 def draw() -> Drawing:
     """What sets the rows of Table 1 apart, and what the sizes of Table 2 are."""
     caption = (
-        "Left: rows of Table 1 that rest on other features, another test set or other annotations "
-        "than their column names, or were run by others than their authors. Right: the sizes of "
-        "Table 2 and of public configurations."
+        "Left: entries of Table 1 that use other features, another test set or other annotations "
+        "than their column says, or were not run by the method’s authors. Right: the model sizes "
+        "of Table 2 and of public configurations."
     )
     notes = (
-        "“?” marks what is from memory. A dot: nothing of the kind is known. A dash: not printed. "
-        "Right: the model sizes printed in Table 2, and the public configurations as MiB of "
-        "32-bit weights and as millions of parameters."
+        "“?”: recalled from memory, not checked again. Dot: no such difference is known. Dash: not "
+        "in the paper. Right: the model sizes printed in Table 2, and those of public "
+        "configurations as MiB of float32 weights and as millions of parameters."
     )
     figure = figures.compose(3.9, [_both], width=style.WIDTH)
     return Drawing(figure, "What the paper’s numbers rest on", caption, statement(), notes)
@@ -122,7 +123,7 @@ def _rows(axes: Axes) -> None:
     labels = [f"{name}\n{features} named" for name, features in BENCHMARKS.values()]
     axes.set_xticks(range(len(BENCHMARKS)), labels, color=style.INK)
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
-    axes.set_title("Rows of Table 1 that stand apart", pad=8)
+    axes.set_title("Entries of Table 1 that are not comparable", pad=8)
     for place, (words, ink) in enumerate(ASPECTS.values()):
         axes.annotate(
             words, (0.5 * (place % 2), -0.03 - 0.045 * (place // 2)), xycoords="axes fraction",

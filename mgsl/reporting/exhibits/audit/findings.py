@@ -10,9 +10,9 @@ COMPUTED = "computed here"
 SURE = {  # how a fact about other people's work is known
     "code": "read in released code",
     "derived": "counted from a released configuration",
-    "inferred": "a match of numbers, no documented fact",
-    "secondary": "as later papers or issue threads give it",
-    "recalled": "from memory, not read again",
+    "inferred": "inferred from matching numbers",
+    "secondary": "as reported in later papers or issue threads",
+    "recalled": "recalled from memory, not checked again",
 }
 
 

@@ -52,7 +52,7 @@ def draw(findings: Sequence[Verdict]) -> Drawing:
         "with its 95% interval. " + " ".join(results.caption for results in all_results)
     )
     notes = (
-        "Intervals are over queries and trainings; where nothing was trained twice, over queries "
+        "Intervals are over queries and trainings; where there was only one training, over queries "
         "alone (dashed), and there is no verdict. Effects on recall are differences in points, of "
         "costs ratios. The vertical line is no effect; a grey band is the margin within which a "
         "claimed sameness holds. Axes differ from topic to topic."

@@ -47,7 +47,7 @@ def build(findings: Sequence[Verdict]) -> Table:
     ours = [name for metric in METRICS for name in (metric, "verdict here")]
     return Table(
         caption=(
-            "The claims of the paper: its effect, ours with its 95% interval, and the verdicts. "
+            "The claims of the paper: its effect, ours with a 95% interval, and the verdicts. "
             + " ".join(results.caption for results in all_results)
         ),
         notes=_notes(findings, all_results),
@@ -83,7 +83,7 @@ def _outcome(findings: Sequence[Verdict], results: Results) -> str:
     outcome = ", ".join(f"{counts[v]} {v}" for v in _ORDER if counts[v]) or "none"
     return (
         f"{results.heading}: {len(verdicts)} of {len(claims.read())} claims "
-        f"could be tested: {outcome}."
+        f"have a result here: {outcome}."
     )
 
 
@@ -156,11 +156,11 @@ def _kept(findings: Sequence[Verdict]) -> list[str]:
     counts = [effect.trainings or 0 for effect in effects]
     if not counts:
         return [
-            "No study of Tables 3-5 over many trainings is kept (`python -m mgsl study tables`): "
-            "all rests on the runs at hand."
+            "There is no study of Tables 3-5 over many trainings (studies/params.yaml): "
+            "all effects come from the runs of this report."
         ]
-    return [f"{len(counts)} effects are those of the kept study of Tables 3-5, over {min(counts)} "
-            "trainings or more (CSV, column origin)."]  # fmt: skip
+    return [f"{len(counts)} effects come from the study of Tables 3-5, over {min(counts)} "
+            "trainings or more (column origin of the CSV)."]  # fmt: skip
 
 
 def _interval(claim: Claim, effect: Effect) -> str:
@@ -179,19 +179,19 @@ def _notes(findings: Sequence[Verdict], all_results: Sequence[Results]) -> str:
     verdicts = "; ".join(f"{verdict}: {rule}" for verdict, rule in statements.RULE.items())
     return " ".join(
         [
-            "Effects on recall are differences in points on the test set, "
-            "of R@1 at the IoU above or of the metric below the number, where each run has its own "
-            "rule for NMS; costs are ratios, and others are named below the number. Intervals are "
-            "over queries and trainings, of one training over queries alone; ± is the "
-            "standard deviation of the effect over trainings. Beside a verdict stands the number "
-            "of trainings it rests on, of each side, and P: in how many pairs of a training of "
-            "either side the first scores more. The ends of a ratio of run times are those of "
-            "opposite quartiles.",
+            "Effects on recall are differences in percentage points on the test split, in R@1 at "
+            "the IoU named above or in the metric named below the number; each run has its own "
+            "rule for NMS. Costs are ratios; other measures are named below the number. Intervals "
+            "are over queries and trainings, or over queries alone where there was one training; "
+            "± is the standard deviation of the effect over trainings. Beside a verdict stand the "
+            "number of trainings of each method and P, the share of pairs of one training of each "
+            "method in which the first scores higher. The interval of a ratio of run times is "
+            "formed from opposite quartiles.",
             *filter(None, (results.notes for results in all_results)),
-            f"The rule, stated before any result it judges was seen: {verdicts}.",
-            "A margin is 1 point. A verdict here is one on this data; the claim itself is decided "
-            "by features computed from the videos of its benchmark alone, costs and counts of "
-            "annotations excepted.",
+            f"The rule, fixed before any of the results was seen: {verdicts}.",
+            "The margin is 1 point. A verdict here holds for this data; the claim itself can only "
+            "be decided with features computed from the videos of its benchmark, except for costs "
+            "and counts of annotations.",
             *(_kept(findings)),
         ]
     )

@@ -36,15 +36,15 @@ RULE = {
     "or within the margin",
     CONTRADICTED: "it lies on the other side, or wholly outside the margin",
     UNDECIDED: "neither",
-    ONE_TRAINING: "a method was trained once, so that nothing is known of another training",
-    QUERIES_ALONE: "a kept study has no other intervals",
-    NOT_RUN: "a run or a study that the test needs was not made",
+    ONE_TRAINING: "a method was trained once, so the variation between trainings is unknown",
+    QUERIES_ALONE: "the study has intervals over queries only",
+    NOT_RUN: "a run or a study that the test needs is missing",
 }
 WHY_NOT = {  # what our numbers cannot say of the paper's, by measure
-    "run time": "the paper timed a TITAN XP, we a processor",
+    "run time": "the paper timed on a TITAN XP, we on a CPU",
     "model size": "the units of Table 2 seem to differ from row to row, so that its sizes may not "
     "be compared (A5)",
-    "share of test pairs, %": "by which count the paper’s pairs are rare is not known (Q22)",
+    "share of test pairs, %": "how the paper counts rare pairs is not known (Q22)",
 }
 TAIL = 0.025  # of true nulls, those whose 95 % interval lies wholly on one side
 _CLAIM_FIELDS = (
@@ -166,7 +166,7 @@ def by_chance(findings: Sequence[Verdict]) -> str:
         return ""
     side = TAIL * len(judged)
     return (
-        f"Not corrected for testing {len(judged)} effects: were each of them truly zero, expect "
+        f"Not corrected for testing {len(judged)} effects: if all of them were truly zero, expect "
         f"about {side:.1f} false “{SUPPORTED}” and {side:.1f} false “{CONTRADICTED}”."
     )
 

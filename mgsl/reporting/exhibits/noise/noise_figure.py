@@ -45,19 +45,19 @@ def draw(all_results: Sequence[Results]) -> Drawing:
         heights += [_HEAD + _ROW * len(results.config.names), _BELOW]
     with_memory, without = map(published.title, visibility.PAIR)
     caption = (
-        "The noise of training. Above: R@1 on the test split of each training (dots) of runs that "
-        "differ in the seed alone, and their mean (bar), of all and of rare queries. "
+        "The noise of training. Above: R@1 on the test split, on all and on rare queries, of "
+        "trainings that differ only in the seed (dots), and their mean (bar). "
         + " ".join(results.caption for results in all_results)
     )
     notes = (
-        f"Below: the smallest difference between “{with_memory}” and “{without}” that is visible "
-        "with so many trainings of each (half of its 95% interval over queries and trainings; "
-        "with one training there is no verdict), and the differences that the paper prints and "
-        "makes claims of: those above a curve could be seen, those below it could not."
+        f"Below: the smallest difference between “{with_memory}” and “{without}” that can be "
+        "detected with that many trainings of each (half the width of its 95% interval over "
+        "queries and trainings; with one training there is no verdict), and the differences on "
+        "which the paper bases claims: those above a curve could be detected, those below it not."
     )
     said = " ".join(map(_statement, all_results))
     figure = figures.compose(heights, parts, width=style.WIDTH)
-    title = "How far apart trainings lie, and what can be seen"
+    title = "How much trainings vary, and which differences can be detected"
     return Drawing(figure, title, caption, said, notes)
 
 
@@ -70,15 +70,15 @@ def _statement(results: Results) -> str:
     row = rows.iloc[0]
     said = (
         f"{count(int(row['trainings']), 'training')} of {published.title(FULL)} on {results.label} "
-        f"reach {row['lowest']:.0f} to {row['highest']:.0f} % by {METRIC}"
+        f"reach between {row['lowest']:.0f} and {row['highest']:.0f} % {METRIC}"
     )
     effects = [effect for effect in visibility.effects(results) if effect.visible]
     if not effects:
         return f"{said}."
     visible = sum(effect.seen_with is not None for effect in effects)
     return (
-        f"{said}; of {len(effects)} differences that the paper prints, {visible} would be seen "
-        f"with {VISIBLE[-1]} trainings of each side."
+        f"{said}; of {len(effects)} differences that the paper prints, {visible} could be detected "
+        f"with {VISIBLE[-1]} trainings of each method."
     )
 
 
@@ -128,11 +128,11 @@ def _limits(results: Results, part: SubFigure) -> None:
         axes.set_xlim(0, _WIDE)
         axes.set_xticks([1, *VISIBLE])
         axes.xaxis.set_label_coords(0.17, -0.11)
-        axes.set_xlabel("trainings of each side")
+        axes.set_xlabel("trainings of each method")
         axes.axvspan(0, 2, color=style.GRID, lw=0)
         axes.text(1, _LOWEST * 1.15, "no verdict", rotation=90, ha="center", va="bottom", size=6,
                   color=style.MUTED)  # fmt: skip
-        axes.set_title(f"{metric}: smallest visible difference, points")
+        axes.set_title(f"{metric}: smallest detectable difference, points")
     panels[0].set_ylabel("points")
 
 

@@ -16,11 +16,11 @@ from mgsl.reporting.read.results import Results, rule
 
 _NONE = "none"  # the smallest difference that one training shows
 _EFFECTS_NOTES = (
-    "Half of the 95% interval of the difference of the two methods of the claim, if their "
-    "trainings varied as those that were made. With one training nothing is visible, for no "
-    "verdict rests on it. A difference of that size would be seen where it is larger; an effect as "
-    "large as the half width is found in half of all cases only. Few trainings tell their own "
-    "spread roughly: with three, the half widths may be off by half. "
+    "Half the width of the 95% interval of the difference between the two methods of the claim, "
+    "if further trainings vary as much as those that were made. With one training nothing can be "
+    "detected, as no verdict rests on it. An effect exactly as large as the half width is detected "
+    "in only half of all cases, a larger one more often. Few trainings give a rough estimate of "
+    "their own spread: with three, the half widths may be off by half. "
     f"{DASH} : a method of the claim was not run, or was trained once."
 )
 _MORE = f"more than {VISIBLE[-1]}"
@@ -50,8 +50,8 @@ def build(all_results: Sequence[Results]) -> Table:
         rows.append((str(run["title"].iloc[0]), tuple(cells)))
     caption = " ".join(
         [
-            "Trainings that differ in the seed alone: R@1 in percent on the test split, the mean "
-            "± the standard deviation over trainings, with the 95% interval of the mean beside it.",
+            "Trainings that differ only in the seed: R@1 in percent on the test split, mean ± "
+            "standard deviation over trainings, with the 95% interval of the mean beside it.",
             *(one.caption for one in all_results),
         ]
     )
@@ -68,9 +68,9 @@ def build_effects(all_results: Sequence[Results]) -> Table:
     effects_of = [visibility.effects(one) for one in all_results]
     columns = [Columns("paper", tuple(METRICS), ours=False)]
     for one in all_results:
-        heads = ("1", *map(str, VISIBLE), "seen with")
+        heads = ("1", *map(str, VISIBLE), "detected with")
         columns += [
-            Columns(f"{one.head}, {metric}, smallest visible with", heads, ours=True)
+            Columns(f"{one.head}, {metric}, smallest detectable with", heads, ours=True)
             for metric in METRICS
         ]
     rows = []
@@ -89,7 +89,7 @@ def build_effects(all_results: Sequence[Results]) -> Table:
     caption = " ".join(
         [
             "The differences that the paper prints for ActivityNet Captions, in points, and the "
-            "smallest that is visible on our data with 1, 3, 5 and 10 trainings of each side.",
+            "smallest detectable on our data with 1, 3, 5 and 10 trainings of each method.",
             *(one.caption for one in all_results),
         ]
     )
@@ -149,14 +149,14 @@ def _tidy(results: Results, effect: PrintedEffect) -> dict[str, object]:
 
 
 def _notes(all_results: Sequence[Results], numbers: pd.DataFrame) -> str:
-    one = " Each was trained once: nothing is known of another training." * bool(
+    one = " Each was trained once: the variation between trainings is unknown." * bool(
         (numbers["trainings"] == 1).all()
     )
     return " ".join(
         [
-            "The range is from the lowest to the highest training, of so many. Then the shares of "
-            "the interval’s variance that queries alone and trainings alone give. The rest is of "
-            f"both together: it falls with more of either.{one}",
+            "The range is from the lowest to the highest of that many trainings. Then come the "
+            "shares of the interval’s variance that are due to queries alone and to trainings "
+            "alone; the rest is due to both together and falls with more of either." + one,
             *filter(None, (one.notes for one in all_results)),
             rule(all_results),
             f"{DASH} : not run, or trained once.",

@@ -129,7 +129,7 @@ def _effect(claim: Claim, measure: str, printed: float, results: Results | None)
         reason = f"{' and '.join(lacking)} not run on {results.dataset}"
         return PrintedEffect(claim, measure, printed, {}, reason=reason)
     number = int(row["trainings"])
-    reason = "trained once: nothing is known of another training" if number == 1 else ""
+    reason = "trained once: the variation between trainings is unknown" if number == 1 else ""
     return PrintedEffect(claim, measure, printed, _visible(row), number, reason)
 
 
