@@ -20,7 +20,7 @@ def from_spelling(
     """
     dim = vectors.shape[1]
     pairs = zip(words, vectors, strict=True)
-    return np.array([np.array_equal(own, spelling_vector(word, dim)) for word, own in pairs])
+    return np.array([np.array_equal(own, spelling_vector(word, dim)) for word, own in pairs], bool)
 
 
 def without_spelled(
