@@ -254,7 +254,9 @@ def split(
 @app.command(rich_help_panel=TOOLS)
 def ground(
     checkpoint: Annotated[Path, typer.Option(help="A checkpoint.safetensors of `train`.")],
-    features: Annotated[Path, typer.Option(help="A .npy file: the video's clips, in order.")],
+    features: Annotated[
+        Path, typer.Option(help="The video's clips, in order: .npy, .npz, .pt or HDF5, one array.")
+    ],
     duration: Annotated[float, typer.Option(help="How long the video is, in seconds.")],
     query: Annotated[str, typer.Option(help="The sentence.")],
     as_json: JsonOption = False,

@@ -68,7 +68,7 @@ def ground(
 
     Args:
         checkpoint: of a method that sees the video; its dataset must be prepared, for its words.
-        features: of the video's clips, in order: an array [clips, video_dim] or a .npy file of one.
+        features: of the video's clips, in order: an array [clips, video_dim], or a file of one.
             They must be of the kind that the checkpoint was trained on.
         duration_s: how long the video is.
         query: the sentence.
