@@ -55,7 +55,7 @@ def choice(datasets: Sequence[str]) -> Table:
         for name in names
     ]
     columns = [Columns(f"ours: {heading(d)}, validation", _HEADS, ours=True) for d in shown]
-    chosen = [
+    recommended = [
         f"{published.title(row['name'])} ({row['dataset']})"
         for row in gains.to_dict("records")
         if row["recommended"]
@@ -70,9 +70,9 @@ def choice(datasets: Sequence[str]) -> Table:
         tidy=gains.round(4),
         stub="Remedy",
         statement=(
-            f"By the rule, {listed(chosen)} {'is' if len(chosen) == 1 else 'are'} recommended."
-            if chosen
-            else "By the rule, no remedy is recommended." * bool(len(gains))
+            f"Recommended by the rule: {listed(recommended)}."
+            if recommended
+            else "No remedy is recommended by the rule." * bool(len(gains))
         ),
         notes=(
             "Recommended: rare validation queries gain, and all of them lose no more than "
