@@ -11,9 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from mgsl import params, paths
 from mgsl.configs import DownloadConfig, EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
@@ -323,6 +321,7 @@ def _write_predictions(model, split, config, device, path) -> None:  # type: ign
         )
 
 
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
+def _write_csv(table: Any, path: Path) -> None:
+    """Write a DataFrame: pandas is slow to import, and `identify` runs in every `dvc repro`."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
