@@ -42,7 +42,9 @@ def test_a_remedy_is_recommended_by_rare_validation_queries() -> None:
     table = remedies.choice(["embedded"])
     cells = dict(table.rows)["DRN, pairs with rare words drawn more often"]
     assert [cell.text for cell in cells] == ["+2.0", "−0.8", "yes"]
-    assert table.statement.endswith("DRN, pairs with rare words drawn more often (embedded).")
+    assert table.statement.startswith(
+        "Recommended by the rule: DRN, pairs with rare words drawn more often (on embedded, rare"
+    )
 
 
 def test_without_a_study_nothing_is_recommended() -> None:
