@@ -58,16 +58,17 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 
 
 @app.command(rich_help_panel=STAGES)
-def configure(
-    studies: Annotated[bool, typer.Option("--studies", help="Of studies/dvc.yaml.")] = False,
-) -> None:
+def configure() -> None:
     """Check params.yaml; write what each stage is told to artifacts/configs."""
-    if studies:
-        from mgsl import study_stages
+    stages.configure()
 
-        study_stages.configure()
-    else:
-        stages.configure()
+
+@app.command(rich_help_panel=STAGES)
+def configure_studies() -> None:
+    """Check studies/params.yaml; write what each stage of studies/dvc.yaml is told."""
+    from mgsl import study_stages
+
+    study_stages.configure()
 
 
 @app.command(rich_help_panel=STAGES)

@@ -11,9 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from mgsl import params, paths
 from mgsl.configs import DownloadConfig, EvaluateConfig, InspectConfig, PrepareConfig, RunConfig
@@ -146,6 +144,17 @@ def evaluate(*, dataset: str) -> None:
 
 def inspect(*, dataset: str, device: str) -> None:
     """Look into the memories of the runs that params.yaml lists under `inspected`."""
+    from mgsl.training.parallel import in_parallel
+
+    part = params.read(InspectConfig, paths.config(dataset, "inspect"))
+    with alone(paths.inspections(dataset)):
+        paths.inspections(dataset).mkdir(parents=True, exist_ok=True)
+        jobs = list(itertools.product(part.names, part.seeds))
+        in_parallel(partial(_inspect, dataset=dataset, part=part, device=device), jobs, device)
+
+
+def _inspect(job: tuple[str, int], *, dataset: str, part: InspectConfig, device: str) -> None:
+    """Look into the memories of one training."""
     import torch
 
     from mgsl.data.loading import load_splits
@@ -154,22 +163,21 @@ def inspect(*, dataset: str, device: str) -> None:
     from mgsl.training.checkpoint import load_checkpoint
     from mgsl.training.devices import choose_device
 
-    part = params.read(InspectConfig, paths.config(dataset, "inspect"))
+    name, seed = job
+    config = params.read(RunConfig, paths.config(dataset, name))
     prepared = paths.prepared(dataset)
-    held_out = read_summary(prepared)["validation_held_out"]
     torch.set_flush_denormal(True)
-    with alone(paths.inspections(dataset)):
-        paths.inspections(dataset).mkdir(parents=True, exist_ok=True)
-        for name, seed in itertools.product(part.names, part.seeds):
-            config = params.read(RunConfig, paths.config(dataset, name))
-            where = choose_device(device, config.training.precision)
-            checkpoint = paths.run(dataset, name, seed) / "checkpoint.safetensors"
-            model = load_checkpoint(checkpoint, config)
-            splits = load_splits(prepared, config)
-            tables = memory_tables.inspect(
-                model, splits, config, part, held_out=held_out, device=where
-            )
-            memory_tables.write(paths.inspected(dataset, name, seed), *tables)
+    where = choose_device(device, config.training.precision)
+    model = load_checkpoint(paths.run(dataset, name, seed) / "checkpoint.safetensors", config)
+    tables = memory_tables.inspect(
+        model,
+        load_splits(prepared, config),
+        config,
+        part,
+        held_out=read_summary(prepared)["validation_held_out"],
+        device=where,
+    )
+    memory_tables.write(paths.inspected(dataset, name, seed), *tables)
 
 
 def trace() -> None:
@@ -313,6 +321,7 @@ def _write_predictions(model, split, config, device, path) -> None:  # type: ign
         )
 
 
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
+def _write_csv(table: Any, path: Path) -> None:
+    """Write a DataFrame: pandas is slow to import, and `identify` runs in every `dvc repro`."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")

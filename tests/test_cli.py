@@ -290,6 +290,18 @@ def test_configure_writes_a_part_for_everything_that_runs() -> None:
     assert names == {*params.load(paths.PARAMS).names()}
 
 
+def test_what_looks_after_features_in_every_repro_loads_no_library_for_tables() -> None:
+    script = (
+        "import sys, mgsl.cli; "
+        "from mgsl.data import datasets, feature_files, glove; "
+        "print(*({'pandas', 'torch', 'scipy'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""
+
+
 def test_a_prediction_file_is_scored_for_people() -> None:
     path = write_lines(answers({"v0-0": [[10.0, 12.0, 0.5]]}))
     result = invoke("score", "--dataset", "embedded", "--predictions", path)

@@ -419,7 +419,7 @@ def test_the_remedies_of_the_study_are_the_same_for_the_three_methods() -> None:
 @pytest.mark.parametrize(
     ("remedy", "message"),
     [
-        ({"kind": "mixup"}, "training.rare_words: must be one of .*, got 'mixup'"),
+        ({"kind": "mixup"}, "training.rare_words.kind: must be one of .*, got 'mixup'"),
         ({"below": 10}, "training.rare_words.*: missing"),
         ({"kind": "drop", "below": 10, "share": 0.0}, "rare_words.share: .* greater than 0, got 0"),
         ({"kind": "repeat", "below": 0}, "rare_words.below: .* greater than 0, got 0"),

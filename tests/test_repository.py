@@ -161,7 +161,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 def test_every_promise_is_held_by_tests_that_exist() -> None:
     page = Path("docs/reliability.md").read_text()
-    rows = [line for line in page.splitlines() if re.match(r"\| (?!what |:)", line)]
+    rows = [line for line in page.splitlines() if re.match(r"\| (?!what |input |:)", line)]
     assert len(rows) > 20
     for row in rows:
         tests = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row)

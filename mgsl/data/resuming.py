@@ -150,6 +150,7 @@ def _append(
             unit_scale=True,
             disable=False if is_large else None,
             mininterval=0.5 if sys.stderr.isatty() else _TELLS_EVERY_S,
+            delay=1e-3,  # nothing is shown of an attempt by which nothing comes
         ) as progress,
     ):
         for at, content in transfer.receive(url, file.tell() - begin):

@@ -121,6 +121,16 @@ def test_progress_is_told_in_bytes_with_rate_and_time_left(
     assert "B/s]" in text
 
 
+@pytest.mark.usefixtures("impatient")
+def test_of_attempts_by_which_nothing_comes_no_progress_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(resuming, "LARGEST", 1000)
+    with pytest.raises(UserError, match="cannot be reached"):
+        fetch(release(DEAD), path)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_log_is_not_told_of_what_takes_no_time(
     host: Host, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

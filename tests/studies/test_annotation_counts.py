@@ -248,8 +248,8 @@ class TestDrawn:
         place = -labels.index("MGSL-Net (literal)")
         assert any(line.get_ydata()[0] == place for line in both.figure.axes[5].lines)
         assert figures_4_5.shown(["embedded", "charades_actions"]) == (
-            "Of the datasets that were run, charades_actions stands below. embedded (simulated): "
-            "no benchmark of the paper, so not shown."
+            "Datasets of this report whose recall is shown: charades_actions. Not shown, as they "
+            "are no benchmark of the paper: embedded (simulated)."
         )
 
     def test_a_second_dataset_of_a_benchmark_has_rows_of_its_own(self) -> None:

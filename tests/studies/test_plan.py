@@ -91,7 +91,7 @@ def test_studies_have_artifacts_of_their_own(tmp_path: Path) -> None:
     written(tmp_path)
     (tmp_path / paths.PARAMS).write_bytes((ROOT / paths.PARAMS).read_bytes())
     environment = {**os.environ, "MGSL_ARTIFACTS": "studies/artifacts", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "mgsl", "configure", "--studies"]
+    command = [sys.executable, "-m", "mgsl", "configure-studies"]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
     path = tmp_path / "studies/artifacts/configs/embedded/evaluate.json"
     assert "printed" in params.read(EvaluateConfig, path).names

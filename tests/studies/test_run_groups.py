@@ -65,14 +65,14 @@ def test_a_study_against_another_recommended_reading_says_so() -> None:
     now = flatten(params.load(paths.PARAMS).models["mgsl_net"].choices)
     cases: dict[str, dict[str, Any]] = {
         "": now,
-        "then (memory.residual: false)": now | {"memory.residual": False},
-        "then (head_norm: false, residual: false)": {"residual": False, "head_norm": False},
+        "at that time (memory.residual: false)": now | {"memory.residual": False},
+        "at that time (head_norm: false, residual: false)": {"residual": False, "head_norm": False},
     }
     for text, base in cases.items():
         about = {"changes": {}, "base": {"dim": 64, **base}}
         write_json(paths.study("readings", "embedded") / "about.json", about)
         caption = of_readings().caption("embedded")
-        assert caption.endswith("recorded." if not text else f"was another {text}.")
+        assert caption.endswith("recorded." if not text else f"was different {text}.")
 
 
 @pytest.mark.usefixtures("_studied")

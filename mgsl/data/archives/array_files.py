@@ -214,7 +214,7 @@ def _read_torch(path: Path, key: str | None) -> np.ndarray:
         )
     if content.dtype == torch.bfloat16:  # which NumPy does not have
         content = content.float()
-    return content.detach().numpy()
+    return content.detach().to_dense().numpy()
 
 
 def _objects(path: Path) -> str:

@@ -148,10 +148,17 @@ def _none(
             "as the rows of VIDEO.npy"
         )
     of = f", in the part {part!r} of data.DATASET.parts," if part else ""
-    return (
+    message = (
         f"{path} lacks {len(videos)} of {len(videos)} videos{of}: {listing(videos)}; it has "
         f"{listing(map(str, entries)) or 'nothing'}"
     )
+    if any(entry.file.endswith((".pt", ".pth")) for entry in entries[:LISTED]):
+        message += (
+            ". A .pt file is read as one video: of a dictionary of videos write each, `for video, "
+            "tensor in torch.load(FILE, weights_only=True).items(): torch.save(tensor, "
+            "f'{video}.pt')`"
+        )
+    return message
 
 
 def _bare(name: str) -> str:

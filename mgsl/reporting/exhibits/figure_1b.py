@@ -111,11 +111,6 @@ def _draw_recall(results: Results, axes: Axes) -> None:
                 axes, number, height + offset, style.color(name), width=1, size=5,
                 edge=1, filled=group == "rare",
             )  # fmt: skip
-            if row == 0:
-                axes.annotate(
-                    group, (number.high, height + offset), (4, 0), textcoords="offset points",
-                    va="center", size=6.5, color=style.color(name),
-                )  # fmt: skip
     for row, (method, (rare, common)) in enumerate(printed.items()):
         height = len(printed) - 1 - row
         rows.append((height, method.replace("2DTAN", "2D-TAN")))
@@ -124,7 +119,8 @@ def _draw_recall(results: Results, axes: Axes) -> None:
         axes.plot(rare, height, **_mark(ink))
         axes.plot(common, height, **_mark(ink), fillstyle="none")
     axes.axhline(len(printed) - 0.1, color=style.FAINT, lw=0.6)
-    for height, text in ((top + 0.75, "ours"), (len(printed) - 0.2, "paper, ActivityNet")):
+    ours, paper = "ours: ● rare  ○ common", "paper, ActivityNet: ◆ rare  ◇ common"
+    for height, text in ((top + 0.75, ours), (len(printed) - 0.2, paper)):
         axes.text(1, height, text, transform=axes.get_yaxis_transform(), ha="right", va="top",
                   size=6.5, color=style.MUTED)  # fmt: skip
     axes.set_yticks([height for height, _ in rows], [text for _, text in rows])

@@ -12,7 +12,7 @@ import pandas as pd
 from mgsl.reporting.draw import effects
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.numbers import signed
-from mgsl.reporting.draw.phrases import listed
+from mgsl.reporting.draw.phrases import effect, listed
 from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.read import kept, published
 from mgsl.reporting.read.compared import METRIC
@@ -55,11 +55,13 @@ def choice(datasets: Sequence[str]) -> Table:
         for name in names
     ]
     columns = [Columns(f"ours: {heading(d)}, validation", _HEADS, ours=True) for d in shown]
-    chosen = [
-        f"{published.title(row['name'])} ({row['dataset']})"
-        for row in gains.to_dict("records")
-        if row["recommended"]
-    ]
+    recommended = []
+    for row in gains[gains["recommended"].astype(bool)].to_dict("records"):
+        test = study.row(row["dataset"], row["name"], "rare", METRIC)
+        assert test is not None, row  # both tables are of the same runs
+        ends = (float(test[f"difference{end}"]) for end in ("", "_low", "_high"))
+        where = f"on {row['dataset']}, rare test queries {effect(*ends)}"
+        recommended.append(f"{published.title(row['name'])} ({where})")
     return Table(
         caption=(
             f"{METRIC} on validation, less that of the same method without a remedy, in points; "
@@ -70,9 +72,9 @@ def choice(datasets: Sequence[str]) -> Table:
         tidy=gains.round(4),
         stub="Remedy",
         statement=(
-            f"By the rule, {listed(chosen)} {'is' if len(chosen) == 1 else 'are'} recommended."
-            if chosen
-            else "By the rule, no remedy is recommended." * bool(len(gains))
+            f"Recommended by the rule: {listed(recommended)}."
+            if recommended
+            else "No remedy is recommended by the rule." * bool(len(gains))
         ),
         notes=(
             "Recommended: rare validation queries gain, and all of them lose no more than "

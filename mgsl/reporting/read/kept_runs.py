@@ -204,7 +204,7 @@ def _as_today(rows: pd.DataFrame) -> pd.DataFrame:
     for before, now in _BEFORE.items():
         if before in rows:
             rows[now] = rows[now].fillna(rows[before]) if now in rows else rows[before]
-    columns = dict.fromkeys([*rows.columns, "sd", "better"])
+    columns = dict.fromkeys([*rows.columns, *_SHARES, "better"])
     rows = rows.reindex(columns=[name for name in columns if name not in _BEFORE])
     return rows.assign(over_trainings=known & (rows["trainings"] > 1))
 

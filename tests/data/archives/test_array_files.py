@@ -34,6 +34,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "a.pt": lambda path: torch.save(torch.from_numpy(CLIPS), path),
     "old.pt": legacy,
     "dictionary.pth": lambda path: torch.save({"features": torch.from_numpy(CLIPS)}, path),
+    "sparse.pt": lambda path: torch.save(torch.from_numpy(CLIPS).to_sparse(), path),
     "half.pt": lambda path: torch.save(torch.from_numpy(CLIPS).bfloat16(), path),
     "a.h5": lambda path: hdf5(path, feature=CLIPS),
     "with_frames.hdf5": lambda path: hdf5(path, i3d_rgb_features=CLIPS, frames=np.arange(6)),

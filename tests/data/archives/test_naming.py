@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from mgsl.data.archives.containers import open_archive
 from mgsl.data.archives.naming import locate_videos
@@ -142,3 +143,9 @@ def test_sliding_windows_are_named(tmp_path: Path) -> None:
 def test_an_archive_of_other_videos_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"lacks 2 of 2 videos: AO8RW, 3MSZA; it has s2-d5, s27-d5"):
         located(hdf5(tmp_path / "f.hdf5", "s2-d5", "s27-d50"), CHARADES)
+
+
+def test_one_file_of_tensors_is_told_how_to_be_divided(tmp_path: Path) -> None:
+    torch.save({video: torch.ones(1, 2) for video in CHARADES}, tmp_path / "all.pt")
+    with pytest.raises(UserError, match=r"it has all\.pt\. A \.pt file is read as one video: of a"):
+        located(tmp_path, CHARADES)

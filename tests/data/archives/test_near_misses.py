@@ -66,12 +66,12 @@ def test_a_file_of_arrays_is_sent_into_the_folder_and_others_are_converted(
 ) -> None:
     np.savez(tmp_path / "tacos_c3d.npz", **{"s1-d1": np.ones((1, 2))})
     np.save(tmp_path / "tacos_c3d.npy", np.ones((1, 2)))
-    (tmp_path / "tacos_c3d.pt").write_text("<html>")
     told = message(tmp_path, monkeypatch)
     place = tmp_path / "tacos_c3d"
     assert f"If it has all videos: mkdir -p {place} && mv {place}.npz {place}/" in told
     assert "tacos_c3d.npy, which is neither an HDF5 file nor in a folder of its own. If " in told
-    assert "tacos_c3d.pt, a web page saved in place of the file" in told
+    (tmp_path / "tacos_c3d.npy").write_text("<html>")
+    assert "tacos_c3d.npy, a web page saved in place of" in message(tmp_path, monkeypatch)
 
 
 def test_the_folder_of_the_features_itself_is_told_from_the_one_above(

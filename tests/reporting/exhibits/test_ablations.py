@@ -82,7 +82,7 @@ def test_without_the_full_model_nothing_is_compared_with_it(
 def test_no_gap_stands_where_data_is_not_the_papers() -> None:
     table = table_4.build(["embedded"])
     assert not any("gap" in block.names for block in table.columns)
-    assert "embedded (simulated) has no gap" in table.notes
+    assert "No gap to the paper is given for embedded (simulated)" in table.notes
     assert table.tidy["gap_points"].isna().all()
 
 

@@ -1,6 +1,7 @@
 """The claims: their printed effects by hand, the rule, and each kind of test on made-up results."""
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path

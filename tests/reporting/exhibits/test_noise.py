@@ -90,7 +90,7 @@ def test_the_page_shows_both_tables_and_the_figure(results: Results, tmp_path: P
     noise_table.save(methods, effects, str(tmp_path / "noise"))
     kept = pd.read_csv(tmp_path / "noise.effects.csv")
     assert {"printed_points", "visible_3", "seen_with", "trainings"} <= set(kept.columns)
-    assert "visible" in tables.to_latex(effects)
+    assert "detectable" in tables.to_latex(effects)
     drawing = noise_figure.draw([results])
     said = [text.get_text() for axes in drawing.figure.axes for text in axes.texts]
     assert any("The memory helps under full attention" in text for text in said)

@@ -11,7 +11,7 @@ from tests.reporting import report_workspace
 RARE, ALL = "rare, R@1, IoU=0.5", "intact, R@1, IoU=0.5"
 RUNS = {  # what two seeds reach on rare and on all validation queries
     "drn": ((0.40, 0.50), (0.60, 0.62)),
-    "drn_repeat": ((0.46, 0.48), (0.60, 0.605)),  # +2.0, -0.75
+    "drn_repeat": ((0.46, 0.48), (0.60, 0.604)),  # +2.0, -0.8
     "drn_neighbours": ((0.50, 0.52), (0.59, 0.60)),  # +6.0, -1.5
     "drn_drop": ((0.44, 0.45), (0.70, 0.70)),  # -0.5, +9
 }
@@ -36,13 +36,15 @@ def test_a_remedy_is_recommended_by_rare_validation_queries() -> None:
         {"drn_repeat": 2.0, "drn_neighbours": 6.0, "drn_drop": -0.5}
     )
     assert gains["all"].to_dict() == pytest.approx(
-        {"drn_repeat": -0.75, "drn_neighbours": -1.5, "drn_drop": 9.0}
+        {"drn_repeat": -0.8, "drn_neighbours": -1.5, "drn_drop": 9.0}
     )
     assert gains.index[gains["recommended"]].tolist() == ["drn_repeat"]
     table = remedies.choice(["embedded"])
     cells = dict(table.rows)["DRN, pairs with rare words drawn more often"]
     assert [cell.text for cell in cells] == ["+2.0", "−0.8", "yes"]
-    assert "drawn more often (embedded) is recommended." in table.statement
+    assert table.statement.startswith(
+        "Recommended by the rule: DRN, pairs with rare words drawn more often (on embedded, rare"
+    )
 
 
 def test_without_a_study_nothing_is_recommended() -> None:

@@ -92,7 +92,7 @@ def test_what_was_not_timed_or_run_is_a_dash(workspace: Path) -> None:
     assert {text for name, (text, _) in tgn.items() if name.startswith("ours")} == {DASH}
     time()
     again = cells(table_2.build(["embedded"]), "DRN")
-    assert again["ours: embedded sizes: ms a query"][0] == DASH
+    assert again["ours: embedded sizes: ms per query"][0] == DASH
 
 
 def test_without_counts_a_person_is_told_what_to_run(workspace: Path) -> None:

@@ -148,7 +148,7 @@ def test_figure_7_shows_slots_pairs_and_the_verdict() -> None:
     assert "A  rare: gargoyle, box" in said
     assert "0.90  test sentence 1 [3]" in said
     assert "train sentence" not in said
-    assert "over words: as in the paper (−0.40, −0.40 to −0.40)" in said
+    assert "over words: as in the paper (ρ = −0.40, −0.40 to −0.40)" in said
     assert said.count(f"all {SLOTS} slots hold the same") == 2
     assert "SIMULATED" in drawing.caption
     assert figures.render(drawing, "svg") == figures.render(figure_7.draw(["embedded"]), "svg")

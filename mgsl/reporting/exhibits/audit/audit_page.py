@@ -120,7 +120,7 @@ def _rows(axes: Axes) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     style.bare(axes)
     axes.set_yticks(range(len(names)), map(title, names), color=style.INK)
-    labels = [f"{name}\n{features} named" for name, features in BENCHMARKS.values()]
+    labels = [f"{name}\ncolumn says {features}" for name, features in BENCHMARKS.values()]
     axes.set_xticks(range(len(BENCHMARKS)), labels, color=style.INK)
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.set_title("Entries of Table 1 that are not comparable", pad=8)

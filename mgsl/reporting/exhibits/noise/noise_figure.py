@@ -132,7 +132,7 @@ def _limits(results: Results, part: SubFigure) -> None:
         axes.axvspan(0, 2, color=style.GRID, lw=0)
         axes.text(1, _LOWEST * 1.15, "no verdict", rotation=90, ha="center", va="bottom", size=6,
                   color=style.MUTED)  # fmt: skip
-        axes.set_title(f"{metric}: smallest detectable difference, points")
+        axes.set_title(f"{metric}: smallest detectable difference")
     panels[0].set_ylabel("points")
 
 
@@ -144,7 +144,7 @@ def _draw_visible(axes: Axes, least: dict[int, float], group: str) -> None:
     axes.annotate(
         group, (last, least[last]), (-3, 5 if group == "all" else -5),
         textcoords="offset points", va="bottom" if group == "all" else "top", ha="right", size=7,
-        color=_INKS[group], weight="bold",
+        color=_INKS[group], weight="bold", bbox={"fc": "white", "ec": "none", "pad": 0.4},
     )  # fmt: skip
 
 
