@@ -201,6 +201,8 @@ def compare(here: Path, there: Path) -> list[Result]:
             results.append(Result(path, outcome))
             if outcome == DIFFERS and (here / path).is_dir():  # which of its files
                 results += [r for r in _files(here, there, Path(path)) if r.outcome != AGREES]
+    if (there / STUDIES_LOCK).is_file():  # a study was made there; it is no output for DVC
+        results += _files(here, there, paths.STUDIES)
     return results
 
 

@@ -132,3 +132,13 @@ def test_a_study_keeps_out_of_the_artifacts_of_the_main_pipeline(
     monkeypatch.setattr(paths, "ARTIFACTS", OWN)
     with pytest.raises(UserError, match="has no study 'readings'"):
         study_stages.study("readings", "cpu")
+
+
+def test_no_study_stands_before_the_reports_that_read_it() -> None:
+    main, studies = (read_yaml(ROOT / path)["stages"] for path in ("dvc.yaml", "studies/dvc.yaml"))
+    made = [out for stage in studies.values() for out in stage.get("do", stage).get("outs", [])]
+    assert made
+    needed = {dep for stage in main.values() for dep in stage.get("deps", [])}
+    assert "reports/studies" in needed
+    for out in made:
+        assert not any(f"{out}/".startswith(f"{dep}/") for dep in needed), out

@@ -90,7 +90,7 @@ def test_code_makes_another(
 
 @pytest.mark.parametrize("method", MODELS)
 def test_the_code_is_all_that_the_stage_depends_on_for_its_method(method: str) -> None:
-    names = ("allocator", "devices", "fingerprint", "jobs", "parallel", "receipt")
+    names = ("allocator", "devices", "fingerprint", "jobs", "parallel", "receipt", "spent")
     beside = {f"mgsl.training.{name}" for name in names}  # they change no number
     assert sources(method).keys() == {
         name

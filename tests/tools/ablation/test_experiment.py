@@ -76,7 +76,7 @@ def of_ctrl() -> Experiment:
 def test_a_training_is_kept_by_all_that_decides_it_and_the_pipeline_is_untouched() -> None:
     experiment = of_memory()
     assert experiment.to_do() == []
-    assert experiment.forecast() == "All 4 trainings are kept: nothing to train."
+    assert experiment.forecast() == "All 4 trainings are there already: nothing to train."
     assert not paths.runs("embedded").exists()
     other = of_memory(beta=6.0)
     assert [one.seed for one in other.to_do()] == [0, 1]  # those of the method itself are kept
