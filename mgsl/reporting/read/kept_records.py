@@ -65,16 +65,20 @@ def stamps(exhibit: str) -> list[Stamp]:
     return [_stamp(study, dataset) for study in studies for dataset in _datasets(study)]
 
 
-def outdated(exhibit: str) -> list[str]:
-    """Which of the studies that an exhibit shows are older than the code, a sentence each."""
+def outdated(exhibit: str) -> str:
+    """Which of the studies that an exhibit shows are older than the code; empty where none is."""
     studies, _ = EXHIBITS.get(exhibit, ((), False))
-    return [
-        f"The study {study} on {dataset} was made by earlier code or numbers ({len(runs)} of its "
-        f"runs would be trained otherwise today): `dvc repro "
-        f"studies/dvc.yaml:study@{study}_{dataset}` makes it anew."
+    old = [
+        f"{study} on {dataset} ({len(runs)} of its runs)"
         for study in studies
         for dataset, runs in kept.outdated(study).items()
     ]
+    if not old:
+        return ""
+    return (
+        f"Made by earlier code or numbers: the studies {', '.join(old)}. What "
+        f"{paths.STUDIES_PARAMS.as_posix()} lists is made anew by dvc repro studies/dvc.yaml."
+    )
 
 
 def shown_in(dataset: str) -> list[str]:
@@ -118,7 +122,7 @@ def _stamp(study: str, dataset: str) -> Stamp:
     rows = _rows(study).query("dataset == @dataset")
     stamp = [
         ("Study", f"{study}, kept in {paths.study(study, dataset).as_posix()}"),
-        ("Made by", f"dvc repro studies/dvc.yaml:study@{study}_{dataset}"),
+        ("Made by", "dvc repro studies/dvc.yaml"),
         ("Dataset", f"{source.summary['title']} ({dataset})"),
         ("Features", source.summary["features"]),
         ("Data", "SIMULATED" if source.simulated else "real"),

@@ -157,7 +157,7 @@ class RunStudy:
     def earlier(self, dataset: str) -> str:
         """What the recommended reading had otherwise when the runs were made; empty if nothing."""
         bases = [study["base"] for study in self._told(dataset) if "base" in study]
-        if not bases:
+        if not bases or FULL not in self.bases:
             return ""
         now = _choices(paths.PARAMS)
         former = _FORMER | {key: key.rpartition(".")[2] for key in now if key not in _FORMER}
