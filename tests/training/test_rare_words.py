@@ -31,10 +31,9 @@ NEIGHBOURS = Neighbours(kind="neighbours", below=3, share=0.5, nearest=1)
 DROP = Drop(kind="drop", below=3, share=0.5)
 
 
-def split_of(words: np.ndarray, vectors: np.ndarray | None = None) -> Split:
+def split_of(words: np.ndarray, vectors: np.ndarray) -> Split:
     """Queries of these words."""
-    table = {} if vectors is None else {"word_vectors": torch.from_numpy(vectors)}
-    return replace(tiny.split(len(words)), words=words, **table)
+    return replace(tiny.split(len(words)), words=words, word_vectors=torch.from_numpy(vectors))
 
 
 def known() -> Split:
@@ -175,11 +174,12 @@ def test_an_epoch_has_real_words_and_pairs_whatever_the_remedy(
     split = tiny.split(size, seed)
     before, counts = split.words.copy(), slow_counts(split.words)
     below = min(below, max(counts.values()))
-    remedy = {
+    remedies: dict[str, RareWords] = {
         "repeat": Repeat(kind="repeat", below=below),
         "neighbours": Neighbours(kind="neighbours", below=below, share=share, nearest=nearest),
         "drop": Drop(kind="drop", below=below, share=share),
-    }[kind]
+    }
+    remedy = remedies[kind]
     other, order = of_epoch(split, remedy, seed=seed, epoch=epoch)
     again, same = of_epoch(split, remedy, seed=seed, epoch=epoch)
     assert (split.words == before).all()
