@@ -144,9 +144,11 @@ def evaluate(*, dataset: str) -> None:
 
 def inspect(*, dataset: str, device: str) -> None:
     """Look into the memories of the runs that params.yaml lists under `inspected`."""
+    from mgsl.prepared import read_summary
     from mgsl.training.parallel import in_parallel
 
     part = params.read(InspectConfig, paths.config(dataset, "inspect"))
+    read_summary(paths.prepared(dataset))  # or there is nothing to look into
     with alone(paths.inspections(dataset)):
         paths.inspections(dataset).mkdir(parents=True, exist_ok=True)
         jobs = list(itertools.product(part.names, part.seeds))

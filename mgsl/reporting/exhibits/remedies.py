@@ -70,7 +70,7 @@ def choice(datasets: Sequence[str]) -> Table:
         columns=tuple(columns) or (Columns("not run", _HEADS, ours=True),),
         rows=tuple(rows),
         tidy=gains.round(4),
-        stub="Remedy",
+        stub="Remedy, by the rule",
         statement=(
             f"Recommended by the rule: {listed(recommended)}."
             if recommended
