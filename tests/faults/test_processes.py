@@ -238,7 +238,7 @@ def test_the_second_of_two_trainings_says_who_is_at_work_and_the_first_goes_on()
         f"error: process {first.pid} is at work on {output}: wait until it has ended, or stop it "
         f"with `kill {first.pid}`"
     )
-    state = next((paths.ARTIFACTS / "unfinished").iterdir())
+    state = next(paths.UNFINISHED.glob("*.pt"))  # the next one may be being written beside it
     before = state.read_bytes()
     assert wait_for(lambda: state.read_bytes() != before)
     assert first.poll() is None
