@@ -9,7 +9,7 @@ from mgsl.evaluation.metrics import GROUPS, METRICS
 from mgsl.reporting.draw.numbers import decimals, interval, signed, spread
 from mgsl.reporting.draw.phrases import effect
 from mgsl.reporting.draw.tables import CHECK, DASH, Cell, Columns, Table
-from mgsl.reporting.read import published
+from mgsl.reporting.read import published, studied
 from mgsl.reporting.read.compared import FULL, METRIC
 from mgsl.reporting.read.published import BENCHMARKS, COLUMNS
 from mgsl.reporting.read.results import Results, rule
@@ -35,8 +35,21 @@ def build(number: int, title: str, switches: Switches, datasets: Sequence[str]) 
         switches: the columns of check marks, as they are called in the file of printed numbers.
         datasets: names of evaluated datasets.
     """
+    return _build(number, title, switches, [Results(dataset) for dataset in datasets])
+
+
+def of_studies(number: int, title: str, switches: Switches) -> Table | None:
+    """The same from the kept studies of Tables 3-5; None where they have no row of it.
+
+    The arguments are those of `build`.
+    """
+    names = [name for name in published.ablations(number).index if name != FULL]
+    all_results = [one for one in studied.of(()) if len(one.lacking(*names)) < len(names)]
+    return _build(number, title, switches, all_results) if all_results else None
+
+
+def _build(number: int, title: str, switches: Switches, all_results: Sequence[Results]) -> Table:
     printed = published.ablations(number)
-    all_results = [Results(dataset) for dataset in datasets]
     numbers = [
         _number(name, printed, results, group, metric)
         for name in printed.index
@@ -128,7 +141,7 @@ def _number(
         "trainings": int(score["trainings"]),
         "queries": int(score["queries"]),
     }
-    less = results.runs.difference(name, FULL, group, metric) if name != FULL else None
+    less = results.difference(name, FULL, group, metric) if name != FULL else None
     if less is not None:
         ends = {"points": "value", "low": "low", "high": "high", "sd": "sd"}
         number |= {f"to_full_{end}": round(100 * less[key], 2) for end, key in ends.items()}
@@ -187,7 +200,7 @@ def _caption(number: int, title: str, all_results: Sequence[Results]) -> str:
     return " ".join(
         [
             f"Table {number}. {title.capitalize()}: recall in percent on the test split, the "
-            "paper’s beside ours.",
+            f"paper’s beside {'ours' if all_results[0].at_hand else 'that of the kept studies'}.",
             *(results.caption for results in all_results),
         ]
     )
@@ -198,7 +211,7 @@ def _notes(number: int, all_results: Sequence[Results]) -> str:
     deviation = "± is the standard deviation over trainings; " if seeds > 1 else ""
     lacking = {
         results.label: [name for name in published.ablations(number).index
-                       if name not in results.config.names]
+                       if results.lacking(str(name))]
         for results in all_results
     }  # fmt: skip
     return " ".join(

@@ -232,20 +232,21 @@ class TextTable:
 AnyTable = Table | TextTable
 
 
-def show(table: AnyTable) -> None:
-    """Show a table in a notebook."""
-    display(HTML(to_html(table)))
+def show(table: AnyTable | None) -> None:
+    """Show a table in a notebook, if there is one."""
+    if table is not None:
+        display(HTML(to_html(table)))
 
 
-def save(table: AnyTable, stem: str, *, part: str = "") -> None:
+def save(table: AnyTable | None, stem: str, *, part: str = "") -> None:
     """Write STEM.csv, STEM.md and STEM.tex, each atomically; of numbers STEM.numbers.tex too.
 
     Args:
-        table: what is written.
+        table: what is written; None: nothing is.
         stem: path without a suffix; empty: nothing is written.
         part: of a second table, which goes to STEM.PART.csv and so on.
     """
-    if not stem:
+    if table is None or not stem:
         return
     stem = f"{stem}.{part}" if part else stem
     with atomic_path(Path(f"{stem}.csv")) as path:

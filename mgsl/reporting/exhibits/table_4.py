@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mgsl.reporting.draw import ablations
 from mgsl.reporting.draw.tables import Table
 
+TITLE = "the streams of the two memories, and sharing them"
 SWITCHES = {
     "video memory": {
         "video_v": "frames", "video_q_hat": "textual view", "video_shared": "shared",
@@ -21,5 +22,9 @@ def build(datasets: Sequence[str]) -> Table:
     Args:
         datasets: names of evaluated datasets.
     """
-    title = "the streams of the two memories, and sharing them"
-    return ablations.build(4, title, SWITCHES, datasets)
+    return ablations.build(4, TITLE, SWITCHES, datasets)
+
+
+def of_studies() -> Table | None:
+    """The same over the trainings of the kept studies; None without them."""
+    return ablations.of_studies(4, TITLE, SWITCHES)

@@ -25,7 +25,8 @@ EXHIBITS: Mapping[str, tuple[tuple[str, ...], bool]] = {
     "slots": (("slots",), False),
     "other_datasets": (("methods",), False),
     "collapse": (("collapse",), False),
-    "claims": (("tables", "readings", "more_readings", "slots"), True),
+    **{f"table_{number}": (("tables", "parts"), True) for number in (3, 4, 5)},
+    "claims": (("tables", "parts", "methods", "readings", "more_readings", "slots"), True),
     "noise": (("tables",), True),
 }
 

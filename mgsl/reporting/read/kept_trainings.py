@@ -10,7 +10,7 @@ from mgsl.reporting.read import kept
 
 LEAST = 10  # trainings of each configuration; with fewer the study is not used
 STUDY = "study tables"
-_TURNED = {"low": "high", "high": "low"}
+_TURNED = {"low": "high", "high": "low", "a": "b", "b": "a"}
 _SIGNED = ["value", "low", "high"]
 
 
@@ -34,7 +34,7 @@ def find(dataset: str, a: str, b: str, group: str, metric: str) -> pd.Series | N
     for first, second in ((a, b), (b, a)):
         row = comparisons[(comparisons["a"] == first) & (comparisons["b"] == second)]
         if len(row) and row["trainings"].iloc[0] >= LEAST and pd.notna(row["value"].iloc[0]):
-            return row.iloc[0] if first == a else _turned(row.iloc[0])
+            return row.iloc[0] if first == a else turned(row.iloc[0])
     return None
 
 
@@ -46,13 +46,12 @@ def trainings(dataset: str, name: str) -> pd.DataFrame | None:
     return rows.query("dataset == @dataset and name == @name")
 
 
-def _turned(row: pd.Series) -> pd.Series:
+def turned(row: pd.Series) -> pd.Series:
     """The same pair, the second less the first."""
-    turned = row.rename(_TURNED)
-    turned[_SIGNED] = -turned[_SIGNED]
-    turned["better"] = 1 - turned["better"]
-    turned[["a", "b"]] = row[["b", "a"]].to_numpy()
-    return turned
+    pair = row.rename(_TURNED)
+    pair[_SIGNED] = -pair[_SIGNED]
+    pair["better"] = 1 - pair["better"]
+    return pair
 
 
 def _read(kind: str) -> pd.DataFrame:

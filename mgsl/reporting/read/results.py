@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,8 @@ from mgsl.reporting.read.lengths import MARK, mark, unfinished
 @dataclass(frozen=True)
 class Results:
     """The artefacts of one dataset, read as they are asked for."""
+
+    at_hand: ClassVar = True  # what was predicted and how it was trained, not scores alone
 
     dataset: str
 
@@ -127,6 +129,14 @@ class Results:
 
         masks = groups(test, self.summary["bins"])
         return Runs(config.names, config.seeds, masks, rules, read)
+
+    def difference(self, a: str, b: str, group: str, metric: str) -> pd.Series | None:
+        """What one run scores more than another (`Runs.difference`), in fractions."""
+        return self.runs.difference(a, b, group, metric)
+
+    def lacking(self, *names: str) -> list[str]:
+        """Those of the runs that are not at hand."""
+        return [name for name in names if not self.runs.has(name)]
 
     def own_scores(self, name: str) -> list[pd.DataFrame]:
         """What each test query scores in each training of a run, by all metrics and its own NMS."""

@@ -7,7 +7,7 @@ from mgsl.data import datasets as known
 from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.exhibits.claims.statements import CONTRADICTED, NOT_REAL, NOT_RUN, SUPPORTED
-from mgsl.reporting.read import published
+from mgsl.reporting.read import published, studied
 from mgsl.reporting.read.compared import FULL, METRIC
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.site import claim_matrix
@@ -40,7 +40,10 @@ def verdict(
     lines = [
         Line("Not tested", _not_tested(exhibits, rankings), "claims"),
         Line("What ran", _ran(datasets, rankings), "table_1"),
-        *(_memory(dataset, exhibits) for dataset in datasets),
+        *(
+            _memory(results, exhibits)
+            for results in [*map(Results, datasets), *studied.of(datasets)]
+        ),
         *(_literal(Results(dataset)) for dataset in datasets),
     ]
     return [
@@ -96,10 +99,10 @@ def _kind(ranking: Ranking) -> str:
     return "features of its videos" if filmed else "real annotations, no pixels"
 
 
-def _memory(dataset: str, exhibits: Sequence[str]) -> Line:
+def _memory(results: Results, exhibits: Sequence[str]) -> Line:
     """The repaired reading against the same network without memories, where it was tested."""
-    question, label = "Does the memory help?", Results(dataset).label
-    numbers = ReadmeNumbers(dataset)
+    question, label = "Does the memory help?", results.label
+    numbers = ReadmeNumbers(results.dataset)
     every = numbers.claim("memory_full") if claim_matrix.EXHIBIT in exhibits else {}
     if every.get("verdict_here", NOT_RUN) == NOT_RUN:
         return Line(question, f"Not tested on {label}.")

@@ -40,7 +40,8 @@ class RealQueries:
     """A dataset of real queries in the study of methods.
 
     `earlier` is what the recommended reading had otherwise at that time, `recall` the R@1 of each
-    method at IoU 0.5 and 0.7 in percent, best first.
+    method at IoU 0.5 and 0.7 in percent, best first; `memory` and `memory_rare` the claims that the
+    memory helps all and rare queries, empty where they were not tested.
     """
 
     dataset: str
@@ -49,6 +50,8 @@ class RealQueries:
     trainings: int
     earlier: str
     recall: list[tuple[str, float, float]]
+    memory: Row
+    memory_rare: Row
 
 
 class ReadmeNumbers:
@@ -156,6 +159,7 @@ class ReadmeNumbers:
             rows = study.rows.query("dataset == @dataset and group == 'all'")
             recall = rows.pivot_table(index="name", columns="metric", values="value")
             recall = recall[[_metric(0.5), _metric(0.7)]].sort_values(_metric(0.5), ascending=False)
+            here = ReadmeNumbers(dataset)
             yield RealQueries(
                 dataset=dataset,
                 about=datasets.find(dataset),
@@ -163,6 +167,8 @@ class ReadmeNumbers:
                 trainings=int(rows["trainings"].min()),
                 earlier=study.earlier(dataset),
                 recall=[(published.title(str(name)), *row) for name, *row in recall.itertuples()],
+                memory=here.claim("memory_full"),
+                memory_rare=here.claim("memory_rare"),
             )
 
     @cached_property

@@ -12,7 +12,7 @@ from mgsl.evaluation.intervals import Estimate, estimate
 from mgsl.evaluation.metrics import METRICS
 from mgsl.evaluation.pairs import CONTRAST
 from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
-from mgsl.reporting.read import claims, kept_trainings
+from mgsl.reporting.read import claims, kept_trainings, studied
 from mgsl.reporting.read.answer_costs import Costs
 from mgsl.reporting.read.claims import Claim
 from mgsl.reporting.read.inspections import Inspected
@@ -21,6 +21,8 @@ from mgsl.reporting.read.kept_studies import Studies
 from mgsl.reporting.read.published import BENCHMARKS
 from mgsl.reporting.read.results import Results
 
+_NO_QUERIES = "kept studies do not tell what each query scores"
+_STUDIES = "kept studies"
 _TIME = ("median_ms", "low_ms", "high_ms")
 
 Test = Callable[[Claim, str, Results, Sequence[Results]], Effect | str]
@@ -48,6 +50,8 @@ def across(
     """What `a` scores more than `b` on this benchmark, less the same on ActivityNet Captions."""
     if reason := _elsewhere(claim, results) or _lacking(claim, results):
         return reason
+    if not results.at_hand:
+        return _NO_QUERIES
     alike = [other for other in everyone if other.simulated == results.simulated]
     other = next((other for other in alike if other.benchmark == "activitynet"), None)
     if other is None:
@@ -181,12 +185,12 @@ TESTS: dict[str, Test] = {
 
 
 def find(datasets: Sequence[str]) -> list[Verdict]:
-    """Test every claim on every dataset.
+    """Test every claim on every dataset, and on those of which kept studies tell.
 
     Args:
         datasets: names of evaluated datasets.
     """
-    everyone = [Results(dataset) for dataset in datasets]
+    everyone = [*map(Results, datasets), *studied.of(datasets)]
     findings = []
     for claim in claims.read():
         for results in everyone:
@@ -207,7 +211,7 @@ def _elsewhere(claim: Claim, results: Results) -> str:
 
 
 def _lacking(claim: Claim, results: Results) -> str:
-    lacking = [name for name in (claim.a, claim.b) if name and not results.runs.has(name)]
+    lacking = results.lacking(*filter(None, (claim.a, claim.b)))
     return f"{' and '.join(lacking)} not run on {results.dataset}" if lacking else ""
 
 
@@ -218,12 +222,16 @@ def _pair(claim: Claim, group: str, measure: str, results: Results) -> Effect | 
         return _points(kept, kept_trainings.STUDY)
     if reason := _lacking(claim, results):
         return reason
+    if not results.at_hand:
+        row = results.difference(claim.a, claim.b, group, measure)
+        what = f"{' and '.join(filter(None, (claim.a, claim.b)))} by {measure} ({group})"
+        return f"no kept study compares {what}" if row is None else _points(row, _STUDIES)
     if measure not in METRICS:
         lead = describe(_lead(claim, measure, results), pd.Index([measure]), results.runs.params)
         if lead["value"].isna().all():
             return f"{claim.a} or {claim.b} has no {measure}: it answers once"
         return _points(lead.iloc[0].to_dict() | {"queries": len(results.test)})
-    row = results.runs.difference(claim.a, claim.b, group, measure)
+    row = results.difference(claim.a, claim.b, group, measure)
     return None if row is None else _points(row)
 
 
