@@ -43,8 +43,8 @@ REFUSED = {  # by kind: what is not read, and what to do about it
     "`numpy.save('VIDEO.npy', scipy.io.loadmat('VIDEO.mat')['feature'])`",
     "mat73": "a MATLAB file of version 7.3: convert each, as by "
     "`numpy.save('VIDEO.npy', h5py.File('VIDEO.mat')['feature'][()].T)`",
-    "zip": "a zip archive that is not unpacked: unpack it into the folder DATASET/",
-    "packed": "an archive that is not unpacked: unpack it into the folder DATASET/",
+    "zip": "a zip archive that is not unpacked: unpack it into the folder FOLDER/",
+    "packed": "an archive that is not unpacked: unpack it into the folder FOLDER/",
     "page": "a web page saved in place of the file, as hosts send one about a virus scan, a quota "
     "or a login: fetch the file again, and look at its size",
     "npy": "a NumPy array of another ending: rename it to VIDEO.npy",
@@ -86,9 +86,15 @@ def kind(path: Path) -> str:
     return "text" if _NUMBER.match(head) else "note"
 
 
-def refused(path: Path) -> UserError:
-    """The error to raise for a file that is not read: what it is, and how it is converted."""
-    return UserError(f"{path} is {REFUSED.get(kind(path), REFUSED['unknown'])}")
+def refused(path: Path, folder: Path | None = None) -> UserError:
+    """The error to raise for a file that is not read: what it is, and how it is converted.
+
+    Args:
+        path: of the file.
+        folder: into which an archive is to be unpacked; None: beside it, without its ending.
+    """
+    reason = REFUSED.get(kind(path), REFUSED["unknown"])
+    return UserError(f"{path} is {reason.replace('FOLDER', str(folder or path.with_suffix('')))}")
 
 
 def read_array(path: Path, key: str | None = None) -> np.ndarray:

@@ -190,7 +190,9 @@ def _nothing(folder: Path) -> UserError:
                 others.setdefault(kind(Path(place, name)), Path(place, name))
     for name in REFUSED:  # what lies beside features, such as a note, is last
         if name in others:
-            return UserError(f"{folder} has no VIDEO.npy or the like: {refused(others[name])}")
+            return UserError(
+                f"{folder} has no VIDEO.npy or the like: {refused(others[name], folder)}"
+            )
     return UserError(
         f"{folder} has no VIDEO.npy, nor any other file of features ({', '.join(ENDINGS)})"
     )

@@ -82,5 +82,4 @@ def _advice(entry: Path, places: Sequence[Path]) -> Iterator[str]:
 
 def _what(entry: Path, places: Sequence[Path]) -> str:
     """What a file is that is not read, and what to do about it."""
-    reason = str(refused(entry)).removeprefix(f"{entry} is ")
-    return reason.replace("DATASET", places[-1].name)
+    return str(refused(entry, places[-1])).removeprefix(f"{entry} is ")

@@ -56,6 +56,19 @@ def test_a_folder_without_features_says_what_it_has(
         opened(tmp_path / "f")
 
 
+@pytest.mark.parametrize(
+    ("place", "folder"), [("tacos_c3d.hdf5", "tacos_c3d"), ("tacos_c3d/all.zip", "tacos_c3d")]
+)
+def test_an_archive_that_is_not_unpacked_says_into_which_folder_it_goes(
+    tmp_path: Path, place: str, folder: str
+) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(UserError, match=f"unpack it into the folder {tmp_path / folder}/$"):
+        opened(tmp_path / Path(place).parts[0])
+
+
 def test_what_lies_beside_is_not_blamed_for_a_pickle(tmp_path: Path) -> None:
     (tmp_path / "captions.json").write_text("{}")
     (tmp_path / "features.pkl").write_bytes(pickle.dumps({}))

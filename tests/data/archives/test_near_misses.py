@@ -43,8 +43,9 @@ def test_everything_else_that_lies_there_is_named(
         f"tacos/, a folder. If it is the one: mv {tmp_path / 'tacos'} {tmp_path}/tacos_c3d" in told
     )
     assert "tacos_c3d.hdf5_aa, a piece of a file: join all pieces" in told
+    folder = tmp_path / "tacos_c3d"
     assert (
-        "tacos.zip, a zip archive that is not unpacked: unpack it into the folder tacos_c3d/"
+        f"tacos.zip, a zip archive that is not unpacked: unpack it into the folder {folder}/"
         in told
     )
     assert "tacos_c3d.html, a web page" in told
