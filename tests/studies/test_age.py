@@ -38,3 +38,16 @@ def test_a_changed_number_or_a_lost_run_makes_a_study_old(
     line = kept_records.outdated("details")
     assert line.startswith("Made by earlier code or numbers: the studies details on embedded (1 of")
     assert kept_records.outdated("table_1") == ""
+
+
+def test_a_study_that_does_not_tell_how_it_was_made_is_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = paths.study("lengths", "embedded") / "rows.csv"
+    rows.parent.mkdir(parents=True)
+    rows.write_text("dataset,name,seed\nembedded,ctrl,0\nembedded,ctrl,1\nembedded,drn,0\n")
+    line = kept_records.outdated("training_curve")
+    assert "the studies lengths on embedded (2 of its runs)" in line
+    write_json(rows.parent / "about.json", {"made_with": {}})
+    assert kept_records.outdated("training_curve") == ""

@@ -34,11 +34,19 @@ def records(study: str) -> dict[str, dict[str, Any]]:
 
 
 def outdated(study: str) -> dict[str, list[str]]:
-    """The runs of a study that would be trained otherwise today, by dataset."""
-    if not paths.AGES.is_file():
-        return {}
-    ages: dict[str, dict[str, list[str]]] = json.loads(paths.AGES.read_text(encoding="utf-8"))
-    return ages.get(study, {})
+    """The runs of a study that would be trained otherwise today, by dataset.
+
+    All runs of a study that does not tell how it was made.
+    """
+    old = {
+        path.parent.name: list(pd.read_csv(path)["name"].unique())
+        for path in _files(study, "rows.csv")
+        if not (path.parent / "about.json").is_file()
+    }
+    if paths.AGES.is_file():
+        ages: dict[str, dict[str, list[str]]] = json.loads(paths.AGES.read_text(encoding="utf-8"))
+        old |= ages.get(study, {})
+    return old
 
 
 def _files(study: str, file: str) -> list[Path]:

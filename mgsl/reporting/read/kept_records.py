@@ -28,6 +28,7 @@ EXHIBITS: Mapping[str, tuple[tuple[str, ...], bool]] = {
     **{f"table_{number}": (("tables", "parts"), True) for number in (3, 4, 5)},
     "claims": (("tables", "parts", "methods", "readings", "more_readings", "slots"), True),
     "noise": (("tables",), True),
+    "training_curve": (("lengths",), True),
 }
 
 _NMS = {"per_metric": "NMS at m - 0.05", "none": "no NMS", "fixed": "NMS at one threshold"}
