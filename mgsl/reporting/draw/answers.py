@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from mgsl.reporting.draw import marks, style
+from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.marks import Bar
 from mgsl.reporting.read import published
@@ -34,6 +34,7 @@ def draw(answer: Answer, moment_s: tuple[float, float] | None = None) -> Drawing
         axes = figure.subplots()
         marks.spans(axes, bars, moment_s, (0.0, answer.duration_s))
         axes.set_title(f"“{answer.query}”")
+        figures.lay_out(figure)
     kind = "SIMULATED features" if answer.simulated else "real features"
     caption = (
         f"The {len(answer.moments)} best moments after non-maximum suppression, by "

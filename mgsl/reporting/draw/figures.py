@@ -14,6 +14,7 @@ from pathlib import Path
 from IPython.display import HTML, display
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from mgsl.errors import UserError
 from mgsl.files import atomic_path
@@ -26,6 +27,7 @@ logging.getLogger("fontTools").setLevel(logging.ERROR)
 _METADATA = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}, "png": {}}
 _DOTS_PER_INCH = 200
 _LETTERS = 110  # of a line of text
+_PLACES = 6  # of a position, a share of the figure: less than a hundredth of a pixel
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,22 @@ def compose(
             fill(part)
         for text in figure.findobj(Text):
             text.set_color(readable(text.get_color()))
-        figure.draw_without_rendering()
-        figure.set_layout_engine(None)  # what was laid out stays; a format need not draw twice
+        lay_out(figure)
     return figure
+
+
+def lay_out(figure: Figure) -> None:
+    """Lay a figure out once, for all formats, and round where its parts and axes lie.
+
+    The solver of layouts orders what it solves by addresses in memory, so that its last digits
+    differ from process to process.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(part.bbox_relative.get_points().round(_PLACES))
+        for text in part.texts:
+            x, y = text.get_position()
+            text.set_position((round(x, _PLACES), round(y, _PLACES)))
+    for axes in figure.axes:
+        axes.set_position(Bbox(axes.get_position(original=True).get_points().round(_PLACES)))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.text import Annotation, Text
@@ -187,3 +188,14 @@ def test_every_exhibit_states_its_result_with_a_number(exhibit: ModuleType) -> N
     statement = exhibit.draw(["embedded"]).statement
     assert statement.endswith(".")
     assert any(letter.isdigit() for letter in statement) or "not measured" in statement
+
+
+@pytest.mark.parametrize("exhibit", EXHIBITS)
+def test_no_position_has_digits_in_which_processes_differ(exhibit: ModuleType) -> None:
+    figure = exhibit.draw(["embedded"]).figure
+    assert figure.get_layout_engine() is None
+    places = [axes.get_position(original=True).get_points() for axes in figure.axes]
+    places += [part.bbox_relative.get_points() for part in figure.subfigs]
+    places += [np.array(text.get_position()) for part in figure.subfigs for text in part.texts]
+    for place in places:
+        assert np.array_equal(place, place.round(6))
