@@ -13,9 +13,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
+from traitlets import default
 
 from mgsl import paths
 from mgsl.errors import UserError
@@ -25,7 +29,6 @@ from mgsl.reporting.read import kept_records, stamps
 from mgsl.reporting.read.kept_records import KeptSource
 from mgsl.reporting.read.results import Results
 from mgsl.reporting.site import contents, navigation, pages
-from mgsl.reporting.site.kernels import LocalKernel
 from mgsl.reporting.site.page_templates import FORMULA
 
 if TYPE_CHECKING:
@@ -37,6 +40,22 @@ _HEADING = re.compile(
 _TRACEBACK_LINES = 15
 _START_TIMEOUT_S = 300  # a busy machine is no failure
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+class _LocalKernel(AsyncKernelManager):
+    """A kernel of this interpreter, spoken to through files of this user's, not the network."""
+
+    transport = "ipc"
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """This interpreter, whatever kernels are registered under the name of a notebook's."""
+        return KernelSpec(**get_kernel_dict())
+
+    @default("ip")
+    def _ip_default(self) -> str:
+        """In the folder of this run alone: kernels that start together must not share a name."""
+        return str(Path(os.environ["IPYTHONDIR"], "kernel"))
 
 
 def run_exhibit(
@@ -89,7 +108,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any]) -> NotebookNode:
         with tempfile.TemporaryDirectory() as folder, _own_settings(folder):
             executed = execute_notebook(
                 notebook, None, dict(parameters), kernel_name=_KERNEL["name"], cwd=Path.cwd(),
-                progress_bar=False, record_timing=False, kernel_manager_class=LocalKernel,
+                progress_bar=False, record_timing=False, kernel_manager_class=_LocalKernel,
                 extra_arguments=["--log-level=CRITICAL"], start_timeout=_START_TIMEOUT_S,
                 shutdown_kernel="immediate",  # it has written all that it is asked for
             )  # fmt: skip
