@@ -57,14 +57,19 @@ class KeptSource:
 def sources(exhibit: str) -> list[KeptSource]:
     """The datasets whose kept numbers an exhibit shows; none where it shows no study."""
     studies, _ = EXHIBITS.get(exhibit, ((), True))
-    names = [dataset for study in studies for dataset in _datasets(study)]
+    names = [d for study in studies for d in _datasets(study) if _is_shown(exhibit, study, d)]
     return [KeptSource(dataset) for dataset in dict.fromkeys(names)]
 
 
 def stamps(exhibit: str) -> list[Stamp]:
     """What a page says of the studies that it shows: a stamp for each study and dataset."""
     studies, _ = EXHIBITS.get(exhibit, ((), True))
-    return [_stamp(study, dataset) for study in studies for dataset in _datasets(study)]
+    return [
+        _stamp(study, dataset)
+        for study in studies
+        for dataset in _datasets(study)
+        if _is_shown(exhibit, study, dataset)
+    ]
 
 
 def outdated(exhibit: str) -> str:
@@ -74,6 +79,7 @@ def outdated(exhibit: str) -> str:
         f"{study} on {dataset} ({len(runs)} of its runs)"
         for study in studies
         for dataset, runs in kept.outdated(study).items()
+        if _is_shown(exhibit, study, dataset)
     ]
     if not old:
         return ""
@@ -99,6 +105,11 @@ def seeds_in_words(seeds: Sequence[int]) -> str:
     if len(seeds) == 1:
         return f"seed {seeds[0]}"
     return "seeds " + (f"{min(seeds)}–{max(seeds)}" if whole else ", ".join(map(str, seeds)))
+
+
+def _is_shown(exhibit: str, study: str, dataset: str) -> bool:
+    """Of rivals the claims show only datasets that the study of Tables 3-5 has, too."""
+    return (exhibit, study) != ("claims", "methods") or dataset in record("tables")
 
 
 def _datasets(study: str) -> list[str]:

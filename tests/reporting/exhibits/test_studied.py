@@ -11,7 +11,7 @@ from mgsl import paths
 from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw.tables import CHECK, DASH, Table
 from mgsl.reporting.exhibits import table_3, table_4, table_5
-from mgsl.reporting.exhibits.claims import statements, verdicts
+from mgsl.reporting.exhibits.claims import claims_table, statements, verdicts
 from mgsl.reporting.exhibits.claims.statements import Verdict
 from mgsl.reporting.read import kept_trainings, published, studied
 from mgsl.reporting.read.studied import Studied
@@ -104,7 +104,10 @@ def test_claims_are_judged_by_what_studies_keep() -> None:
 def test_what_studies_do_not_compare_is_said() -> None:
     findings = verdicts.find(["embedded"])
     pair = of_claim(findings, "memory_larger")[HALF]
-    assert pair.reason == (f"no kept study compares memory_only and attention_only by {HALF} (all)")
+    assert pair.reason == f"no kept study compares such runs by {HALF} (all)"
+    (told_once,) = [text for text in claims_table.summary(findings) if "Not run, and why" in text]
+    assert told_once.count(f" not run on {WHERE}") == 1
+    assert "baseline" in told_once
     assert of_claim(findings, "memory_alone")[HALF].reason == f"baseline not run on {WHERE}"
     assert of_claim(findings, "content")[HALF].effect is None
     assert of_claim(findings, "charades_smaller")[HALF].reason.startswith("kept studies do not")

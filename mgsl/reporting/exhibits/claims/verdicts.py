@@ -224,8 +224,8 @@ def _pair(claim: Claim, group: str, measure: str, results: Results) -> Effect | 
         return reason
     if not results.at_hand:
         row = results.difference(claim.a, claim.b, group, measure)
-        what = f"{' and '.join(filter(None, (claim.a, claim.b)))} by {measure} ({group})"
-        return f"no kept study compares {what}" if row is None else _points(row, _STUDIES)
+        reason = f"no kept study compares such runs by {measure} ({group})"
+        return reason if row is None else _points(row, _STUDIES)
     if measure not in METRICS:
         lead = describe(_lead(claim, measure, results), pd.Index([measure]), results.runs.params)
         if lead["value"].isna().all():
