@@ -94,8 +94,11 @@ class RunStudy:
         return _written({key: value for change in changes for key, value in change.items()})
 
     def title_of(self, name: str) -> str:
-        """What a run is called: the base by another name where it was another reading then."""
-        another = name == FULL and any(map(self.earlier, self.datasets([])))
+        """What a run is called: the base by another name where it was another reading throughout.
+
+        Where it was one on some of the datasets, their captions say so.
+        """
+        another = name == FULL and all(map(self.earlier, self.datasets([])))
         return f"{published.title(name)}, an earlier reading" if another else published.title(name)
 
     def trained(self, dataset: str) -> str:
@@ -259,7 +262,7 @@ def of_methods() -> RunStudy:
     return RunStudy(
         "methods",
         title="Other datasets: the methods against MGSL-Net",
-        lead="The methods compared with MGSL-Net, each trained once",
+        lead="The methods compared with MGSL-Net",
         base="MGSL-Net (repaired)",
         stub="Method",
     )
