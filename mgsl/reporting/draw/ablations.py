@@ -76,7 +76,7 @@ def _build(number: int, title: str, switches: Switches, all_results: Sequence[Re
         ),
         rows=tuple(rows),
         tidy=pd.DataFrame(numbers, columns=_FIELDS),
-        stub="Configuration",
+        stub="Configuration" if all_results[0].at_hand else "Configuration, kept studies",
     )
 
 
