@@ -60,9 +60,11 @@ def kernels() -> dict[str, str]:
     import scipy.linalg  # noqa: F401  it brings an OpenBLAS of its own
     import torch
 
-    features = np._core._multiarray_umath.__cpu_features__  # type: ignore[attr-defined]
-    wide = [name for name, has in features.items() if has and "512" in name]
-    numpy = "wider than AVX2" if features.get("X86_V4") or wide else "AVX2"
+    core = np._core._multiarray_umath  # type: ignore[attr-defined]
+    features = core.__cpu_features__  # all of the processor's, less those that are disabled
+    loops = [name for name in core.__cpu_dispatch__ if features.get(name)]
+    wide = [name for name in loops if name == "X86_V4" or "512" in name]
+    numpy = "wider than AVX2" if wide else "AVX2"
     return {
         "torch": torch.backends.cpu.get_cpu_capability(),
         "NumPy": numpy if features.get("AVX2") else "less than AVX2",
