@@ -12,7 +12,7 @@ from mgsl.configs import EvaluateConfig
 from mgsl.data import datasets as known
 from mgsl.reporting.read import kept, published
 from mgsl.reporting.read.compared import FULL, METRIC
-from mgsl.reporting.read.kept_records import seeds_in_words
+from mgsl.reporting.read.kept_records import KeptSource, seeds_in_words
 from mgsl.reporting.read.kept_trainings import turned
 from mgsl.reporting.read.results import Results
 
@@ -50,12 +50,8 @@ class Studied(Results):
     def summary(self) -> dict[str, Any]:
         """The title of the dataset, and what a model sees."""
         about = known.find(self.dataset)
-        return {
-            "title": about.title,
-            "features": about.features,
-            "simulated": about.simulated,
-            "benchmark": about.benchmark,
-        }
+        summary = KeptSource(self.dataset).summary
+        return {**summary, "simulated": about.simulated, "benchmark": about.benchmark}
 
     def result(self, name: str, group: str, metric: str) -> pd.Series | None:
         """What a run scores, in fractions; None where it was not run or does not apply."""

@@ -19,7 +19,6 @@ _ORDER = (
     *(statements.UNDECIDED, statements.ONE_TRAINING, statements.QUERIES_ALONE),
     statements.NOT_REPRODUCED,
 )
-NOT_RUN_ON = " not run on "  # between runs and a dataset, in the reasons of verdicts
 _OTHER = Cell(DASH, reason="the claim is of another measure")
 
 
@@ -116,12 +115,12 @@ def _joined(reasons: Iterable[str]) -> list[str]:
     others: dict[str, None] = {}
     lacking: dict[str, dict[str, None]] = {}
     for reason in reasons:
-        names, is_lack, dataset = reason.partition(NOT_RUN_ON)
+        names, is_lack, dataset = reason.partition(statements.NOT_RUN_ON)
         if is_lack:
             lacking.setdefault(dataset, {}).update(dict.fromkeys(names.split(" and ")))
         else:
             others[reason] = None
-    return [*(f"{', '.join(n)}{NOT_RUN_ON}{d}" for d, n in lacking.items()), *others]
+    return [*(f"{', '.join(n)}{statements.NOT_RUN_ON}{d}" for d, n in lacking.items()), *others]
 
 
 def tell(findings: Sequence[Verdict]) -> None:
