@@ -1,7 +1,7 @@
 """The claims as a table, and what came out in a few sentences."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import figures
@@ -104,23 +104,10 @@ def summary(findings: Sequence[Verdict]) -> list[str]:
     for results in dict.fromkeys(finding.results for finding in findings):
         dataset_findings = [finding for finding in findings if finding.results == results]
         texts += filter(None, [statements.by_chance(dataset_findings)])
-    reasons = _joined(f.reason.rstrip(".") for f in findings if f.reason)
+    reasons = dict.fromkeys(f.reason.rstrip(".") for f in findings if f.reason)
     if reasons:
         texts.append(f"Not run, and why: {'; '.join(reasons)}.")
     return texts
-
-
-def _joined(reasons: Iterable[str]) -> list[str]:
-    """Each reason once; the runs that a dataset lacks together."""
-    others: dict[str, None] = {}
-    lacking: dict[str, dict[str, None]] = {}
-    for reason in reasons:
-        names, is_lack, dataset = reason.partition(statements.NOT_RUN_ON)
-        if is_lack:
-            lacking.setdefault(dataset, {}).update(dict.fromkeys(names.split(" and ")))
-        else:
-            others[reason] = None
-    return [*(f"{', '.join(n)}{statements.NOT_RUN_ON}{d}" for d, n in lacking.items()), *others]
 
 
 def tell(findings: Sequence[Verdict]) -> None:

@@ -28,7 +28,6 @@ from mgsl.reporting.read.results import Results
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 NOT_RUN, NOT_REAL = "not run", "not tested on real features"
-NOT_RUN_ON = f" {NOT_RUN} on "  # in a reason, between runs and the dataset that lacks them
 NOT_REPRODUCED = "not reproduced here"
 ONE_TRAINING = f"{UNDECIDED}: one training"
 QUERIES_ALONE = f"{UNDECIDED}: intervals over queries alone"

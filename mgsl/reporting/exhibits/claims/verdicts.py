@@ -11,7 +11,7 @@ from mgsl.evaluation.comparing import describe, stack
 from mgsl.evaluation.intervals import Estimate, estimate
 from mgsl.evaluation.metrics import METRICS
 from mgsl.evaluation.pairs import CONTRAST
-from mgsl.reporting.exhibits.claims.statements import NOT_RUN_ON, Effect, Verdict
+from mgsl.reporting.exhibits.claims.statements import Effect, Verdict
 from mgsl.reporting.read import claims, kept_trainings, studied
 from mgsl.reporting.read.answer_costs import Costs
 from mgsl.reporting.read.claims import Claim
@@ -212,7 +212,7 @@ def _elsewhere(claim: Claim, results: Results) -> str:
 
 def _lacking(claim: Claim, results: Results) -> str:
     lacking = results.lacking(*filter(None, (claim.a, claim.b)))
-    return f"{' and '.join(lacking)}{NOT_RUN_ON}{results.dataset}" if lacking else ""
+    return f"{' and '.join(lacking)} not run on {results.dataset}" if lacking else ""
 
 
 def _pair(claim: Claim, group: str, measure: str, results: Results) -> Effect | str | None:
