@@ -189,8 +189,9 @@ def _statement(numbers: Sequence[dict[str, Any]], all_results: Sequence[Results]
         ends = (furthest[f"to_full_{end}"] for end in ("points", "low", "high"))
         sentences.append(
             f"On {results.label}, {less} of {len(ours)} reduced configurations score below the "
-            f"full model by their whole interval. The largest difference is that of “{furthest['title']}”: {effect(*ends)}; "
-            f"in the paper, {signed(paper[furthest['name']], 1)}."
+            "full model by their whole interval. The largest difference is that of "
+            f"“{furthest['title']}”: {effect(*ends)}; in the paper, "
+            f"{signed(paper[furthest['name']], 1)}."
         )
     return " ".join(sentences)
 
