@@ -48,7 +48,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         report_workspace.build(folder, ["embedded"], names=RUN)
         paths.TIMES.unlink()  # and what has been studied meanwhile
-        for name in ("readings", "more_readings", "slots"):
+        for name in ("readings", "slots"):
             shutil.rmtree(paths.STUDIES / name, ignore_errors=True)
     return folder
 
