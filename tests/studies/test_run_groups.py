@@ -15,7 +15,7 @@ from mgsl.nested import flatten
 from mgsl.reporting.draw import effects
 from mgsl.reporting.draw.tables import DASH, Cell
 from mgsl.reporting.exhibits import details, memories, other_datasets, readings, slots
-from mgsl.reporting.read.kept_runs import of_readings, of_slots
+from mgsl.reporting.read.kept_runs import RunStudy, of_readings, of_slots
 from tests.reporting import report_workspace
 
 READINGS = {
@@ -83,11 +83,11 @@ def test_the_readings_that_gain_most_are_on_top_and_rules_of_nms_are_left_out() 
 
 
 @pytest.mark.usefixtures("_studied")
-def test_a_second_study_of_readings_is_shown_with_the_first() -> None:
+def test_several_studies_are_shown_as_one() -> None:
     more = {"mgsl_net": (64, 0.3, 0.3, 0.3), "iou_gradient": (128, 0.05, 0.01, 0.09)}
     table = report_workspace.study(more).assign(seeds=1)
     report_workspace.keep("more_readings", "means", table)
-    study = of_readings()
+    study = RunStudy("readings", ("more_readings",), title="", lead="")
     assert effects._sorted(study, "embedded") == ["iou_gradient", "half_width", "own_last"]
     base = study.row("embedded", "mgsl_net", "all", "R@1, IoU=0.5")
     assert base is not None

@@ -177,7 +177,7 @@ def _statement(numbers: Sequence[dict[str, Any]], all_results: Sequence[Results]
     """How many rows score less than the full model here, and the row that is furthest from it."""
     paper = {n["name"]: n["printed_to_full_points"] for n in numbers
              if "has_gap" not in n and n["metric"] == METRIC and n["name"] != FULL}  # fmt: skip
-    sentences = []
+    sentences = [f"In the paper, removing any part lowers {METRIC}."]
     for results in all_results:
         ours = [n for n in numbers if n["dataset"] == results.dataset and "to_full_points" in n
                 and n["group"] == "all" and n["metric"] == METRIC]  # fmt: skip
@@ -188,10 +188,10 @@ def _statement(numbers: Sequence[dict[str, Any]], all_results: Sequence[Results]
         furthest = max(ours, key=lambda n: abs(n["to_full_points"]))
         ends = (furthest[f"to_full_{end}"] for end in ("points", "low", "high"))
         sentences.append(
-            f"In the paper, removing any part lowers {METRIC}; on {results.label}, {less} of "
-            f"{len(ours)} reduced configurations score below the full model by their whole "
-            f"interval. The largest difference is that of “{furthest['title']}”: {effect(*ends)}; "
-            f"in the paper, {signed(paper[furthest['name']], 1)}."
+            f"On {results.label}, {less} of {len(ours)} reduced configurations score below the "
+            "full model by their whole interval. The largest difference is that of "
+            f"“{furthest['title']}”: {effect(*ends)}; in the paper, "
+            f"{signed(paper[furthest['name']], 1)}."
         )
     return " ".join(sentences)
 

@@ -1,18 +1,15 @@
-"""Marks that several figures share: rows of intervals, bars of bins, bands, spans on a timeline."""
+"""Marks that several figures share: rows of intervals, bands, spans on a timeline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 
 from mgsl.evaluation.smoothing import Curve
 from mgsl.reporting.draw import style
 
 BAR = 0.2  # inches of one bar on a timeline
-_SPLITS = {"train": style.FAINT, "val": style.MUTED, "test": "#22303F"}
 
 
 @runtime_checkable
@@ -103,30 +100,6 @@ def dumbbell(axes: Axes, place: int, ends: Sequence[float], ink: str, marker: st
         f"{rare:.1f} / {common:.1f}", (max(ends), place), (6, 0), textcoords="offset points",
         va="center", size=5.8, color=ink,
     )  # fmt: skip
-
-
-def bins(axes: Axes, shares: Mapping[str, Mapping[str, float]]) -> None:
-    """Shares of pairs by the training frequency of their rarest word, a bar for each split.
-
-    Args:
-        axes: where; the rarest bin is on top, at 0, and the next at 1.
-        shares: in percent, of each bin in each split.
-    """
-    table = pd.DataFrame(shares).rename_axis("bin").reset_index().melt("bin", var_name="split")
-    sns.barplot(
-        table, x="value", y="bin", hue="split", palette=_SPLITS, hue_order=list(shares),
-        orient="h", saturation=1, gap=0.12, errorbar=None, legend=False, ax=axes,
-    )  # fmt: skip
-    for bars, (split, values) in zip(axes.containers, shares.items(), strict=True):
-        labels = [f"{value:.1f}" for value in values.values()]
-        axes.bar_label(
-            bars, [f"{labels[0]} {split}", *labels[1:]], padding=2, size=5.8,  # type: ignore[arg-type]
-            color=style.INK if split == "test" else style.MUTED,
-        )  # fmt: skip
-    axes.set_xlabel("share of pairs, %")
-    axes.set_ylabel("")
-    axes.set_ylim(len(table["bin"].unique()) - 0.45, -0.55)
-    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
 
 
 def band(

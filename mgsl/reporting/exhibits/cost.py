@@ -1,7 +1,5 @@
 """What it took: processor time of the trainings of both pipelines."""
 
-import json
-
 import pandas as pd
 
 from mgsl import paths
@@ -12,6 +10,7 @@ from mgsl.reporting.read import published
 
 _HEADS = ("min a training", "trainings")
 _ALL = "All, hours"
+_PIPELINES = {"main": "the main pipeline", "studies": "the studies"}
 
 
 def build() -> Table:
@@ -40,18 +39,23 @@ def build() -> Table:
     hours = [sum(total_s for _, total_s in of[d]) / 3600 for d in datasets]
     sums = [text for h, n in zip(hours, numbers, strict=True) for text in (f"{h:.1f}", f"{n}")]
     columns = tuple(Columns(f"ours: {dataset}", _HEADS, ours=True) for dataset in datasets)
-    about = json.loads(paths.COST.with_suffix(".json").read_text(encoding="utf-8"))
+    pipelines = [
+        f"{part['trainings'].sum():,} of {_PIPELINES[str(name)]} "
+        f"{(part['trainings'] * part['processor_s']).sum() / 3600:.1f}"
+        for name, part in rows.groupby("pipeline")
+    ]
+    machines = dict.fromkeys(rows["processor"] + ", torch " + rows["torch"])
     return Table(
         caption=(
-            "Processor time of trainings, the mean of each run, and how many were noted; of "
-            f"{about['processor']}, one thread each, torch {about['torch']}."
+            "Processor time of trainings, the mean of each run, and how many were noted; one "
+            f"thread each, on {'; '.join(machines)}."
         ),
         columns=columns,
         rows=(*body, (_ALL, tuple(map(Cell, sums)))),
         tidy=rows,
         statement=(
             f"{sum(numbers):,} trainings took {sum(hours):.1f} hours of one processor, "
-            f"{sum(hours) / sum(numbers) * 60:.1f} minutes each."
+            f"{sum(hours) / sum(numbers) * 60:.1f} minutes each: {', '.join(pipelines)}."
         ),
         notes=(
             "Trainings that were interrupted and resumed are left out, and so is what is not "

@@ -10,7 +10,7 @@ from matplotlib.figure import SubFigure
 from matplotlib.ticker import NullFormatter
 
 from mgsl.queries import SPLITS
-from mgsl.reporting.draw import figures, marks, style, timeline
+from mgsl.reporting.draw import bins, figures, style, timeline
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.marks import BAR, Bar
 from mgsl.reporting.read.results import Results
@@ -74,7 +74,7 @@ def _draw_tail(results: Results, part: SubFigure) -> None:
 
 def _draw_shares(results: Results, axes: Axes) -> None:
     shares = results.summary["shares"]
-    marks.bins(
+    bins.draw_bins(
         axes,
         {
             split: {label: 100 * shares[split][label] for label in results.summary["bins"]}

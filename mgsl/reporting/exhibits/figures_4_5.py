@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.reporting.draw import figures, marks, style
+from mgsl.reporting.draw import bins, figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.draw.tables import DASH
@@ -114,7 +114,7 @@ def _draw_distribution(axes: Axes, rows: pd.DataFrame) -> None:
         for split in SPLITS
         if len(part := rows[rows["split"] == split])
     }
-    marks.bins(axes, shares)
+    bins.draw_bins(axes, shares)
     axes.set_xlim(0, 76)
 
 

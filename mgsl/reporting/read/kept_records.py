@@ -18,7 +18,7 @@ from mgsl.reporting.read import kept
 
 # The studies of which an exhibit shows numbers, and whether it shows runs at hand besides.
 EXHIBITS: Mapping[str, tuple[tuple[str, ...], bool]] = {
-    "readings": (("readings", "more_readings"), False),
+    "readings": (("readings",), False),
     "details": (("details",), False),
     "memories": (("memories",), False),
     "remedies": (("remedies_no_memory", "remedies_drn", "remedies_ctrl"), False),
@@ -26,7 +26,7 @@ EXHIBITS: Mapping[str, tuple[tuple[str, ...], bool]] = {
     "other_datasets": (("methods",), False),
     "collapse": (("collapse",), False),
     **{f"table_{number}": (("tables", "parts"), True) for number in (3, 4, 5)},
-    "claims": (("tables", "parts", "methods", "readings", "more_readings", "slots"), True),
+    "claims": (("tables", "parts", "methods", "readings", "slots"), True),
     "noise": (("tables",), True),
     "training_curve": (("lengths",), True),
 }

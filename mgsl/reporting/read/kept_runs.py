@@ -220,7 +220,6 @@ def of_readings() -> RunStudy:
     """The study of all readings."""
     return RunStudy(
         "readings",
-        ("more_readings",),
         title="Readings: how much each open question matters",
         lead="The effect of deciding one open question differently",
     )

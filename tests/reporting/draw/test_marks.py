@@ -23,16 +23,6 @@ def test_an_interval_is_a_line_with_its_number_on_it(axes: Axes) -> None:
     assert number.get_markerfacecolor() == "white"
 
 
-def test_bars_of_bins_have_the_rarest_on_top_and_a_bar_for_each_split(axes: Axes) -> None:
-    marks.bins(axes, {"train": {"<10": 20.0, ">=10": 80.0}, "test": {"<10": 25.0, ">=10": 75.0}})
-    assert [text.get_text() for text in axes.texts] == [
-        "20.0 train", "80.0", "25.0 test", "75.0"
-    ]  # fmt: skip
-    bars = [(bar.get_width(), round(bar.get_y() + bar.get_height() / 2, 2)) for bar in axes.patches]
-    assert bars == [(20.0, -0.2), (80.0, 0.8), (25.0, 0.2), (75.0, 1.2)]
-    assert axes.get_ylim()[0] > axes.get_ylim()[1]
-
-
 def test_spans_stand_below_one_another_and_a_repeated_row_is_named_once(axes: Axes) -> None:
     ends = {"first": (0.0, 2.0, "a"), "second": (6.0, 9.0, "b"), "third": (3.0, 4.0, "b")}
     bars = [Bar(*bar, text, "red") for text, bar in ends.items()]

@@ -31,7 +31,7 @@ def test_runs_of_both_pipelines_stand_together() -> None:
     note(paths.OF_STUDIES, "embedded", "drn", 2, 240.0)
     note(paths.OF_STUDIES, "charades_actions", "mgsl_net", 0, 3600.0)
     rows = spending.collect(keep=True)
-    assert rows.to_numpy().tolist() == [
+    assert rows.iloc[:, :5].to_numpy().tolist() == [
         ["main", "embedded", "drn", 2, 90.0],
         ["studies", "charades_actions", "mgsl_net", 1, 3600.0],
         ["studies", "embedded", "drn", 1, 240.0],
@@ -45,8 +45,26 @@ def test_runs_of_both_pipelines_stand_together() -> None:
     everything = cells["All, hours"]
     assert everything[of["ours: charades_actions"] :][:2] == ["1.0", "1"]
     assert everything[of["ours: embedded"] :][:2] == ["0.1", "3"]
-    assert table.statement.startswith("4 trainings took 1.1 hours of one processor, 16.8 minutes")
+    assert table.statement == (
+        "4 trainings took 1.1 hours of one processor, 16.8 minutes each: "
+        "2 of the main pipeline 0.1, 2 of the studies 1.1."
+    )
     assert pd.read_csv(paths.COST).equals(rows)
+
+
+def test_what_was_noted_elsewhere_stays() -> None:
+    note(paths.PIPELINE, "embedded", "drn", 0, 60.0)
+    spending.collect(keep=True)
+    for path in paths.PIPELINE.glob("spent/*/*.json"):
+        path.unlink()
+    note(paths.PIPELINE, "embedded", "ctrl", 0, 30.0)
+    spending.collect(keep=True)
+    assert pd.read_csv(paths.COST)[["name", "processor_s"]].to_numpy().tolist() == [
+        ["ctrl", 30.0], ["drn", 60.0]
+    ]  # fmt: skip
+    note(paths.PIPELINE, "embedded", "drn", 0, 90.0)
+    spending.collect(keep=True)
+    assert pd.read_csv(paths.COST)["processor_s"].tolist() == [30.0, 90.0]
 
 
 def test_where_nothing_was_noted_the_command_is_told() -> None:

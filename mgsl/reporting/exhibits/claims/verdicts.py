@@ -283,6 +283,6 @@ def _trained(
 def _inspected(name: str, table: str, results: Results) -> Inspected | str:
     """What was seen inside a run's memories, over its seeds."""
     folders = [paths.inspected(results.dataset, name, seed) for seed in results.config.seeds]
-    if missing := [folder for folder in folders if not (folder / f"{table}.csv").is_file()]:
-        return f"{missing[0] / table}.csv is missing: the memories were not inspected"
+    if not all((folder / f"{table}.csv").is_file() for folder in folders):
+        return f"the memories of {name} were not inspected on {results.dataset}"
     return Inspected(results, name, results.config.seeds)
