@@ -80,6 +80,11 @@ def config(dataset: str, name: str) -> Path:
     return folder / ("" if name in PARTS else "runs") / f"{_checked(name)}.json"
 
 
+def decided(study: str) -> Path:
+    """What decides a study of studies/params.yaml."""
+    return CONFIGS / "studies" / f"{_checked(study)}.json"
+
+
 def raw(dataset: str) -> Path:
     """The dataset's published files, verified, as published."""
     return _artifacts(dataset) / "raw"

@@ -2,19 +2,31 @@
 
 from mgsl import params, paths
 from mgsl.distributed import process_group
+from mgsl.files import write_json
 from mgsl.models import CONFIGS
 from mgsl.processes import alone
 from mgsl.reporting.read import published
 from mgsl.stages import train_all, write_configs
-from mgsl.studies import annotation_counts, plan, run_groups, trials, write_terms
+from mgsl.studies import age, annotation_counts, plan, run_groups, trials, write_terms
 from mgsl.studies.examples import Example
 from mgsl.training.devices import choose_device
 from mgsl.training.jobs import jobs_of
 
 
 def configure() -> None:
-    """Check studies/params.yaml and write what each stage of studies/dvc.yaml is told."""
-    write_configs(plan.resolved(params.load(paths.PARAMS), plan.load(), CONFIGS))
+    """Check studies/params.yaml and write what each stage of studies/dvc.yaml is told.
+
+    And what decides each study, so that `dvc status` knows which of them a change concerns.
+    """
+    parameters, planned = params.load(paths.PARAMS), plan.load()
+    resolved = plan.resolved(parameters, planned, CONFIGS)
+    write_configs(resolved)
+    for key, one in planned.studies.items():
+        config = plan.config_of(one, parameters)
+        runs = resolved[one.dataset].runs
+        code = age.made_with({name: runs[name] for name in config.names})
+        decisive = {**config.model_dump(mode="json"), "base": one.base, "made_with": code}
+        write_json(paths.decided(key), decisive)
 
 
 def annotations() -> None:

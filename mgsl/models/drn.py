@@ -12,10 +12,10 @@ Deviations  Word vectors stay frozen, as for every method. Ranges of levels are 
             level as a batch, as in the reference. All places are ranked, not only those of
             p > 0.05. Weights are chosen on validation, by the reference on test. A segment's
             position is its number as a share of all, in the reference whole frames of the video's.
+            Step 1 does not run the IoU head, whose batch statistics it moves in the reference.
             At the paper's scale the steps have 10, 40 and 40 epochs; the reference counts on to 50
             from the epoch whose weights a step starts from. At the embedded scale shares and rates
-            of the steps are ours: a hundredth would leave the IoU head as it was. The centre-ness
-            layer and an attention to words, which are unused, are absent.
+            are ours: a hundredth would leave the IoU head as it was. Unused layers are absent.
 
 Notation    P         levels     batch dim places     of strides 1, 2 and 4
             l, r      distances  batch places 2       to start and end, in segments
@@ -137,7 +137,7 @@ class DRN(GroundingModel):
 
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """The terms of the step that training is in, all of weight 1."""
-        predicted = self._predict(batch)
+        predicted = self._predict(batch, judged=self.step > 0)
         terms = {}
         if self.step != 1:
             truth, positive = self._assign(batch.target)
@@ -152,7 +152,8 @@ class DRN(GroundingModel):
             terms["iou"] = self._iou_loss(predicted, batch.target)
         return terms
 
-    def _predict(self, batch: Batch) -> LevelPrediction:
+    def _predict(self, batch: Batch, *, judged: bool = True) -> LevelPrediction:
+        """What the heads say; the IoU head only if it is asked to judge, 0 otherwise."""
         segments = self.config.segments
         x = self.video(segment_maxima(batch.video, batch.video_mask, segments)).mT
         starts = torch.arange(segments, device=x.device) / segments
@@ -168,10 +169,9 @@ class DRN(GroundingModel):
             levels.append(x)
         outputs = [self.heads(feature, level) for level, feature in enumerate(self.pyramid(levels))]
         confidence, distances, towers = zip(*outputs, strict=True)
-        iou = torch.cat([self.iou_head(tower) for tower in towers], dim=1)
-        return LevelPrediction(
-            torch.cat(confidence, 1).float(), torch.cat(distances, 1), iou.float()
-        )
+        sure = torch.cat(confidence, 1).float()
+        iou = torch.cat([*map(self.iou_head, towers)], 1).float() if judged else sure * 0
+        return LevelPrediction(sure, torch.cat(distances, 1), iou)
 
     def _spans(self, distances: Float[Tensor, "batch places 2"]) -> Float[Tensor, "batch places 2"]:
         left, right = distances.unbind(-1)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from mgsl import params, paths, study_stages
-from mgsl.configs import EvaluateConfig
+from mgsl.configs import EvaluateConfig, RunConfig
 from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.files import write_json
 from mgsl.models import CONFIGS
-from mgsl.studies import plan
+from mgsl.studies import age, plan
 from mgsl.studies.plan import StudyParams, StudyPlan
-from mgsl.training import receipt
+from mgsl.training import fingerprint, receipt
 from mgsl.training.jobs import Job
 from tests import ROOT, tiny
 
@@ -98,6 +98,36 @@ def test_studies_have_artifacts_of_their_own(tmp_path: Path) -> None:
     assert not (tmp_path / "artifacts").exists()
 
 
+def test_a_change_of_one_method_concerns_the_studies_that_train_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written_digests() -> dict[str, str]:
+        study_stages.configure()
+        files = sorted((tmp_path / OWN / "configs/studies").glob("*.json"))
+        return {file.stem: file.read_text() for file in files}
+
+    (tmp_path / "studies").mkdir()
+    for name in (paths.PARAMS, paths.STUDIES_PARAMS):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paths, "ARTIFACTS", OWN)
+    monkeypatch.setattr(paths, "CONFIGS", OWN / "configs")
+    before = written_digests()
+    digested = fingerprint.digest
+
+    def with_another_drn(config: RunConfig, data: dict[str, str], seed: int) -> str:
+        return digested(config, data, seed + (config.method == "drn"))
+
+    monkeypatch.setattr(age, "digest", with_another_drn)
+    after = written_digests()
+    concerned = {key for key in before if before[key] != after[key]}
+    planned, parameters = plan.load().studies, params.load(paths.PARAMS)
+    drn = {"drn", *parameters.models["drn"].ablations}
+    trained = {key: set(plan.names(parameters, study)) for key, study in planned.items()}
+    assert concerned == {key for key, names in trained.items() if names & drn}
+    assert set(planned) - concerned
+
+
 def test_a_training_that_the_main_pipeline_has_is_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,7 +146,8 @@ def test_a_training_that_the_main_pipeline_has_is_taken_over(
 
 def test_the_pipeline_of_studies_depends_on_what_the_main_one_depends_on() -> None:
     main, studies = (read_yaml(ROOT / path)["stages"] for path in ("dvc.yaml", "studies/dvc.yaml"))
-    studies["train"] = studies["evaluate"] = studies["study"]["do"]
+    studies["evaluate"] = studies["study"]["do"]
+    studies["train"] = studies["configure"]  # which digests what trains
     for stage in ("download", "prepare", "train", "evaluate"):
         code = {dep for dep in main[stage]["deps"] if str(dep).startswith("mgsl")}
         own = [dep for dep in studies[stage]["deps"] if str(dep).startswith("mgsl")]
