@@ -1,4 +1,4 @@
-"""The tables and numbers of README.md and of docs/open_questions.md, between their markers.
+"""The tables and numbers of README.md and of two pages of docs/, between their markers.
 
 What stands between `<!-- mgsl:NAME -->` and `<!-- /mgsl:NAME -->` is made by the template
 `templates/readme/NAME.md` from the files that reports/ keeps in git, so that a fresh clone can make
@@ -21,7 +21,7 @@ from mgsl.reporting.site.page_templates import environment
 from mgsl.reporting.site.readme_numbers import CLAIMS, DATASET, RUNS, ReadmeNumbers
 
 README = Path("README.md")
-DOCUMENTS = (README, equations.QUESTIONS)
+DOCUMENTS = (README, equations.QUESTIONS, Path("docs/tuning.md"))
 FILTERS = (
     *(readme_numbers.percent, readme_numbers.points, readme_numbers.ends),
     *(readme_numbers.in_words, phrases.listed),

@@ -99,6 +99,12 @@ class ReadmeNumbers:
         return _first(rows[rows["metric"] == _metric(iou)])
 
     @property
+    def lengths_table(self) -> str:
+        """What twice the length adds to each method (exhibit `training_curve`), in Markdown."""
+        path = paths.EXHIBITS / "training_curve.md"
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+    @property
     def statements(self) -> Iterator[tuple[str, str, str]]:
         """Name and title of the exhibits of `EVIDENCE`, and what each states."""
         for name in EVIDENCE:
