@@ -98,7 +98,11 @@ class Table:
     @property
     def lines(self) -> list[list[str]]:
         """Headings, alignments and rows, as Markdown has them."""
-        heads = [f"{block.title}: {name}" for block in self.columns for name in block.names]
+        heads = [
+            f"{block.title}: {name}".removeprefix(": ")
+            for block in self.columns
+            for name in block.names
+        ]
         rows = [
             [name, *(f"{c.text} ({c.note})" if c.note else c.text for c in cells)]
             for name, cells in self.rows

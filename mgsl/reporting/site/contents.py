@@ -100,8 +100,16 @@ def statement(page: str) -> str:
     Args:
         page: its HTML, or that of an executed notebook.
     """
-    match = STATEMENT.search(page)
-    return html.unescape(re.sub(r"<[^>]+>", "", match[1])) if match else ""
+    return next(iter(statements(page)), "")
+
+
+def statements(page: str) -> list[str]:
+    """All results that a page states, as plain text, from its top.
+
+    Args:
+        page: its HTML, or that of an executed notebook.
+    """
+    return [html.unescape(re.sub(r"<[^>]+>", "", one)) for one in STATEMENT.findall(page)]
 
 
 def kind(file: str) -> str:

@@ -1,9 +1,9 @@
-"""The tables and numbers of README.md, written between its markers.
+"""The tables and numbers of README.md and of two pages of docs/, between their markers.
 
 What stands between `<!-- mgsl:NAME -->` and `<!-- /mgsl:NAME -->` is made by the template
 `templates/readme/NAME.md` from the files that reports/ keeps in git, so that a fresh clone can make
-it again. README.md is no output of the pipeline, for DVC removes outputs before a stage runs: the
-stage `report` writes into it on the way, and a test compares.
+it again. They are no outputs of the pipeline, for DVC removes outputs before a stage runs: the
+stage `report` writes into them on the way, and a test compares.
 """
 
 import re
@@ -15,11 +15,13 @@ from jinja2 import TemplateNotFound
 from mgsl.errors import UserError
 from mgsl.files import write_text
 from mgsl.reporting.draw import phrases
+from mgsl.reporting.read import equations
 from mgsl.reporting.site import readme_numbers
 from mgsl.reporting.site.page_templates import environment
 from mgsl.reporting.site.readme_numbers import CLAIMS, DATASET, RUNS, ReadmeNumbers
 
 README = Path("README.md")
+DOCUMENTS = (README, equations.QUESTIONS, Path("docs/tuning.md"))
 FILTERS = (
     *(readme_numbers.percent, readme_numbers.points, readme_numbers.ends),
     *(readme_numbers.in_words, phrases.listed),
@@ -30,33 +32,34 @@ _BLOCK = re.compile(
 
 
 def update(say: Callable[[str], None] = print) -> None:
-    """Write the blocks of README.md anew; a file in which nothing changes is left untouched.
+    """Write the blocks of `DOCUMENTS` anew; a file in which nothing changes is left untouched.
 
-    It is left as it is too where the reports do not show what README speaks of.
+    They are left as they are too where the reports do not show what README speaks of.
 
     Args:
-        say: tells the person who waits why README.md was left as it is.
+        say: tells the person who waits why they were left as they are.
 
     Raises:
         UserError: a marker has no template.
     """
-    if not README.is_file():
-        return
+    documents = [path for path in DOCUMENTS if path.is_file()]
     numbers = ReadmeNumbers()
-    if not numbers.complete:
-        say(f"{README} keeps its numbers: of {DATASET} there is no {RUNS.name} or {CLAIMS.name}")
+    if documents and not numbers.complete:
+        there = " and ".join(map(str, documents))
+        say(f"{there} not written: of {DATASET} there is no {RUNS.name} or {CLAIMS.name}")
         return
-    before = README.read_text(encoding="utf-8")
-    after = fill(before, numbers)
-    if after != before:
-        write_text(README, after)
+    for path in documents:
+        before = path.read_text(encoding="utf-8")
+        after = fill(before, numbers)
+        if after != before:
+            write_text(path, after)
 
 
 def fill(text: str, numbers: ReadmeNumbers) -> str:
     """A text with everything between its markers made anew.
 
     Args:
-        text: of README.md.
+        text: of one of `DOCUMENTS`.
         numbers: what is filled in.
 
     Raises:
@@ -69,7 +72,7 @@ def fill(text: str, numbers: ReadmeNumbers) -> str:
         try:
             template = templates.get_template(f"readme/{match['name']}.md")
         except TemplateNotFound as error:
-            raise UserError(f"{README}: mgsl:{match['name']} has no template {error}") from None
+            raise UserError(f"mgsl:{match['name']} has no template {error}") from None
         return f"{match['start']}{template.render(numbers=numbers)}{match['end']}"
 
     return _BLOCK.sub(block, text)

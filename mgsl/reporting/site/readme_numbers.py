@@ -14,11 +14,15 @@ from mgsl.data.datasets import Dataset
 from mgsl.reporting.draw.numbers import signed
 from mgsl.reporting.draw.tables import DASH
 from mgsl.reporting.read import kept_runs, lengths, published
-from mgsl.reporting.site import claim_matrix
+from mgsl.reporting.site import claim_matrix, contents
 
 DATASET = "embedded"  # what README speaks of
 RUNS, CLAIMS, EFFECTS = (
     paths.EXHIBITS / f"{name}.csv" for name in ("noise", "claims", "noise.effects")
+)
+EVIDENCE = (  # exhibits whose results docs/open_questions.md quotes
+    *("readings", "details", "memories", "slots", "collapse", "inside_memory", "remedies"),
+    *("other_datasets", "figure_1b"),
 )
 WITHOUT_MEMORY = "attention_only"  # the network of MGSL-Net without its memories
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -93,6 +97,21 @@ class ReadmeNumbers:
         """The smallest differences that trainings let one see of a claim (exhibit `noise`)."""
         rows = self._of_dataset(EFFECTS).query("claim == @claim").dropna(subset="visible_3")
         return _first(rows[rows["metric"] == _metric(iou)])
+
+    @property
+    def lengths_table(self) -> str:
+        """What twice the length adds to each method (exhibit `training_curve`), in Markdown."""
+        path = paths.EXHIBITS / "training_curve.md"
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+    @property
+    def statements(self) -> Iterator[tuple[str, str, str]]:
+        """Name and title of the exhibits of `EVIDENCE`, and what each states."""
+        for name in EVIDENCE:
+            page = paths.EXHIBITS / f"{name}.html"
+            if page.is_file():
+                title, _ = contents.outline(name)
+                yield name, title, " ".join(contents.statements(page.read_text(encoding="utf-8")))
 
     @cached_property
     def table(self) -> list[ReadmeRow]:

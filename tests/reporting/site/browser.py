@@ -15,6 +15,7 @@ from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SMALL_PHONE, PHONE, DESK = 360, 390, 1280  # pixels wide
+UPRIGHT, ACROSS = 688, 1047  # A4 without its margins, as style.css sets them
 _PATIENCE_S = 120.0
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -39,14 +40,16 @@ class Page:
         *,
         width: int = DESK,
         dark: bool = False,
+        paper: bool = False,
         fragment: str = "",
         scripts: bool = True,
     ) -> None:
-        """Load a file as it looks on a screen so wide, and wait until all of it is there."""
+        """Load a file as it looks on a screen or paper so wide; wait until all of it is there."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width <= PHONE}
         self.send("Emulation.setDeviceMetricsOverride", **screen)
-        self.send("Emulation.setEmulatedMedia", features=[scheme])
+        medium = "print" if paper else "screen"
+        self.send("Emulation.setEmulatedMedia", media=medium, features=[scheme])
         self.send("Emulation.setScriptExecutionDisabled", value=not scripts)
         self._load("about:blank")  # or another fragment of the same page loads nothing
         self.asked.clear()

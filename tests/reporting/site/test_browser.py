@@ -29,6 +29,9 @@ OVERFLOWING = """[...document.querySelectorAll("body *")].filter(
 CUT = """[...document.querySelectorAll("figure, table, h1, h2, p, li")].filter(
     e => !e.closest(".scroll, details, table") && e.scrollWidth > e.clientWidth + 1
     ).map(e => e.outerHTML.slice(0, 200))"""
+BEYOND = """[...document.querySelectorAll("%s")].filter(
+    e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1
+    ).map(e => e.outerHTML.slice(0, 200))"""
 REPEATED = """[...document.querySelectorAll("[id]")].map(e => e.id)
     .filter((id, place, ids) => ids.indexOf(id) != place)"""
 BARE = """[...document.querySelectorAll("main h1, .table tbody tr, .register tbody tr")]
@@ -217,6 +220,15 @@ def test_on_paper_every_dataset_is_shown(tab: browser.Page) -> None:
     tab.send("Emulation.setEmulatedMedia", media="print")
     assert all(tab.evaluate(OPEN))
     tab.send("Emulation.setEmulatedMedia", media="")
+
+
+@pytest.mark.parametrize(
+    ("width", "tables"),
+    [(browser.UPRIGHT, "figure:not(.broad) > .scroll > table"), (browser.ACROSS, ".broad table")],
+)
+def test_on_paper_no_table_is_cut(tab: browser.Page, page: Path, width: int, tables: str) -> None:
+    tab.open(page, width=width, paper=True)
+    assert tab.evaluate(BEYOND % tables) == []
 
 
 def test_the_front_page_prints(tab: browser.Page) -> None:

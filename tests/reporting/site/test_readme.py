@@ -11,8 +11,9 @@ from mgsl import paths
 from mgsl.documents import read_yaml
 from mgsl.errors import UserError
 from mgsl.reporting.draw.phrases import listed
+from mgsl.reporting.read import equations
 from mgsl.reporting.site import readme
-from mgsl.reporting.site.readme import README
+from mgsl.reporting.site.readme import DOCUMENTS, README
 from mgsl.reporting.site.readme_numbers import CLAIMS, RUNS, ReadmeNumbers, in_words
 from tests import ROOT
 
@@ -47,8 +48,9 @@ def change(path: Path, rows: str, **values: object) -> None:
     table.to_csv(path, index=False)
 
 
-def test_readme_is_what_the_committed_reports_give() -> None:
-    text = (ROOT / README).read_text()
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_a_document_is_what_the_committed_reports_give(document: Path) -> None:
+    text = (ROOT / document).read_text()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         assert readme.fill(text, ReadmeNumbers()) == text, "run `python -m mgsl index`"
@@ -57,6 +59,7 @@ def test_readme_is_what_the_committed_reports_give() -> None:
 def test_readme_is_read_in_three_minutes_and_has_a_block_for_each_template() -> None:
     text = (ROOT / README).read_text()
     assert len(text.splitlines()) <= 130  # a row for each of fifteen methods
+    text = "".join((ROOT / document).read_text() for document in DOCUMENTS)
     names = re.findall(r"<!-- mgsl:(\w+) -->", text)
     assert sorted(names) == sorted(path.stem for path in TEMPLATES.iterdir())
     assert re.findall(r"<!-- /mgsl:(\w+) -->", text) == names
@@ -64,7 +67,8 @@ def test_readme_is_read_in_three_minutes_and_has_a_block_for_each_template() -> 
 
 def test_readme_is_no_output_that_dvc_would_remove() -> None:
     stages = read_yaml(ROOT / "dvc.yaml")["stages"]
-    assert not any(str(README) in stage.get("outs", []) for stage in stages.values())
+    outs = {out for stage in stages.values() for out in stage.get("outs", []) if type(out) is str}
+    assert outs.isdisjoint(map(str, DOCUMENTS))
 
 
 def test_only_what_stands_between_markers_is_written_and_only_if_it_differs(copy: Path) -> None:
@@ -118,15 +122,27 @@ def test_reports_of_other_data_leave_it_as_it_is(copy: Path) -> None:
     readme.update(said.append)
     RUNS.unlink()
     readme.update(said.append)
-    assert (
-        said == ["README.md keeps its numbers: of embedded there is no noise.csv or claims.csv"] * 2
-    )
+    assert said == ["README.md not written: of embedded there is no noise.csv or claims.csv"] * 2
     assert README.read_bytes() == before
+
+
+def test_open_questions_quote_what_the_exhibits_state(copy: Path) -> None:
+    page = paths.EXHIBITS / "slots.html"
+    stated = '<p class="statement">On <em>embedded</em> &amp; elsewhere, nothing.</p>\n'
+    page.write_text(stated + stated.replace("nothing", "little"))
+    (paths.EXHIBITS / "details.html").unlink()
+    equations.QUESTIONS.parent.mkdir()
+    equations.QUESTIONS.write_text("<!-- mgsl:evidence -->\n<!-- /mgsl:evidence -->\n")
+    shutil.copytree(ROOT / paths.NOTEBOOKS, paths.NOTEBOOKS)
+    readme.update()
+    text = equations.QUESTIONS.read_text()
+    assert "](../reports/exhibits/slots.html): On embedded & elsewhere, nothing. On emb" in text
+    assert "details.html" not in text
 
 
 def test_a_marker_without_a_template_is_named() -> None:
     text = "<!-- mgsl:resluts -->\n<!-- /mgsl:resluts -->\n"
-    with pytest.raises(UserError, match=r"README.md: mgsl:resluts has no template"):
+    with pytest.raises(UserError, match="mgsl:resluts has no template"):
         readme.fill(text, ReadmeNumbers())
 
 
