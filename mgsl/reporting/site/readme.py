@@ -50,17 +50,18 @@ def update(say: Callable[[str], None] = print) -> None:
         return
     for path in documents:
         before = path.read_text(encoding="utf-8")
-        after = fill(before, numbers)
+        after = fill(before, numbers, path)
         if after != before:
             write_text(path, after)
 
 
-def fill(text: str, numbers: ReadmeNumbers) -> str:
+def fill(text: str, numbers: ReadmeNumbers, document: Path) -> str:
     """A text with everything between its markers made anew.
 
     Args:
         text: of one of `DOCUMENTS`.
         numbers: what is filled in.
+        document: its path, for messages.
 
     Raises:
         UserError: a marker has no template.
@@ -72,7 +73,7 @@ def fill(text: str, numbers: ReadmeNumbers) -> str:
         try:
             template = templates.get_template(f"readme/{match['name']}.md")
         except TemplateNotFound as error:
-            raise UserError(f"mgsl:{match['name']} has no template {error}") from None
+            raise UserError(f"{document}: mgsl:{match['name']} has no template {error}") from None
         return f"{match['start']}{template.render(numbers=numbers)}{match['end']}"
 
     return _BLOCK.sub(block, text)

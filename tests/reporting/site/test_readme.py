@@ -53,7 +53,7 @@ def test_a_document_is_what_the_committed_reports_give(document: Path) -> None:
     text = (ROOT / document).read_text()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        assert readme.fill(text, ReadmeNumbers()) == text, "run `python -m mgsl index`"
+        assert readme.fill(text, ReadmeNumbers(), document) == text, "run `python -m mgsl index`"
 
 
 def test_readme_is_read_in_three_minutes_and_has_a_block_for_each_template() -> None:
@@ -142,8 +142,8 @@ def test_open_questions_quote_what_the_exhibits_state(copy: Path) -> None:
 
 def test_a_marker_without_a_template_is_named() -> None:
     text = "<!-- mgsl:resluts -->\n<!-- /mgsl:resluts -->\n"
-    with pytest.raises(UserError, match="mgsl:resluts has no template"):
-        readme.fill(text, ReadmeNumbers())
+    with pytest.raises(UserError, match=r"README.md: mgsl:resluts has no template"):
+        readme.fill(text, ReadmeNumbers(), README)
 
 
 def test_lists_and_small_numbers_are_read_as_words() -> None:
