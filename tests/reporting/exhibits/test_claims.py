@@ -405,7 +405,8 @@ def test_several_trainings_are_shown_with_their_number_and_give_a_verdict(
     cells = dict(claims_table.build(findings).rows)[CLAIMS["memory_full"].statement]
     assert cells[4].note == "3 trainings, P = 1.00"
     judged = [f for f in findings if f.effect and f.effect.over_trainings]
-    judged = [f for f in judged if f.claim.claim != "slots"]  # which says that nothing differs
+    # The order of the streams and the slots are said to make no difference.
+    judged = [f for f in judged if f.claim.claim not in ("order", "slots")]
     text = statements.by_chance(findings)
     assert text.startswith(f"Not corrected for testing {len(judged)} effects")
     assert f"about {0.025 * len(judged):.1f} false" in text
