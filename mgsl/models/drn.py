@@ -24,6 +24,7 @@ Notation    P         levels     batch dim places     of strides 1, 2 and 4
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 from typing import Annotated, NamedTuple, final
 
 import torch
@@ -218,14 +219,13 @@ def segment_maxima(
     video: Float[Tensor, "batch clips dim"], mask: Bool[Tensor, "batch clips"], segments: int
 ) -> Float[Tensor, "batch segments dim"]:
     """For each of equal segments of the real clips, the maximum over the clips it touches."""
-    count = mask.sum(1, keepdim=True)
-    edges = torch.arange(segments + 1, device=video.device) * count
+    edges = torch.arange(segments + 1, device=video.device) * mask.sum(1, keepdim=True)
     first, end = edges[:, :-1] // segments, -(-edges[:, 1:] // segments)
     width = -(-mask.shape[1] // segments) + 1  # clips that a segment can touch
-    touched = first[..., None] + torch.arange(width, device=video.device)
-    touched = torch.minimum(touched, end[..., None] - 1).flatten(1)
-    clips = video.gather(1, touched[..., None].expand(-1, -1, video.shape[-1]))
-    return clips.unflatten(1, (segments, width)).amax(2)
+    before = torch.arange(len(video), device=video.device)[:, None] * video.shape[1]
+    touched = (torch.minimum(first + step, end - 1) + before for step in range(width))
+    maxima = reduce(torch.maximum, (video.flatten(0, 1)[rows.flatten()] for rows in touched))
+    return maxima.unflatten(0, first.shape)
 
 
 def focal_loss(
