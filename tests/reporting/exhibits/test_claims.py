@@ -408,7 +408,7 @@ def test_several_trainings_are_shown_with_their_number_and_give_a_verdict(
     # The order of the streams and the slots are said to make no difference.
     judged = [f for f in judged if f.claim.claim not in ("order", "slots")]
     text = statements.by_chance(findings)
-    assert text.startswith(f"Not corrected for testing {len(judged)} effects")
+    assert text.startswith(f"not corrected for testing {len(judged)} effects")
     assert f"about {0.025 * len(judged):.1f} false" in text
 
 

@@ -166,7 +166,7 @@ def by_chance(findings: Sequence[Verdict]) -> str:
         return ""
     side = TAIL * len(judged)
     return (
-        f"Not corrected for testing {len(judged)} effects: if all of them were truly zero, expect "
+        f"not corrected for testing {len(judged)} effects: if all of them were truly zero, expect "
         f"about {side:.1f} false “{SUPPORTED}” and {side:.1f} false “{CONTRADICTED}”."
     )
 

@@ -21,6 +21,7 @@ from mgsl.reporting.read.kept_studies import Studies
 from mgsl.reporting.read.published import BENCHMARKS
 from mgsl.reporting.read.results import Results
 
+_NOT_COMPARED = "no kept study compares such runs"
 _NO_QUERIES = "kept studies do not tell what each query scores"
 _STUDIES = "kept studies"
 _TIME = ("median_ms", "low_ms", "high_ms")
@@ -224,8 +225,7 @@ def _pair(claim: Claim, group: str, measure: str, results: Results) -> Effect | 
         return reason
     if not results.at_hand:
         row = results.difference(claim.a, claim.b, group, measure)
-        reason = f"no kept study compares such runs by {measure} ({group})"
-        return reason if row is None else _points(row, _STUDIES)
+        return _NOT_COMPARED if row is None else _points(row, _STUDIES)
     if measure not in METRICS:
         lead = describe(_lead(claim, measure, results), pd.Index([measure]), results.runs.params)
         if lead["value"].isna().all():
