@@ -43,16 +43,15 @@ class ReadmeRow:
 class RealQueries:
     """A dataset of real queries in the study of methods.
 
-    `earlier` is what the recommended reading had otherwise at that time, `recall` the R@1 of each
-    method at IoU 0.5 and 0.7 in percent, best first; `memory` and `memory_rare` the claims that the
-    memory helps all and rare queries, empty where they were not tested.
+    `recall` is the R@1 of each method at IoU 0.5 and 0.7 in percent, best first; `memory` and
+    `memory_rare` are the claims that the memory helps all and rare queries, empty where they were
+    not tested.
     """
 
     dataset: str
     about: Dataset
     queries: int
     trainings: int
-    earlier: str
     recall: list[tuple[str, float, float]]
     memory: Row
     memory_rare: Row
@@ -184,7 +183,6 @@ class ReadmeNumbers:
                 about=datasets.find(dataset),
                 queries=int(rows["queries"].max()),
                 trainings=int(rows["trainings"].min()),
-                earlier=study.earlier(dataset),
                 recall=[(published.title(str(name)), *row) for name, *row in recall.itertuples()],
                 memory=here.claim("memory_full"),
                 memory_rare=here.claim("memory_rare"),

@@ -16,8 +16,7 @@ from mgsl.reporting.read.results import Results
 
 _ORDER = (
     *(statements.SUPPORTED, statements.CONTRADICTED, "mixed"),
-    *(statements.UNDECIDED, statements.ONE_TRAINING, statements.QUERIES_ALONE),
-    statements.NOT_REPRODUCED,
+    *(statements.UNDECIDED, statements.ONE_TRAINING, statements.NOT_REPRODUCED),
 )
 _OTHER = Cell(DASH, reason="the claim is of another measure")
 

@@ -94,7 +94,7 @@ def slots(
     largest = more.iloc[int(more["difference"].abs().to_numpy().argmax())].copy()
     largest["difference_low"] = more["difference_low"].min()
     largest["difference_high"] = more["difference_high"].max()
-    largest["over_trainings"] = more["over_trainings"].all()
+    largest["trainings"] = more["trainings"].min()
     return _studied(largest, "study slots")
 
 
@@ -251,8 +251,7 @@ def _points(row: Any, origin: str = "runs") -> Effect:
 
 def _studied(row: pd.Series, origin: str) -> Effect:
     ends = [row[key] for key in ("difference", "difference_low", "difference_high")]
-    over = bool(row["over_trainings"])
-    return _trained(row, ends, row["difference_sd"], row["better"], origin, over=over)
+    return _trained(row, ends, row["difference_sd"], row["better"], origin)
 
 
 def _trained(
@@ -261,19 +260,15 @@ def _trained(
     sd: float,
     better: float | None = None,
     origin: str = "runs",
-    *,
-    over: bool = True,
 ) -> Effect:
     """An effect that rests on trainings; `row` says on how many, and on how many queries."""
     value, low, high = map(float, ends)
-    trainings = int(row["trainings"])
     return Effect(
         value,
         low,
         high,
         sd=None if pd.isna(sd) else float(sd),
-        trainings=trainings,
-        over_trainings=over and trainings > 1,
+        trainings=int(row["trainings"]),
         better=None if better is None or pd.isna(better) else float(better),
         queries=int(row["queries"]) if "queries" in row else None,
         origin=origin,
