@@ -206,6 +206,11 @@ def of_methods() -> RunStudy:
     )
 
 
+def of_shift() -> RunStudy:
+    """The study of the two tests of Charades-CD."""
+    return RunStudy("shift")
+
+
 def of_slots() -> RunStudy:
     """The study of the number of slots of both memories."""
     return RunStudy("slots", title="Slots: does recall depend on their number?")

@@ -22,7 +22,7 @@ RUNS, CLAIMS, EFFECTS = (
 )
 EVIDENCE = (  # exhibits whose results docs/open_questions.md quotes
     *("readings", "details", "memories", "slots", "collapse", "inside_memory", "remedies"),
-    *("other_datasets", "figure_1b"),
+    *("other_datasets", "shift", "figure_1b"),
 )
 WITHOUT_MEMORY = "attention_only"  # the network of MGSL-Net without its memories
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -107,10 +107,15 @@ class ReadmeNumbers:
     def statements(self) -> Iterator[tuple[str, str, str]]:
         """Name and title of the exhibits of `EVIDENCE`, and what each states."""
         for name in EVIDENCE:
-            page = paths.EXHIBITS / f"{name}.html"
-            if page.is_file():
-                title, _ = contents.outline(name)
-                yield name, title, " ".join(contents.statements(page.read_text(encoding="utf-8")))
+            if (paths.EXHIBITS / f"{name}.html").is_file():
+                yield name, contents.outline(name)[0], self.statement(name)
+
+    def statement(self, name: str) -> str:
+        """What an exhibit states; empty without its page, or where nothing was run."""
+        page = paths.EXHIBITS / f"{name}.html"
+        if not page.is_file():
+            return ""
+        return " ".join(contents.statements(page.read_text(encoding="utf-8")))
 
     @cached_property
     def table(self) -> list[ReadmeRow]:
