@@ -1,7 +1,7 @@
-"""The configurations of Tables 3-5 against one another, over more trainings than a report has.
+"""The runs of a study against one another: what claims rest on, and the noise of training.
 
-pairs.csv holds each configuration alone (`b` is empty) and each against each
-(`mgsl.evaluation.pairs`), trainings.csv what each training scores.
+pairs.csv holds each run alone (`b` is empty) and each against each (`mgsl.evaluation.pairs`),
+trainings.csv what each training scores.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from mgsl.evaluation.metrics import groups
 from mgsl.evaluation.pairs import NUMBERS, of_pair, of_trainings
 from mgsl.studies.scores import scores_of
 
-STUDY = "tables"
+STUDIES = ("tables", "parts", "methods")  # which keep these files besides
 
 
 def compare(config: EvaluateConfig) -> dict[str, pd.DataFrame]:

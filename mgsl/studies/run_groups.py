@@ -57,8 +57,7 @@ def run(
 
     means.csv has what they reach on the test split, each beside the study's base; validation.csv,
     where all learn in epochs, what they were chosen by and what became of the memory; about.json
-    how they were trained. Of the study `tables` each run is compared with each other besides
-    (`mgsl.studies.many_trainings`).
+    how they were trained. Of `many_trainings.STUDIES` each run is compared with each other besides.
 
     Args:
         study: what is compared with what.
@@ -73,7 +72,7 @@ def run(
     say(f"comparing {len(config.names)} runs of {study.study} on {dataset}")
     rules = scoring_rules(dataset) if study.study == READINGS else {}
     tables = {"means": compare(config, study.base, rules)}
-    if study.study == many_trainings.STUDY:
+    if study.study in many_trainings.STUDIES:
         tables |= many_trainings.compare(config)
     methods = {_run_config(dataset, name).method for name in config.names}
     if all(issubclass(MODELS[method], GroundingModel) for method in methods):

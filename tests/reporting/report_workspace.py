@@ -72,10 +72,11 @@ def study(runs: dict[str, tuple[int, float, float, float]]) -> pd.DataFrame:
     """
     return pd.DataFrame(
         [
-            {"dataset": "embedded", "name": name, "slots": slots, "seeds": 3, "group": group,
+            {"dataset": "embedded", "name": name, "slots": slots, "trainings": 3, "group": group,
              "metric": metric, "value": 0.5 + difference, "low": 0.45 + difference,
              "high": 0.55 + difference, "difference": difference, "difference_low": low,
-             "difference_high": high, "difference_std": 0.01, "queries": 2}
+             "difference_high": high, "sd": 0.01, "difference_sd": 0.01, "better": 0.5,
+             "queries": 2}
             for name, (slots, difference, low, high) in runs.items()
             for group in ("all", "rare", "common")
             for metric in ("R@1, IoU=0.5", "R@1, IoU=0.7")

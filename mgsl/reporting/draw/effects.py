@@ -135,7 +135,7 @@ def absent(study: RunStudy, datasets: Sequence[str]) -> Drawing:
 
 
 def _title(study: RunStudy, name: str) -> str:
-    return " · ".join(filter(None, [published.question(name), study.title_of(name)]))
+    return " · ".join(filter(None, [published.question(name), published.title(name)]))
 
 
 def _name(dataset: str) -> str:

@@ -24,6 +24,7 @@ EXHIBITS: Mapping[str, tuple[tuple[str, ...], bool]] = {
     "remedies": (("remedies_no_memory", "remedies_drn", "remedies_ctrl"), False),
     "slots": (("slots",), False),
     "other_datasets": (("methods",), False),
+    "shift": (("shift",), False),
     "collapse": (("collapse",), False),
     **{f"table_{number}": (("tables", "parts"), True) for number in (3, 4, 5)},
     "claims": (("tables", "parts", "methods", "readings", "slots"), True),

@@ -2,40 +2,27 @@
 
 Each is a folder of `reports/studies`: what every run reached, as a mean over trainings, and what
 it reached more than the recommended reading, in fractions, with intervals over queries and
-trainings (`mgsl.evaluation.comparing`). Studies made before have intervals over queries alone, and
-other names of columns; they are read all the same, and say so.
+trainings (`mgsl.evaluation.comparing`); what was trained once has intervals over queries alone.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from mgsl import params, paths
 from mgsl.data import datasets as known
-from mgsl.nested import flatten
-from mgsl.reporting.read import kept, published
+from mgsl.reporting.read import kept
 from mgsl.reporting.read.compared import FULL
 from mgsl.reporting.read.kept_records import seeds_in_words
-from mgsl.reporting.read.unchanged import once
 
 _KEYS = ("dataset", "name", "group", "metric")
 _SHARES = (
     *("value", "low", "high", "difference", "difference_low", "difference_high"),
     *("sd", "difference_sd"),
 )
-_BEFORE = {"seeds": "trainings", "difference_std": "difference_sd"}  # columns of older studies
-_FORMER = {  # what older studies call a choice, where that is not its last word
-    "memory.video": "video_memory",
-    "memory.query": "query_memory",
-    "alignment.normalized": "normalized_alignment",
-    "heads.kernel": "head_kernel",
-    "heads.norm": "head_norm",
-}
 QUERIES_ALONE = "intervals over queries alone"
 
 
@@ -63,11 +50,11 @@ class RunStudy:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """All rows, in percent and points; `over_trainings`: whether the intervals are."""
+        """All rows, in percent and points."""
         tables = [kept.table(name, "means") for name in (self.name, *self.more)]
-        tables = [_as_today(table.copy()) for table in tables if len(table)]
+        tables = [table for table in tables if len(table)]
         if not tables:
-            columns = [*_KEYS, "slots", *_SHARES, "better", "trainings", "over_trainings"]
+            columns = [*_KEYS, "slots", *_SHARES, "better", "trainings"]
             return pd.DataFrame(columns=columns)
         rows = pd.concat(tables).drop_duplicates([*_KEYS], ignore_index=True)
         rows[[*_SHARES]] *= 100
@@ -93,21 +80,13 @@ class RunStudy:
         changes = [study["changes"].get(name, {}) for study in self._told(dataset)]
         return _written({key: value for change in changes for key, value in change.items()})
 
-    def title_of(self, name: str) -> str:
-        """What a run is called: the base by another name where it was another reading throughout.
-
-        Where it was one on some of the datasets, their captions say so.
-        """
-        another = name == FULL and all(map(self.earlier, self.datasets([])))
-        return f"{published.title(name)}, an earlier reading" if another else published.title(name)
-
     def trained(self, dataset: str) -> str:
         """How long and how often the runs on one dataset were trained, for the head of a column."""
-        records = [about for about in self._told(dataset) if "epochs" in about]
+        records = self._told(dataset)
+        if not records:
+            return "length not recorded"
         epochs = sorted({about["epochs"] for about in records})
         seeds = sorted({seed for about in records for seed in about["seeds"]})
-        if not epochs:
-            return "length not recorded"
         length = " to ".join(dict.fromkeys(map(str, (epochs[0], epochs[-1]))))
         return f"{length} epochs, {seeds_in_words(seeds)}"
 
@@ -117,19 +96,18 @@ class RunStudy:
         kind = "SIMULATED data" if about.simulated else "real data"
         fewest, most = int(rows["trainings"].min()), int(rows["trainings"].max())
         number = f"{most}" if fewest == most else f"{fewest} to {most}"
-        alone = most > 1 and not rows["over_trainings"].any()
-        mean = f"mean over {number} trainings" + f", {QUERIES_ALONE}" * alone
+        mean = f"mean over {number} trainings" if most > 1 else f"one training, {QUERIES_ALONE}"
         queries = int(rows.loc[rows["group"] == "all", "queries"].max())
         return (
             f"{about.title} ({dataset}): {kind}; features: {self.features(dataset)}; "
-            f"{queries:,} test queries; {f'one training, {QUERIES_ALONE}' if most == 1 else mean}; "
-            f"{self.trained(dataset)}.{self._since(dataset)}"
+            f"{queries:,} test queries; {mean}; {self.trained(dataset)}."
         )
 
     def features(self, dataset: str) -> str:
-        """What the methods saw; of studies that do not say so, what all of the dataset's are."""
-        phrases = [study["features"] for study in self._told(dataset) if "features" in study]
-        return next(iter(phrases), known.find(dataset).features)
+        """What the methods saw."""
+        return next(
+            (study["features"] for study in self._told(dataset)), known.find(dataset).features
+        )
 
     def not_run(self, datasets: Sequence[str]) -> str:
         """Which datasets that are asked for were not studied, in a sentence; empty if none."""
@@ -139,7 +117,7 @@ class RunStudy:
     @property
     def scope(self) -> str:
         """What the intervals hold."""
-        over = self.rows["over_trainings"]
+        over = self.rows["trainings"] > 1
         if over.all():
             return "over queries and trainings"
         if over.any():
@@ -157,28 +135,6 @@ class RunStudy:
         base = (self.rows["dataset"] == dataset) & (self.rows["name"] == FULL)
         return int(self.rows.loc[base, "slots"].iloc[0])
 
-    def earlier(self, dataset: str) -> str:
-        """What the recommended reading had otherwise when the runs were made; empty if nothing."""
-        bases = [study["base"] for study in self._told(dataset) if "base" in study]
-        if not bases or FULL not in self.bases:
-            return ""
-        now = _choices(paths.PARAMS)
-        former = _FORMER | {key: key.rpartition(".")[2] for key in now if key not in _FORMER}
-        return _written(
-            {
-                name: base[name]
-                for base in bases
-                for key in former
-                for name in (key, former[key])
-                if base.get(name, now[key]) != now[key]
-            }
-        )
-
-    def _since(self, dataset: str) -> str:
-        """What the recommended reading had otherwise, in a sentence."""
-        earlier = self.earlier(dataset)
-        return f" The repaired reading was different at that time ({earlier})." if earlier else ""
-
     def _told(self, dataset: str) -> list[dict[str, Any]]:
         """How the runs on one dataset were made."""
         return [about[dataset] for about in self._abouts if dataset in about]
@@ -193,23 +149,6 @@ class RunStudy:
     @cached_property
     def _abouts(self) -> list[dict[str, Any]]:
         return [kept.records(name) for name in (self.name, *self.more)]
-
-
-@once
-def _choices(path: Path) -> dict[str, Any]:
-    """What the recommended reading is in a params.yaml, by dotted name."""
-    return flatten(params.load(path).models[FULL].choices)
-
-
-def _as_today(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a study with the columns of today, in files that hold both too."""
-    known = rows["trainings"].notna() if "trainings" in rows else pd.Series(False, rows.index)
-    for before, now in _BEFORE.items():
-        if before in rows:
-            rows[now] = rows[now].fillna(rows[before]) if now in rows else rows[before]
-    columns = dict.fromkeys([*rows.columns, *_SHARES, "better"])
-    rows = rows.reindex(columns=[name for name in columns if name not in _BEFORE])
-    return rows.assign(over_trainings=known & (rows["trainings"] > 1))
 
 
 def _written(changes: dict[str, Any]) -> str:
@@ -265,6 +204,11 @@ def of_methods() -> RunStudy:
         base="MGSL-Net (repaired)",
         stub="Method",
     )
+
+
+def of_shift() -> RunStudy:
+    """The study of the two tests of Charades-CD."""
+    return RunStudy("shift")
 
 
 def of_slots() -> RunStudy:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mgsl.configs import EvaluateConfig
 from mgsl.data import datasets as known
-from mgsl.reporting.read import kept, published
+from mgsl.reporting.read import kept, kept_trainings, published
 from mgsl.reporting.read.compared import FULL, METRIC
 from mgsl.reporting.read.kept_records import KeptSource, seeds_in_words
 from mgsl.reporting.read.kept_trainings import turned
@@ -59,7 +59,11 @@ class Studied(Results):
         return None if row is None or pd.isna(row["value"]) else pd.Series(row)
 
     def difference(self, a: str, b: str, group: str, metric: str) -> pd.Series | None:
-        """What `a` scores more than `b`, in fractions; None but where one of them is `FULL`."""
+        """What `a` scores more than `b`, in fractions; None where no study compares them."""
+        for study in STUDIES:
+            pair = kept_trainings.pair(study, self.dataset, a, b, group, metric)
+            if pair is not None:
+                return pair
         other = a if b == FULL else b
         row = self.result(other, group, metric)
         if FULL not in (a, b) or a == b or row is None:

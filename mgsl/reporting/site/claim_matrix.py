@@ -15,7 +15,6 @@ from mgsl.reporting.exhibits.claims.statements import (
     NOT_REPRODUCED,
     NOT_RUN,
     ONE_TRAINING,
-    QUERIES_ALONE,
     SUPPORTED,
     UNDECIDED,
 )
@@ -25,7 +24,7 @@ PAPER = "Of the paper itself"
 MIXED = "mixed"  # a claim whose measures have different verdicts
 SIGNS = {SUPPORTED: "✓", CONTRADICTED: "✗", UNDECIDED: "?", MIXED: "±"}  # others: not tested
 _ORDER = (
-    *(SUPPORTED, CONTRADICTED, UNDECIDED, ONE_TRAINING, QUERIES_ALONE, MIXED),
+    *(SUPPORTED, CONTRADICTED, UNDECIDED, ONE_TRAINING, MIXED),
     *(NOT_REPRODUCED, NOT_REAL, NOT_RUN),
 )
 

@@ -15,7 +15,7 @@ from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.metrics import GROUPS, METRICS
 from mgsl.reporting.draw.numbers import interval
 from mgsl.reporting.draw.tables import Cell, Columns, Table
-from mgsl.reporting.read import kept_records, published
+from mgsl.reporting.read import kept, kept_records, published
 from mgsl.reporting.read.compared import FULL, METRIC, WITHOUT
 from mgsl.reporting.read.kept_runs import of_methods
 from mgsl.reporting.read.lengths import MARK
@@ -130,7 +130,7 @@ def _of_report(results: Results) -> _Source:
     queries = int(results.summary["splits"]["test"]["pairs"])
     names = [*results.names, *without]
     marked = [f"{MARK} not converged."] * any(title(n).endswith(MARK) for n in names)
-    how = _how(results.dataset, queries, lengths, results.config.seeds, over_trainings=True)
+    how = _how(results.dataset, queries, lengths, results.config.seeds)
     return _Source(names, title, number, (*how, *marked), "table_1")
 
 
@@ -142,25 +142,17 @@ def _of_study(dataset: str) -> _Source:
         return None if row is None else Measured.of(row)
 
     rows = study.rows[(study.rows["dataset"] == dataset) & (study.rows["group"] == "all")]
-    over = bool(rows["over_trainings"].all())
     record = kept_records.record(study.name).get(dataset, {})
     runs = record.get("changes", {}).values()
     epochs = [run.get("epochs", record["epochs"]) for run in runs]
     queries, seeds = int(rows["queries"].max()), record.get("seeds", [])
-    how = [*_how(dataset, queries, epochs, seeds, over_trainings=over)]
-    if study.earlier(dataset):
-        how.append(f"{published.title(FULL)} is shown with an earlier repaired reading.")
+    how = [*_how(dataset, queries, epochs, seeds)]
+    if old := kept.outdated(study.name).get(dataset):
+        how.append(f"{len(old)} of its runs were made by earlier code or numbers.")
     return _Source(study.names(dataset), published.title, number, tuple(how), "other_datasets")
 
 
-def _how(
-    dataset: str,
-    queries: int,
-    epochs: Sequence[int],
-    seeds: Sequence[int],
-    *,
-    over_trainings: bool,
-) -> Iterator[str]:
+def _how(dataset: str, queries: int, epochs: Sequence[int], seeds: Sequence[int]) -> Iterator[str]:
     """What a method saw and how it was trained, sentence by sentence."""
     about = known.find(dataset)
     kind = "simulated" if about.simulated and "simulated" not in about.features else ""
@@ -174,9 +166,11 @@ def _how(
             "the order of methods that are close may change with another seed."
         )
     elif seeds:
-        over = "queries and trainings" if over_trainings else "queries alone"
         listed = ", ".join(map(str, seeds))
-        yield f"Mean over {len(seeds)} trainings (seeds {listed}); 95% intervals over {over}."
+        yield (
+            f"Mean over {len(seeds)} trainings (seeds {listed}); 95% intervals over queries and "
+            "trainings."
+        )
 
 
 def _rows(source: _Source, benchmark: str) -> Iterator[_Row]:

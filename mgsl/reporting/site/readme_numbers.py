@@ -22,7 +22,7 @@ RUNS, CLAIMS, EFFECTS = (
 )
 EVIDENCE = (  # exhibits whose results docs/open_questions.md quotes
     *("readings", "details", "memories", "slots", "collapse", "inside_memory", "remedies"),
-    *("other_datasets", "figure_1b"),
+    *("other_datasets", "shift", "figure_1b"),
 )
 WITHOUT_MEMORY = "attention_only"  # the network of MGSL-Net without its memories
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -43,16 +43,15 @@ class ReadmeRow:
 class RealQueries:
     """A dataset of real queries in the study of methods.
 
-    `earlier` is what the recommended reading had otherwise at that time, `recall` the R@1 of each
-    method at IoU 0.5 and 0.7 in percent, best first; `memory` and `memory_rare` the claims that the
-    memory helps all and rare queries, empty where they were not tested.
+    `recall` is the R@1 of each method at IoU 0.5 and 0.7 in percent, best first; `memory` and
+    `memory_rare` are the claims that the memory helps all and rare queries, empty where they were
+    not tested.
     """
 
     dataset: str
     about: Dataset
     queries: int
     trainings: int
-    earlier: str
     recall: list[tuple[str, float, float]]
     memory: Row
     memory_rare: Row
@@ -108,10 +107,15 @@ class ReadmeNumbers:
     def statements(self) -> Iterator[tuple[str, str, str]]:
         """Name and title of the exhibits of `EVIDENCE`, and what each states."""
         for name in EVIDENCE:
-            page = paths.EXHIBITS / f"{name}.html"
-            if page.is_file():
-                title, _ = contents.outline(name)
-                yield name, title, " ".join(contents.statements(page.read_text(encoding="utf-8")))
+            if (paths.EXHIBITS / f"{name}.html").is_file():
+                yield name, contents.outline(name)[0], self.statement(name)
+
+    def statement(self, name: str) -> str:
+        """What an exhibit states; empty without its page, or where nothing was run."""
+        page = paths.EXHIBITS / f"{name}.html"
+        if not page.is_file():
+            return ""
+        return " ".join(contents.statements(page.read_text(encoding="utf-8")))
 
     @cached_property
     def table(self) -> list[ReadmeRow]:
@@ -184,7 +188,6 @@ class ReadmeNumbers:
                 about=datasets.find(dataset),
                 queries=int(rows["queries"].max()),
                 trainings=int(rows["trainings"].min()),
-                earlier=study.earlier(dataset),
                 recall=[(published.title(str(name)), *row) for name, *row in recall.itertuples()],
                 memory=here.claim("memory_full"),
                 memory_rare=here.claim("memory_rare"),

@@ -30,15 +30,14 @@ def effect(
     high: float,
     trainings: int | None = None,
     *,
-    over: bool = True,
     queries: int | None = None,
     sd: float | None = None,
+    better: float | None = None,
     origin: str = "runs",
 ) -> Effect:
     """An effect whose interval holds the trainings, where there are several."""
-    over = over and (trainings or 0) > 1
     ends = float(value), float(low), float(high)
-    return Effect(*ends, sd, trainings, over, queries=queries, origin=origin)
+    return Effect(*ends, sd, trainings, better, queries, origin)
 
 
 @pytest.fixture(scope="module")
@@ -139,11 +138,6 @@ def test_every_claim_is_whole_and_names_what_exists() -> None:
         ("memory_alone", effect(2, 0.1, 4, 1), "undecided: one training"),
         ("slots", effect(0.2, -0.9, 1.0, 1), "undecided: one training"),
         ("memory_alone", effect(2, float("nan"), float("nan"), 3), "undecided"),
-        (
-            "memory_alone",
-            effect(2, 0.1, 4, 3, over=False),
-            "undecided: intervals over queries alone",
-        ),
         ("loss_drn", effect(-2, -4, -0.1), "supported"),
         ("loss_drn", effect(2, 0.1, 4), "contradicted"),
         ("slots", effect(0.2, -0.9, 1.0), "supported"),
@@ -261,15 +255,14 @@ def test_studies_are_read(results: Results, written: Callable[[Path, pd.DataFram
     written(paths.study("slots", "embedded") / "means.csv", report_workspace.study(sweep))
     ours = verdicts.slots(CLAIMS["slots"], FIVE, results, [results])
     assert isinstance(ours, Effect)
-    old = effect(-0.3, -0.9, 0.8, 3, over=False, queries=2, sd=1.0, origin="study slots")
-    assert vars(ours) == approximately(old)
+    kept = effect(-0.3, -0.9, 0.8, 3, queries=2, sd=1.0, better=0.5, origin="study slots")
+    assert vars(ours) == approximately(kept)
     readings = {"mgsl_net": (128, 0, 0, 0), "own_last": (128, 0.01, -0.01, 0.03)}
     written(paths.study("readings", "embedded") / "means.csv", report_workspace.study(readings))
     ours = verdicts.reading(CLAIMS["order"], FIVE, results, [results])
     assert isinstance(ours, Effect)
-    old = effect(1, -1, 3, 3, over=False, queries=2, sd=1.0, origin="study readings")
-    assert vars(ours) == approximately(old)
-    assert statements.judge(CLAIMS["order"], ours) == statements.QUERIES_ALONE
+    kept = effect(1, -1, 3, 3, queries=2, sd=1.0, better=0.5, origin="study readings")
+    assert vars(ours) == approximately(kept)
     unknown = replace(CLAIMS["order"], a="another")
     absent = verdicts.reading(unknown, FIVE, results, [results])
     assert absent == "the study of readings has no another"
@@ -401,14 +394,14 @@ def test_several_trainings_are_shown_with_their_number_and_give_a_verdict(
     findings = verdicts.find(["embedded"])
     full = next(f for f in findings if f.claim.claim == "memory_full")
     assert full.effect is not None
-    assert (full.effect.trainings, full.effect.over_trainings, full.effect.better) == (3, True, 1.0)
+    assert (full.effect.trainings, full.effect.better) == (3, 1.0)
     cells = dict(claims_table.build(findings).rows)[CLAIMS["memory_full"].statement]
     assert cells[4].note == "3 trainings, P = 1.00"
-    judged = [f for f in findings if f.effect and f.effect.over_trainings]
+    judged = [f for f in findings if f.effect and (f.effect.trainings or 0) > 1]
     # The order of the streams and the slots are said to make no difference.
     judged = [f for f in judged if f.claim.claim not in ("order", "slots")]
     text = statements.by_chance(findings)
-    assert text.startswith(f"Not corrected for testing {len(judged)} effects")
+    assert text.startswith(f"not corrected for testing {len(judged)} effects")
     assert f"about {0.025 * len(judged):.1f} false" in text
 
 

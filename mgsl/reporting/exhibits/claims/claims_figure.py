@@ -152,9 +152,7 @@ def _draw_rows(axes: Axes, rows: dict[Claim, list[Verdict]], measure: str | None
             continue
         marker, ink, filled = _MARKS[finding.verdict.split(":")[0]]
         height = -place - (0.17 if value is not None else 0.0)
-        dashes = (
-            (0, (2, 1)) if finding.effect.trainings and not finding.effect.over_trainings else "-"
-        )
+        dashes = (0, (2, 1)) if finding.effect.trainings == 1 else "-"
         look = _look(marker, filled=filled)
         marks.interval(axes, finding.effect, height, ink, width=1.1, dashes=dashes, **look)
 

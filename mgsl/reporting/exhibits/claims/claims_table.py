@@ -16,8 +16,7 @@ from mgsl.reporting.read.results import Results
 
 _ORDER = (
     *(statements.SUPPORTED, statements.CONTRADICTED, "mixed"),
-    *(statements.UNDECIDED, statements.ONE_TRAINING, statements.QUERIES_ALONE),
-    statements.NOT_REPRODUCED,
+    *(statements.UNDECIDED, statements.ONE_TRAINING, statements.NOT_REPRODUCED),
 )
 _OTHER = Cell(DASH, reason="the claim is of another measure")
 
@@ -103,10 +102,12 @@ def summary(findings: Sequence[Verdict]) -> list[str]:
     texts: list[str] = []
     for results in dict.fromkeys(finding.results for finding in findings):
         dataset_findings = [finding for finding in findings if finding.results == results]
-        texts += filter(None, [statements.by_chance(dataset_findings)])
-    reasons = dict.fromkeys(f.reason.rstrip(".") for f in findings if f.reason)
-    if reasons:
-        texts.append(f"Not run, and why: {'; '.join(reasons)}.")
+        if by_chance := statements.by_chance(dataset_findings):
+            texts.append(f"{results.heading}: {by_chance}")
+        reasons = Counter(f.reason.rstrip(".") for f in dataset_findings if f.reason)
+        if reasons:
+            why = "; ".join(f"{reason} ({number})" for reason, number in reasons.most_common())
+            texts.append(f"{results.heading}: effects not run, and why: {why}.")
     return texts
 
 

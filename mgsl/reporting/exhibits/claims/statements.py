@@ -6,9 +6,9 @@ one.
 
 `RULE` was stated before any result it judges was seen. It asks for an interval over queries and
 trainings (`mgsl.evaluation.intervals`): supported or contradicted is only what would stand if both
-other queries were asked and other seeds drawn. Of what was trained once, and of what rests on
-intervals over queries alone, there is no verdict. Costs and counts of annotations hold no training;
-their intervals are those of their tests (`mgsl.reporting.exhibits.claims.verdicts`).
+other queries were asked and other seeds drawn. Of what was trained once there is no verdict. Costs
+and counts of annotations hold no training; their intervals are those of their tests
+(`mgsl.reporting.exhibits.claims.verdicts`).
 
 Real features, computed from the videos, are needed to speak of the paper: a verdict on simulated
 features, on action timelines, or on another benchmark than the claim's holds for that data alone,
@@ -30,14 +30,12 @@ SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 NOT_RUN, NOT_REAL = "not run", "not tested on real features"
 NOT_REPRODUCED = "not reproduced here"
 ONE_TRAINING = f"{UNDECIDED}: one training"
-QUERIES_ALONE = f"{UNDECIDED}: intervals over queries alone"
 RULE = {
     SUPPORTED: "the interval over queries and trainings lies on the side that the claim expects, "
     "or within the margin",
     CONTRADICTED: "it lies on the other side, or wholly outside the margin",
     UNDECIDED: "neither",
     ONE_TRAINING: "a method was trained once, so the variation between trainings is unknown",
-    QUERIES_ALONE: "the study has intervals over queries only",
     NOT_RUN: "a run or a study that the test needs is missing",
 }
 WHY_NOT = {  # what our numbers cannot say of the paper's, by measure
@@ -51,9 +49,7 @@ _CLAIM_FIELDS = (
     *("claim", "topic", "statement", "place", "benchmark", "kind", "a", "b", "group", "expects"),
     "margin",
 )
-_EFFECT_FIELDS = (
-    *("value", "low", "high", "sd", "better", "trainings", "over_trainings", "queries", "origin"),
-)
+_EFFECT_FIELDS = (*("value", "low", "high", "sd", "better", "trainings", "queries", "origin"),)
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ class Effect:
     """What a test found: points for recall and shares, else the unit of the measure.
 
     `trainings` is the number of trainings of each side, the smaller of two; None where nothing was
-    trained. `over_trainings` says whether [low, high] holds them, `sd` is their standard deviation,
+    trained. [low, high] holds them where there are several, `sd` is their standard deviation,
     `better` P(A > B) over them. `origin` names what the numbers were taken from.
     """
 
@@ -70,7 +66,6 @@ class Effect:
     high: float
     sd: float | None = None
     trainings: int | None = None
-    over_trainings: bool = False
     better: float | None = None
     queries: int | None = None
     origin: str = "runs"
@@ -118,8 +113,6 @@ def judge(claim: Claim, effect: Effect) -> str:
     """
     if effect.trainings == 1:
         return ONE_TRAINING
-    if effect.trainings and not effect.over_trainings:
-        return QUERIES_ALONE
     null = reference(claim)
     low, high = effect.low - null, effect.high - null
     if math.isnan(low + high):  # of a single query
@@ -160,13 +153,13 @@ def by_chance(findings: Sequence[Verdict]) -> str:
     Args:
         findings: of any number of claims.
     """
-    judged = [f for f in findings if f.effect and f.effect.over_trainings]
+    judged = [f for f in findings if f.effect and (f.effect.trainings or 0) > 1]
     judged = [f for f in judged if f.claim.expects != "same"]
     if not judged:
         return ""
     side = TAIL * len(judged)
     return (
-        f"Not corrected for testing {len(judged)} effects: if all of them were truly zero, expect "
+        f"not corrected for testing {len(judged)} effects: if all of them were truly zero, expect "
         f"about {side:.1f} false “{SUPPORTED}” and {side:.1f} false “{CONTRADICTED}”."
     )
 

@@ -21,6 +21,7 @@ from mgsl.reporting.read.kept_studies import Studies
 from mgsl.reporting.read.published import BENCHMARKS
 from mgsl.reporting.read.results import Results
 
+_NOT_COMPARED = "no kept study compares such runs"
 _NO_QUERIES = "kept studies do not tell what each query scores"
 _STUDIES = "kept studies"
 _TIME = ("median_ms", "low_ms", "high_ms")
@@ -93,7 +94,7 @@ def slots(
     largest = more.iloc[int(more["difference"].abs().to_numpy().argmax())].copy()
     largest["difference_low"] = more["difference_low"].min()
     largest["difference_high"] = more["difference_high"].max()
-    largest["over_trainings"] = more["over_trainings"].all()
+    largest["trainings"] = more["trainings"].min()
     return _studied(largest, "study slots")
 
 
@@ -224,8 +225,7 @@ def _pair(claim: Claim, group: str, measure: str, results: Results) -> Effect | 
         return reason
     if not results.at_hand:
         row = results.difference(claim.a, claim.b, group, measure)
-        reason = f"no kept study compares such runs by {measure} ({group})"
-        return reason if row is None else _points(row, _STUDIES)
+        return _NOT_COMPARED if row is None else _points(row, _STUDIES)
     if measure not in METRICS:
         lead = describe(_lead(claim, measure, results), pd.Index([measure]), results.runs.params)
         if lead["value"].isna().all():
@@ -251,8 +251,7 @@ def _points(row: Any, origin: str = "runs") -> Effect:
 
 def _studied(row: pd.Series, origin: str) -> Effect:
     ends = [row[key] for key in ("difference", "difference_low", "difference_high")]
-    over = bool(row["over_trainings"])
-    return _trained(row, ends, row["difference_sd"], row["better"], origin, over=over)
+    return _trained(row, ends, row["difference_sd"], row["better"], origin)
 
 
 def _trained(
@@ -261,19 +260,15 @@ def _trained(
     sd: float,
     better: float | None = None,
     origin: str = "runs",
-    *,
-    over: bool = True,
 ) -> Effect:
     """An effect that rests on trainings; `row` says on how many, and on how many queries."""
     value, low, high = map(float, ends)
-    trainings = int(row["trainings"])
     return Effect(
         value,
         low,
         high,
         sd=None if pd.isna(sd) else float(sd),
-        trainings=trainings,
-        over_trainings=over and trainings > 1,
+        trainings=int(row["trainings"]),
         better=None if better is None or pd.isna(better) else float(better),
         queries=int(row["queries"]) if "queries" in row else None,
         origin=origin,
