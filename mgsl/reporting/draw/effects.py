@@ -19,6 +19,7 @@ from mgsl.reporting.read import published
 from mgsl.reporting.read.compared import METRIC
 from mgsl.reporting.read.kept_runs import RunStudy, heading
 
+_ONCE = ", of one training each, which another seed may order otherwise"
 _ROW, _HEAD = 0.24, 0.95  # inches
 _OFFSETS = {"all": 0.0, "rare": 0.27, "common": -0.27}
 _SIZES = {"all": 4.6, "rare": 3.2, "common": 3.2}
@@ -66,8 +67,10 @@ def statement(study: RunStudy, datasets: Sequence[str]) -> str:
             for name in ends
             if (row := study.row(dataset, name, "all", METRIC)) is not None
         )
+        several = any(row is not None and row["trainings"] > 1 for row in rows)
+        where = _name(dataset) if several else f"{_name(dataset)}{_ONCE}"
         sentences.append(
-            f"On {_name(dataset)}, {gain} of {len(names)} rows score higher than {study.base} in "
+            f"On {where}, {gain} of {len(names)} rows score higher than {study.base} in "
             f"{METRIC} and {lose} lower, by their whole interval; extremes in points: {furthest}."
         )
     return " ".join(sentences)

@@ -105,10 +105,10 @@ class ReadmeNumbers:
 
     @property
     def statements(self) -> Iterator[tuple[str, str, str]]:
-        """Name and title of the exhibits of `EVIDENCE`, and what each states."""
+        """Name, title and statement of the exhibits of `EVIDENCE` that state something."""
         for name in EVIDENCE:
-            if (paths.EXHIBITS / f"{name}.html").is_file():
-                yield name, contents.outline(name)[0], self.statement(name)
+            if statement := self.statement(name):
+                yield name, contents.outline(name)[0], statement
 
     def statement(self, name: str) -> str:
         """What an exhibit states; empty without its page, or where nothing was run."""
