@@ -136,7 +136,7 @@ def _panels(shifts: pd.DataFrame, part: SubFigure) -> None:
         for place, name in enumerate(rows):
             _draw_row(axes, name, metric, -place)
         axes.set_title(f"{metric}, %: ○ alike  ● elsewhere", size=7.5, weight="normal")
-        marks.rows(axes, size=7)
+        marks.rows(axes, size=7.0)
     names = list(dict.fromkeys(shifts["name"]))
     panels[0].set_yticks([-n for n in range(len(names))], [published.title(name) for name in names])
     panels[0].set_ylim(-len(names) + 0.4, 0.6)

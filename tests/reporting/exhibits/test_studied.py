@@ -42,6 +42,7 @@ def keep(study: str, runs: dict[str, tuple[float, float]], seeds: Sequence[int])
         for metric in (*METRICS, "R@5, IoU=0.5", "R@5, IoU=0.7")
     ]
     pd.DataFrame(rows).to_csv(folder / "means.csv", index=False)
+    (folder / "pairs.csv").unlink(missing_ok=True)  # of the committed study
     about = {"scale": "embedded", "seeds": list(seeds), "epochs": 10, "evaluation": EVALUATION}
     (folder / "about.json").write_text(json.dumps(about))
 
