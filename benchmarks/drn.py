@@ -9,7 +9,6 @@ thread, in turns; ratios under 1 say that ours is the faster.
 """
 
 import argparse
-import time
 from collections.abc import Callable
 
 import torch
@@ -17,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from benchmarks.methods import seconds
 from benchmarks.tan_2d import random_batch
 from mgsl import params, paths
 from mgsl.models import CONFIGS, build
@@ -26,6 +26,7 @@ from mgsl.records import Batch
 from mgsl.resolving import resolve_alone
 
 TURNS = 8
+CPU = torch.device("cpu")
 NEARLY_RIGHT = torch.tensor([9.5, 11.5])  # near what a place in its middle says at the start
 
 
@@ -123,13 +124,6 @@ class DirectReading(nn.Module):
         return total
 
 
-def turn(call: Callable[[], object]) -> float:
-    """Processor time of one call."""
-    start = time.thread_time()
-    call()
-    return time.thread_time() - start
-
-
 def main() -> None:
     """Print processor times of both, and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -185,11 +179,11 @@ def main() -> None:
             if title == "forward":
                 torch.testing.assert_close(forward(), direct_forward())
             ours(), theirs()  # warm up
-            times = [(turn(ours), turn(theirs)) for _ in range(TURNS)]
-            mine, direct_s = (min(column) for column in zip(*times, strict=True))
+            times = [(seconds(ours, CPU), seconds(theirs, CPU)) for _ in range(TURNS)]
+            ours_s, direct_s = (min(column) for column in zip(*times, strict=True))
             print(
-                f"{given.dataset}, {queries} queries, {title:<8} {1e3 * mine:8.1f} ms  "
-                f"direct {1e3 * direct_s:8.1f} ms  ratio {mine / direct_s:.2f}",
+                f"{given.dataset}, {queries} queries, {title:<8} {1e3 * ours_s:8.1f} ms  "
+                f"direct {1e3 * direct_s:8.1f} ms  ratio {ours_s / direct_s:.2f}",
                 flush=True,
             )
 
