@@ -39,7 +39,7 @@ def draw(datasets: Sequence[str]) -> Drawing:
     if shifts.empty:
         return figures.absent(TITLE, study.not_run([ALIKE, ELSEWHERE]))
     height = _HEAD + _ROW * shifts["name"].nunique()
-    figure = figures.compose([height], [partial(_panels, shifts)], width=style.WIDTH)
+    figure = figures.compose([height], [partial(_panels, study, shifts)], width=style.WIDTH)
     caption = (
         "R@1 on the two tests of Charades-CD: open marks, where test moments lie as in training; "
         "filled marks, where they lie elsewhere. Bars: 95% intervals over queries and trainings."
@@ -129,12 +129,12 @@ def _cells(study: RunStudy, name: str, row: Mapping[Any, Any]) -> list[Cell]:
     ]
 
 
-def _panels(shifts: pd.DataFrame, part: SubFigure) -> None:
+def _panels(study: RunStudy, shifts: pd.DataFrame, part: SubFigure) -> None:
     panels = part.subplots(1, len(METRICS), sharey=True, sharex=True)
     for axes, metric in zip(panels, METRICS, strict=True):
         rows = shifts[shifts["metric"] == metric]["name"].tolist()
         for place, name in enumerate(rows):
-            _draw_row(axes, name, metric, -place)
+            _draw_row(axes, study, name, metric, -place)
         axes.set_title(f"{metric}, %: ○ alike  ● elsewhere", size=7.5, weight="normal")
         marks.rows(axes, size=7.0)
     names = list(dict.fromkeys(shifts["name"]))
@@ -143,8 +143,8 @@ def _panels(shifts: pd.DataFrame, part: SubFigure) -> None:
     panels[0].set_xlim(left=0)
 
 
-def _draw_row(axes: Axes, name: str, metric: str, place: int) -> None:
-    study, ink = of_shift(), style.color(name)
+def _draw_row(axes: Axes, study: RunStudy, name: str, metric: str, place: int) -> None:
+    ink = style.color(name)
     for dataset, aside in ((ALIKE, _ASIDE), (ELSEWHERE, -_ASIDE)):
         row = study.row(dataset, name, "all", metric)
         if row is not None:
