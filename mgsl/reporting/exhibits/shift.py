@@ -82,7 +82,7 @@ def table() -> pd.DataFrame:
 
     Returns:
         Columns name, metric, alike, elsewhere, difference, difference_low, difference_high (percent
-        and points) and left (percent of `alike`), those that reach most elsewhere first; no rows
+        and points), left (percent of `alike`) and trainings, those that reach most elsewhere first; no rows
         unless both tests were studied.
     """
     study = of_shift()
@@ -98,9 +98,10 @@ def table() -> pd.DataFrame:
             above = math.hypot(elsewhere.high - elsewhere.value, alike.value - alike.low)
             left = 100 * elsewhere.value / alike.value if alike.value else math.nan
             numbers = (alike.value, elsewhere.value, less, less - below, less + above, left)
-            rows.append((name, metric, *numbers))
+            trainings = min(alike.trainings, elsewhere.trainings)
+            rows.append((name, metric, *numbers, trainings))
     columns = ["name", "metric", "alike", "elsewhere", "difference", "difference_low",
-               "difference_high", "left"]  # fmt: skip
+               "difference_high", "left", "trainings"]  # fmt: skip
     shifts = pd.DataFrame(rows, columns=columns)
     first = shifts[shifts["metric"] == METRICS[0]].sort_values("elsewhere", ascending=False)
     order = {name: place for place, name in enumerate(first["name"])}
@@ -116,7 +117,10 @@ def statement(shifts: pd.DataFrame) -> str:
         f"{row['elsewhere']:.1f})"
         for row in rows.to_dict("records")
     )
-    return f"Of its {metric} on Charades-CD, a method keeps where moments lie elsewhere: {kept}."
+    return (
+        f"Of its {metric} on Charades-CD, in the mean over {rows['trainings'].min()} trainings, a "
+        f"method keeps where moments lie elsewhere: {kept}."
+    )
 
 
 def _cells(study: RunStudy, name: str, row: Mapping[Any, Any]) -> list[Cell]:
