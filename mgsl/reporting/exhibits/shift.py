@@ -82,8 +82,8 @@ def table() -> pd.DataFrame:
 
     Returns:
         Columns name, metric, alike, elsewhere, difference, difference_low, difference_high (percent
-        and points), left (percent of `alike`) and trainings, those that reach most elsewhere first; no rows
-        unless both tests were studied.
+        and points), left (percent of `alike`) and trainings, those that reach most elsewhere first;
+        no rows unless both tests were studied.
     """
     study = of_shift()
     rows = []
