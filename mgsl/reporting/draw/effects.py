@@ -15,7 +15,7 @@ from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.numbers import decimals, measured, signed
 from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
-from mgsl.reporting.read import published
+from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.compared import METRIC
 from mgsl.reporting.read.kept_runs import RunStudy, heading
 
@@ -97,7 +97,7 @@ def build(study: RunStudy, datasets: Sequence[str]) -> Table:
     names = dict.fromkeys(name for dataset in shown for name in study.names(dataset))
     rows = [
         (
-            _title(study, name),
+            _title(name, shown),
             tuple(
                 cell
                 for dataset in shown
@@ -137,8 +137,10 @@ def absent(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     return figures.absent(study.title, study.not_run(datasets))
 
 
-def _title(study: RunStudy, name: str) -> str:
-    return " · ".join(filter(None, [published.question(name), published.title(name)]))
+def _title(name: str, datasets: Sequence[str]) -> str:
+    """Its question, if it answers one, and its name, marked where it is not trained to its end."""
+    title = published.title(name) + lengths.mark(name, datasets)
+    return " · ".join(filter(None, [published.question(name), title]))
 
 
 def _name(dataset: str) -> str:
@@ -198,7 +200,7 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
         axes.set_ylim(-len(names) + 0.4, 0.6)
         marks.rows(axes, size=6.3)
     panels[0].set_yticks(
-        [-place for place in range(len(names))], [_title(study, name) for name in names]
+        [-place for place in range(len(names))], [_title(name, [dataset]) for name in names]
     )
     for across, group in zip((0.0, 0.3, 0.65), ("rare", "all", "common"), strict=True):
         panels[0].annotate(

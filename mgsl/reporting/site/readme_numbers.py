@@ -130,7 +130,7 @@ class ReadmeNumbers:
         titles["mgsl_net"] = f"**{ours}**"
         rows = [
             ReadmeRow(
-                titles[name] + lengths.mark(name, [self.dataset]),
+                titles[name] + lengths.mark(name, self._shown),
                 self.run(name),
                 self.run(name, "rare"),
                 _on_real_queries(name, self.real_queries),
@@ -169,15 +169,12 @@ class ReadmeNumbers:
         return claim_matrix.count_file(CLAIMS)
 
     @property
-    def lengths_known(self) -> bool:
-        """Whether it was measured which trainings are finished."""
-        return lengths.read() is not None
-
-    @property
-    def unfinished(self) -> list[str]:
-        """The runs that are not trained to their end, each with what twice the length adds."""
-        added = lengths.unfinished(self.dataset)
-        return [f"{published.title(name)} {signed(gain, 1)}" for name, gain in added.items()]
+    def converged(self) -> Iterator[str]:
+        """Of each dataset of the table which of its runs are not trained to their end."""
+        names = list(self._runs["name"].unique())
+        for dataset in self._shown:
+            said = lengths.sentence(dataset, names, published.title)
+            yield said or f"On {dataset} twice the length adds more than a point to none."
 
     @cached_property
     def real_queries(self) -> list[RealQueries]:
@@ -185,6 +182,11 @@ class ReadmeNumbers:
         study = kept_runs.of_methods()
         names = [name for name in study.datasets([]) if not datasets.find(name).simulated]
         return [_real_queries(name, study.rows.query("dataset == @name")) for name in names]
+
+    @property
+    def _shown(self) -> list[str]:
+        """The datasets of the table."""
+        return [self.dataset, *(one.dataset for one in self.real_queries[:1])]
 
     @cached_property
     def _runs(self) -> pd.DataFrame:

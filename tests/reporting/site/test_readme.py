@@ -93,7 +93,7 @@ def test_more_trainings_and_other_verdicts_read_well(copy: Path) -> None:
     assert "each with and without it. Verdict: **supported** for all queries, **und" in text
     assert re.search(r"^\| \*\*MGSL-Net \(repaired\)\*\* .* \| 10 \|$", text, re.M)
     assert re.search(r"^\| 2D-TAN † .* \| 3 \|$", text, re.M)
-    assert "validation split of the embedded dataset, 2D-TAN +5.0 (" in text
+    assert "on validation that twice the length adds: 2D-TAN (+5.0). Whether these" in text
 
 
 def test_real_queries_come_first_and_what_was_not_run_on_them_is_a_dash(copy: Path) -> None:
@@ -121,7 +121,7 @@ def test_trainings_that_are_all_finished_are_said_to_be(copy: Path) -> None:
     LENGTHS_OF.write_text(LENGTHS.replace("0.30", "0.25"))
     readme.update()
     assert (
-        "\nOn simulated data all have converged: training twice as long adds at most one"
+        "\nOn embedded twice the length adds more than a point to none. Whether"
         in README.read_text()
     )
     assert "†" not in README.read_text()
