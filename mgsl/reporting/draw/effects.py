@@ -51,27 +51,34 @@ def draw(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     return Drawing(figure, study.title, caption.strip(), statement(study, shown), notes)
 
 
-def statement(study: RunStudy, datasets: Sequence[str]) -> str:
-    """How many runs gain and how many lose on each dataset, and the furthest either way."""
+def statement(study: RunStudy, datasets: Sequence[str], group: str = "all") -> str:
+    """How many runs gain and how many lose on each dataset, and the furthest either way.
+
+    Args:
+        study: of runs of one group.
+        datasets: spoken of.
+        group: of queries.
+    """
+    queries = "" if group == "all" else f" of {group} queries"
     sentences = []
     for dataset in datasets:
-        names = _sorted(study, dataset)
-        if not names:
+        rows = {name: study.row(dataset, name, group, METRIC) for name in _sorted(study, dataset)}
+        changes = {name: row for name, row in rows.items() if row is not None}
+        if not changes:
             continue
-        rows = [study.row(dataset, name, "all", METRIC) for name in names]
-        gain = sum(row is not None and row["difference_low"] > 0 for row in rows)
-        lose = sum(row is not None and row["difference_high"] < 0 for row in rows)
-        ends = dict.fromkeys((names[0], names[-1]))
+        names = sorted(changes, key=lambda name: -changes[name]["difference"])
+        gain = sum(row["difference_low"] > 0 for row in changes.values())
+        lose = sum(row["difference_high"] < 0 for row in changes.values())
         furthest = listed(
-            f"{signed(float(row['difference']), 1)} ({published.title(name)})"
-            for name in ends
-            if (row := study.row(dataset, name, "all", METRIC)) is not None
+            f"{signed(float(changes[name]['difference']), 1)} ({published.title(name)})"
+            for name in dict.fromkeys((names[0], names[-1]))
         )
-        several = any(row is not None and row["trainings"] > 1 for row in rows)
+        several = any(row["trainings"] > 1 for row in changes.values())
         where = _name(dataset) if several else f"{_name(dataset)}{_ONCE}"
         sentences.append(
             f"On {where}, {gain} of {len(names)} rows score higher than {study.base} in "
-            f"{METRIC} and {lose} lower, by their whole interval; extremes in points: {furthest}."
+            f"{METRIC}{queries} and {lose} lower, by their whole interval; extremes in points: "
+            f"{furthest}."
         )
     return " ".join(sentences)
 

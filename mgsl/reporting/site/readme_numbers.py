@@ -116,10 +116,15 @@ class ReadmeNumbers:
 
     def statement(self, name: str) -> str:
         """What an exhibit states; empty without its page, or where nothing was run."""
+        return " ".join(self._stated(name))
+
+    def result(self, name: str) -> str:
+        """What an exhibit states first; empty as above."""
+        return next(iter(self._stated(name)), "")
+
+    def _stated(self, name: str) -> Sequence[str]:
         page = paths.EXHIBITS / f"{name}.html"
-        if not page.is_file():
-            return ""
-        return " ".join(contents.statements(page.read_text(encoding="utf-8")))
+        return contents.statements(page.read_text(encoding="utf-8")) if page.is_file() else []
 
     @cached_property
     def table(self) -> list[ReadmeRow]:
