@@ -124,6 +124,55 @@ class DirectReading(nn.Module):
         return total
 
 
+def compare(model: DRN, batch: Batch, label: str) -> None:
+    """Time both on one batch in turns, after a look whether they score alike."""
+    direct, segments = DirectReading(model), model.config.segments
+    edges = torch.arange(segments + 1) / segments
+    spans = torch.stack([edges[:-1], edges[1:], edges[1:] - edges[:-1]], -1)
+    spans = spans.expand(len(batch.video), -1, -1)
+    maxima = segment_maxima(batch.video, batch.video_mask, segments)
+
+    def forward() -> Tensor:
+        with torch.inference_mode():
+            return model(batch).scores
+
+    def direct_forward() -> Tensor:
+        with torch.inference_mode():
+            predicted = direct(maxima, spans, batch)
+            p = predicted.confidence.sigmoid()
+            scores = (p * predicted.iou.sigmoid() ** model.trust).sqrt()
+            return scores.sort(dim=1, descending=True).values
+
+    def step() -> None:
+        model.zero_grad()
+        torch.stack(list(model.losses(batch).values())).sum().backward()
+
+    def direct_step() -> None:
+        direct.zero_grad()
+        direct.loss(direct(maxima, spans, batch), batch.target, model.step).backward()
+
+    model.enter(2)
+    model.eval()
+    torch.testing.assert_close(forward(), direct_forward())
+    report(f"{label}, forward", forward, direct_forward)
+    model.train()
+    for stage in range(3):
+        model.enter(stage)
+        report(f"{label}, step {stage + 1} ", step, direct_step)
+
+
+def report(label: str, ours: Callable[[], object], theirs: Callable[[], object]) -> None:
+    """Print the shortest time of each, and their ratio."""
+    ours(), theirs()  # warm up
+    times = [(seconds(ours, CPU), seconds(theirs, CPU)) for _ in range(TURNS)]
+    ours_s, direct_s = (min(column) for column in zip(*times, strict=True))
+    print(
+        f"{label} {1e3 * ours_s:8.1f} ms  direct {1e3 * direct_s:8.1f} ms  "
+        f"ratio {ours_s / direct_s:.2f}",
+        flush=True,
+    )
+
+
 def main() -> None:
     """Print processor times of both, and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -138,54 +187,10 @@ def main() -> None:
     torch.manual_seed(0)
     model = build(parts.runs["drn"])
     assert isinstance(model, DRN)
-    direct, segments = DirectReading(model), model.config.segments
-    edges = torch.arange(segments + 1) / segments
     for queries in given.queries:
         batch = random_batch(queries, parts.prepare.num_clips, model.config.video_dim)
-        batch.target[:] = NEARLY_RIGHT / segments
-        maxima = segment_maxima(batch.video, batch.video_mask, segments)
-        spans = torch.stack([edges[:-1], edges[1:], edges[1:] - edges[:-1]], -1)
-        spans = spans.expand(queries, -1, -1)
-
-        def forward(batch: Batch = batch) -> Tensor:
-            with torch.inference_mode():
-                return model(batch).scores
-
-        def direct_forward(
-            batch: Batch = batch, maxima: Tensor = maxima, spans: Tensor = spans
-        ) -> Tensor:
-            with torch.inference_mode():
-                predicted = direct(maxima, spans, batch)
-                p = predicted.confidence.sigmoid()
-                scores = (p * predicted.iou.sigmoid() ** model.trust).sqrt()
-                return scores.sort(dim=1, descending=True).values
-
-        def step(batch: Batch = batch) -> None:
-            model.zero_grad()
-            torch.stack(list(model.losses(batch).values())).sum().backward()
-
-        def direct_step(
-            batch: Batch = batch, maxima: Tensor = maxima, spans: Tensor = spans
-        ) -> None:
-            direct.zero_grad()
-            direct.loss(direct(maxima, spans, batch), batch.target, model.step).backward()
-
-        calls: list[tuple[str, int, Callable[[], object], Callable[[], object]]]
-        calls = [("forward", 2, forward, direct_forward)]
-        calls += [(f"step {stage + 1}", stage, step, direct_step) for stage in range(3)]
-        for title, stage, ours, theirs in calls:
-            model.enter(stage)
-            model.train(title != "forward")
-            if title == "forward":
-                torch.testing.assert_close(forward(), direct_forward())
-            ours(), theirs()  # warm up
-            times = [(seconds(ours, CPU), seconds(theirs, CPU)) for _ in range(TURNS)]
-            ours_s, direct_s = (min(column) for column in zip(*times, strict=True))
-            print(
-                f"{given.dataset}, {queries} queries, {title:<8} {1e3 * ours_s:8.1f} ms  "
-                f"direct {1e3 * direct_s:8.1f} ms  ratio {ours_s / direct_s:.2f}",
-                flush=True,
-            )
+        batch.target[:] = NEARLY_RIGHT / model.config.segments
+        compare(model, batch, f"{given.dataset}, {queries} queries")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.numbers import decimals, measured, signed
 from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
-from mgsl.reporting.read import published
+from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.compared import METRIC
 from mgsl.reporting.read.kept_runs import RunStudy, heading
 
@@ -51,27 +51,34 @@ def draw(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     return Drawing(figure, study.title, caption.strip(), statement(study, shown), notes)
 
 
-def statement(study: RunStudy, datasets: Sequence[str]) -> str:
-    """How many runs gain and how many lose on each dataset, and the furthest either way."""
+def statement(study: RunStudy, datasets: Sequence[str], group: str = "all") -> str:
+    """How many runs gain and how many lose on each dataset, and the furthest either way.
+
+    Args:
+        study: of runs of one group.
+        datasets: spoken of.
+        group: of queries.
+    """
+    queries = "" if group == "all" else f" of {group} queries"
     sentences = []
     for dataset in datasets:
-        names = _sorted(study, dataset)
-        if not names:
+        rows = {name: study.row(dataset, name, group, METRIC) for name in _sorted(study, dataset)}
+        changes = {name: row for name, row in rows.items() if row is not None}
+        if not changes:
             continue
-        rows = [study.row(dataset, name, "all", METRIC) for name in names]
-        gain = sum(row is not None and row["difference_low"] > 0 for row in rows)
-        lose = sum(row is not None and row["difference_high"] < 0 for row in rows)
-        ends = dict.fromkeys((names[0], names[-1]))
+        names = sorted(changes, key=lambda name: -changes[name]["difference"])
+        gain = sum(row["difference_low"] > 0 for row in changes.values())
+        lose = sum(row["difference_high"] < 0 for row in changes.values())
         furthest = listed(
-            f"{signed(float(row['difference']), 1)} ({published.title(name)})"
-            for name in ends
-            if (row := study.row(dataset, name, "all", METRIC)) is not None
+            f"{signed(float(changes[name]['difference']), 1)} ({published.title(name)})"
+            for name in dict.fromkeys((names[0], names[-1]))
         )
-        several = any(row is not None and row["trainings"] > 1 for row in rows)
+        several = any(row["trainings"] > 1 for row in changes.values())
         where = _name(dataset) if several else f"{_name(dataset)}{_ONCE}"
         sentences.append(
             f"On {where}, {gain} of {len(names)} rows score higher than {study.base} in "
-            f"{METRIC} and {lose} lower, by their whole interval; extremes in points: {furthest}."
+            f"{METRIC}{queries} and {lose} lower, by their whole interval; extremes in points: "
+            f"{furthest}."
         )
     return " ".join(sentences)
 
@@ -97,7 +104,7 @@ def build(study: RunStudy, datasets: Sequence[str]) -> Table:
     names = dict.fromkeys(name for dataset in shown for name in study.names(dataset))
     rows = [
         (
-            _title(study, name),
+            _title(name, shown),
             tuple(
                 cell
                 for dataset in shown
@@ -137,8 +144,10 @@ def absent(study: RunStudy, datasets: Sequence[str]) -> Drawing:
     return figures.absent(study.title, study.not_run(datasets))
 
 
-def _title(study: RunStudy, name: str) -> str:
-    return " · ".join(filter(None, [published.question(name), published.title(name)]))
+def _title(name: str, datasets: Sequence[str]) -> str:
+    """Its question, if it answers one, and its name, marked where it is not trained to its end."""
+    title = published.title(name) + lengths.mark(name, datasets)
+    return " · ".join(filter(None, [published.question(name), title]))
 
 
 def _name(dataset: str) -> str:
@@ -198,7 +207,7 @@ def _part(study: RunStudy, dataset: str, part: SubFigure) -> None:
         axes.set_ylim(-len(names) + 0.4, 0.6)
         marks.rows(axes, size=6.3)
     panels[0].set_yticks(
-        [-place for place in range(len(names))], [_title(study, name) for name in names]
+        [-place for place in range(len(names))], [_title(name, [dataset]) for name in names]
     )
     for across, group in zip((0.0, 0.3, 0.65), ("rare", "all", "common"), strict=True):
         panels[0].annotate(

@@ -6,6 +6,7 @@ validation queries lose no more than `MOST_LOST`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -26,10 +27,14 @@ _HEADS = ("rare", "all", "recommended")
 def draw(datasets: Sequence[str]) -> Drawing:
     """A row for each method and remedy: the change in recall of each group of test queries.
 
+    Its statement is of rare queries, which remedies are for.
+
     Args:
         datasets: shown first; the others that were studied follow.
     """
-    return effects.draw(of_remedies(), datasets)
+    study = of_remedies()
+    said = effects.statement(study, study.datasets(datasets), "rare")
+    return replace(effects.draw(study, datasets), statement=said)
 
 
 def build(datasets: Sequence[str]) -> Table:

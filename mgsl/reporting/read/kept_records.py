@@ -7,7 +7,7 @@ rates, the rule of scoring, and the commit whose code it ran.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -16,21 +16,48 @@ from mgsl import paths
 from mgsl.data import datasets as known
 from mgsl.reporting.read import kept
 
-# The studies of which an exhibit shows numbers, and whether it shows runs at hand besides.
-EXHIBITS: Mapping[str, tuple[tuple[str, ...], bool]] = {
-    "readings": (("readings",), False),
-    "details": (("details",), False),
-    "memories": (("memories",), False),
-    "remedies": (("remedies_no_memory", "remedies_drn", "remedies_ctrl"), False),
-    "slots": (("slots",), False),
-    "other_datasets": (("methods",), False),
-    "shift": (("shift",), False),
-    "collapse": (("collapse",), False),
-    **{f"table_{number}": (("tables", "parts"), True) for number in (3, 4, 5)},
-    "claims": (("tables", "parts", "methods", "readings", "slots"), True),
-    "noise": (("tables",), True),
-    "training_curve": (("lengths",), True),
+
+@dataclass(frozen=True)
+class Shown:
+    """The studies of which an exhibit shows numbers.
+
+    `at_hand` says whether it shows runs at hand besides. Of a study in `within` it shows those
+    datasets alone that the other study has, too.
+    """
+
+    studies: tuple[str, ...] = ()
+    at_hand: bool = False
+    within: Mapping[str, str] = field(default_factory=dict)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Each study with each dataset of which it is shown."""
+        return [
+            (study, dataset)
+            for study in self.studies
+            for dataset in _datasets(study)
+            if study not in self.within or dataset in record(self.within[study])
+        ]
+
+
+EXHIBITS: Mapping[str, Shown] = {
+    "readings": Shown(("readings",)),
+    "details": Shown(("details",)),
+    "memories": Shown(("memories",)),
+    "remedies": Shown(("remedies_no_memory", "remedies_drn", "remedies_ctrl")),
+    "slots": Shown(("slots",)),
+    "other_datasets": Shown(("methods",)),
+    "shift": Shown(("shift",)),
+    "collapse": Shown(("collapse",)),
+    **{f"table_{number}": Shown(("tables", "parts"), at_hand=True) for number in (3, 4, 5)},
+    "claims": Shown(
+        ("tables", "parts", "methods", "readings", "slots"),
+        at_hand=True,
+        within={"methods": "tables"},  # of rivals it tests what these datasets have
+    ),
+    "noise": Shown(("tables",), at_hand=True),
+    "training_curve": Shown(("lengths",), at_hand=True),
 }
+_RUNS_ALONE = Shown(at_hand=True)
 
 _NMS = {"per_metric": "NMS at m - 0.05", "none": "no NMS", "fixed": "NMS at one threshold"}
 
@@ -55,32 +82,28 @@ class KeptSource:
         return {"title": about.title, "features": about.features}
 
 
+def shown(exhibit: str) -> Shown:
+    """The studies that an exhibit shows; none, if it is of runs at hand alone."""
+    return EXHIBITS.get(exhibit, _RUNS_ALONE)
+
+
 def sources(exhibit: str) -> list[KeptSource]:
     """The datasets whose kept numbers an exhibit shows; none where it shows no study."""
-    studies, _ = EXHIBITS.get(exhibit, ((), True))
-    names = [d for study in studies for d in _datasets(study) if _is_shown(exhibit, study, d)]
+    names = [dataset for _, dataset in shown(exhibit).pairs()]
     return [KeptSource(dataset) for dataset in dict.fromkeys(names)]
 
 
 def stamps(exhibit: str) -> list[Stamp]:
     """What a page says of the studies that it shows: a stamp for each study and dataset."""
-    studies, _ = EXHIBITS.get(exhibit, ((), True))
-    return [
-        _stamp(study, dataset)
-        for study in studies
-        for dataset in _datasets(study)
-        if _is_shown(exhibit, study, dataset)
-    ]
+    return [_stamp(study, dataset) for study, dataset in shown(exhibit).pairs()]
 
 
 def outdated(exhibit: str) -> str:
     """Which of the studies that an exhibit shows are older than the code; empty where none is."""
-    studies, _ = EXHIBITS.get(exhibit, ((), False))
     old = [
         f"{study} on {dataset} ({len(runs)} of its runs)"
-        for study in studies
-        for dataset, runs in kept.outdated(study).items()
-        if _is_shown(exhibit, study, dataset)
+        for study, dataset in shown(exhibit).pairs()
+        if (runs := kept.outdated(study).get(dataset))
     ]
     if not old:
         return ""
@@ -106,11 +129,6 @@ def seeds_in_words(seeds: Sequence[int]) -> str:
     if len(seeds) == 1:
         return f"seed {seeds[0]}"
     return "seeds " + (f"{min(seeds)}–{max(seeds)}" if whole else ", ".join(map(str, seeds)))
-
-
-def _is_shown(exhibit: str, study: str, dataset: str) -> bool:
-    """Of rivals the claims show only datasets that the study of Tables 3-5 has, too."""
-    return (exhibit, study) != ("claims", "methods") or dataset in record("tables")
 
 
 def _datasets(study: str) -> list[str]:

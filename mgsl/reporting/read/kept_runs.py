@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from mgsl.data import datasets as known
-from mgsl.reporting.read import kept
+from mgsl.reporting.read import kept, lengths, published
 from mgsl.reporting.read.compared import FULL
 from mgsl.reporting.read.kept_records import seeds_in_words
 
@@ -100,8 +100,9 @@ class RunStudy:
         queries = int(rows.loc[rows["group"] == "all", "queries"].max())
         return (
             f"{about.title} ({dataset}): {kind}; features: {self.features(dataset)}; "
-            f"{queries:,} test queries; {mean}; {self.trained(dataset)}."
-        )
+            f"{queries:,} test queries; {mean}; {self.trained(dataset)}. "
+            + lengths.sentence(dataset, self.names(dataset), published.title)
+        ).strip()
 
     def features(self, dataset: str) -> str:
         """What the methods saw."""

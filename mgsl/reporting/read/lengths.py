@@ -1,6 +1,6 @@
 """Whether trainings are finished: what twice their length would have added, on validation."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
@@ -39,6 +39,27 @@ def unfinished(dataset: str) -> dict[str, float]:
     runs = rows[rows["dataset"] == dataset].groupby("name", sort=False)
     points = {str(name): added(run) for name, run in runs}
     return {name: more for name, more in points.items() if more > FINISHED}
+
+
+def sentence(dataset: str, names: Iterable[str], titles: Callable[[str], str]) -> str:
+    """Which of some runs are not trained to their end on a dataset, each with what is lacking.
+
+    Args:
+        dataset: on which they were trained.
+        names: of the runs.
+        titles: what a run is called.
+
+    Returns:
+        One sentence; empty if of these runs all whose lengths were studied are finished.
+    """
+    rows, runs = read(), list(names)
+    studied = set() if rows is None else set(rows.loc[rows["dataset"] == dataset, "name"])
+    if studied.isdisjoint(runs):
+        return f"Whether these trainings on {dataset} have converged was not measured."
+    added = unfinished(dataset)
+    lacking = [f"{titles(name)} (+{added[name]:.1f})" for name in runs if name in added]
+    how = "in brackets, the points on validation that twice the length adds"
+    return f"{MARK} not converged on {dataset}; {how}: {', '.join(lacking)}." if lacking else ""
 
 
 def mark(name: str, datasets: Iterable[str]) -> str:

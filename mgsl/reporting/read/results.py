@@ -24,7 +24,7 @@ from mgsl.prepared import read_summary, read_videos
 from mgsl.queries import Query, read_queries
 from mgsl.reporting.read import published
 from mgsl.reporting.read.kept_records import seeds_in_words
-from mgsl.reporting.read.lengths import MARK, mark, unfinished
+from mgsl.reporting.read.lengths import mark, sentence
 
 
 @dataclass(frozen=True)
@@ -270,10 +270,7 @@ class Results:
     @property
     def notes(self) -> str:
         """Which of the runs are not trained to their end, in a sentence; empty if all are."""
-        added = unfinished(self.dataset)
-        runs = [f"{self.title(n)} (+{added[n]:.1f})" for n in self.config.names if n in added]
-        how = "not converged; in brackets, the points on validation that twice the length adds"
-        return f"{MARK} {how}: {', '.join(runs)}." if runs else ""
+        return sentence(self.dataset, self.config.names, self.title)
 
 
 def rule(all_results: Sequence[Results]) -> str:

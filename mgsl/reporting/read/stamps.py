@@ -57,7 +57,7 @@ def sources_of(exhibit: str, datasets: Sequence[str]) -> list[Results]:
         exhibit: its name.
         datasets: what its notebook is run on.
     """
-    _, at_hand = kept_records.EXHIBITS.get(exhibit, ((), True))
+    at_hand = kept_records.shown(exhibit).at_hand
     return [Results(dataset) for dataset in datasets] if at_hand else []
 
 

@@ -15,10 +15,9 @@ from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.metrics import GROUPS, METRICS
 from mgsl.reporting.draw.numbers import interval
 from mgsl.reporting.draw.tables import Cell, Columns, Table
-from mgsl.reporting.read import kept, kept_records, published
+from mgsl.reporting.read import kept, kept_records, lengths, published
 from mgsl.reporting.read.compared import FULL, METRIC, WITHOUT
 from mgsl.reporting.read.kept_runs import of_methods
-from mgsl.reporting.read.lengths import MARK
 from mgsl.reporting.read.published import BENCHMARKS
 from mgsl.reporting.read.results import Results
 
@@ -126,12 +125,11 @@ def _of_report(results: Results) -> _Source:
 
     blind = {method.name for method in published.methods() if method.group == "blind"}
     runs = [results.run(name) for name in results.names if name not in blind]
-    lengths = [run.epochs for run in runs if run.epochs]
+    epochs = [run.epochs for run in runs if run.epochs]
     queries = int(results.summary["splits"]["test"]["pairs"])
     names = [*results.names, *without]
-    marked = [f"{MARK} not converged."] * any(title(n).endswith(MARK) for n in names)
-    how = _how(results.dataset, queries, lengths, results.config.seeds)
-    return _Source(names, title, number, (*how, *marked), "table_1")
+    how = _how(results.dataset, queries, epochs, results.config.seeds)
+    return _Source(names, title, number, (*how, *_converged(results.dataset, names)), "table_1")
 
 
 def _of_study(dataset: str) -> _Source:
@@ -146,10 +144,15 @@ def _of_study(dataset: str) -> _Source:
     runs = record.get("changes", {}).values()
     epochs = [run.get("epochs", record["epochs"]) for run in runs]
     queries, seeds = int(rows["queries"].max()), record.get("seeds", [])
-    how = [*_how(dataset, queries, epochs, seeds)]
+    names = study.names(dataset)
+    how = [*_how(dataset, queries, epochs, seeds), *_converged(dataset, names)]
     if old := kept.outdated(study.name).get(dataset):
         how.append(f"{len(old)} of its runs were made by earlier code or numbers.")
-    return _Source(study.names(dataset), published.title, number, tuple(how), "other_datasets")
+
+    def title(name: str) -> str:
+        return published.title(name) + lengths.mark(name, [dataset])
+
+    return _Source(names, title, number, tuple(how), "other_datasets")
 
 
 def _how(dataset: str, queries: int, epochs: Sequence[int], seeds: Sequence[int]) -> Iterator[str]:
@@ -171,6 +174,14 @@ def _how(dataset: str, queries: int, epochs: Sequence[int], seeds: Sequence[int]
             f"Mean over {len(seeds)} trainings (seeds {listed}); 95% intervals over queries and "
             "trainings."
         )
+
+
+def _converged(dataset: str, names: Sequence[str]) -> Iterator[str]:
+    """What a mark behind a name says, or that it was not measured."""
+    if any(lengths.mark(name, [dataset]) for name in names):
+        yield f"{lengths.MARK} not converged."
+    elif said := lengths.sentence(dataset, names, published.title):
+        yield said
 
 
 def _rows(source: _Source, benchmark: str) -> Iterator[_Row]:

@@ -1,6 +1,6 @@
 """What README.md says in numbers: rows of the files that reports/ keeps, about one dataset."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,11 @@ import pandas as pd
 from mgsl import paths
 from mgsl.data import datasets
 from mgsl.data.datasets import Dataset
+from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw.numbers import signed
 from mgsl.reporting.draw.tables import DASH
 from mgsl.reporting.read import kept_runs, lengths, published
+from mgsl.reporting.read.studied import Studied
 from mgsl.reporting.site import claim_matrix, contents
 
 DATASET = "embedded"  # what README speaks of
@@ -32,27 +34,29 @@ Row = dict[Any, Any]
 
 @dataclass(frozen=True)
 class ReadmeRow:
-    """A method in README's table: what it scores on all and on rare queries."""
+    """A method in README's table: recall of all and of rare queries, in percent.
+
+    `real` is on the first dataset of real queries; empty where it was not run there.
+    """
 
     title: str
     all: Row
     rare: Row
+    real: tuple[Measured[float], ...]
 
 
 @dataclass(frozen=True)
 class RealQueries:
-    """A dataset of real queries in the study of methods.
+    """A dataset of real queries in the study of methods, with its numbers of queries.
 
-    `recall` is the R@1 of each method at IoU 0.5 and 0.7 in percent, best first; `memory` and
-    `memory_rare` are the claims that the memory helps all and rare queries, empty where they were
-    not tested.
+    `memory` and `memory_rare` are the claims that the memory helps all and rare queries, empty
+    where they were not tested.
     """
 
     dataset: str
     about: Dataset
     queries: int
-    trainings: int
-    recall: list[tuple[str, float, float]]
+    rare: int
     memory: Row
     memory_rare: Row
 
@@ -112,28 +116,36 @@ class ReadmeNumbers:
 
     def statement(self, name: str) -> str:
         """What an exhibit states; empty without its page, or where nothing was run."""
+        return " ".join(self._stated(name))
+
+    def result(self, name: str) -> str:
+        """What an exhibit states first; empty as above."""
+        return next(iter(self._stated(name)), "")
+
+    def _stated(self, name: str) -> Sequence[str]:
         page = paths.EXHIBITS / f"{name}.html"
-        if not page.is_file():
-            return ""
-        return " ".join(contents.statements(page.read_text(encoding="utf-8")))
+        return contents.statements(page.read_text(encoding="utf-8")) if page.is_file() else []
 
     @cached_property
     def table(self) -> list[ReadmeRow]:
-        """The methods, and MGSL-Net without its memories, best first."""
+        """The methods, and MGSL-Net without its memories: best on real queries first, if run."""
         titles = {method.name: method.title for method in published.methods()}
         ours = titles["mgsl_net"]
         titles[WITHOUT_MEMORY] = f"{ours}, without its memories"
         titles["mgsl_net"] = f"**{ours}**"
         rows = [
             ReadmeRow(
-                titles[name] + lengths.mark(name, [self.dataset]),
+                titles[name] + lengths.mark(name, self._shown),
                 self.run(name),
                 self.run(name, "rare"),
+                _on_real_queries(name, self.real_queries),
             )
             for name in self._runs["name"].unique()
             if name in titles
         ]
-        return sorted(rows, key=lambda row: -row.all["mean"])
+        return sorted(
+            rows, key=lambda row: ([-one.value for one in row.real] or [0.0], -row.all["mean"])
+        )
 
     @property
     def trainings(self) -> list[int]:
@@ -162,36 +174,24 @@ class ReadmeNumbers:
         return claim_matrix.count_file(CLAIMS)
 
     @property
-    def lengths_known(self) -> bool:
-        """Whether it was measured which trainings are finished."""
-        return lengths.read() is not None
+    def converged(self) -> Iterator[str]:
+        """Of each dataset of the table which of its runs are not trained to their end."""
+        names = list(self._runs["name"].unique())
+        for dataset in self._shown:
+            said = lengths.sentence(dataset, names, published.title)
+            yield said or f"On {dataset} twice the length adds more than a point to none."
 
-    @property
-    def unfinished(self) -> list[str]:
-        """The runs that are not trained to their end, each with what twice the length adds."""
-        added = lengths.unfinished(self.dataset)
-        return [f"{published.title(name)} {signed(gain, 1)}" for name, gain in added.items()]
-
-    @property
-    def real_queries(self) -> Iterator[RealQueries]:
-        """What the methods reach on each dataset of which nothing is simulated."""
+    @cached_property
+    def real_queries(self) -> list[RealQueries]:
+        """The datasets on which the methods were studied and of which nothing is simulated."""
         study = kept_runs.of_methods()
-        for dataset in study.datasets([]):
-            if datasets.find(dataset).simulated:
-                continue
-            rows = study.rows.query("dataset == @dataset and group == 'all'")
-            recall = rows.pivot_table(index="name", columns="metric", values="value")
-            recall = recall[[_metric(0.5), _metric(0.7)]].sort_values(_metric(0.5), ascending=False)
-            here = ReadmeNumbers(dataset)
-            yield RealQueries(
-                dataset=dataset,
-                about=datasets.find(dataset),
-                queries=int(rows["queries"].max()),
-                trainings=int(rows["trainings"].min()),
-                recall=[(published.title(str(name)), *row) for name, *row in recall.itertuples()],
-                memory=here.claim("memory_full"),
-                memory_rare=here.claim("memory_rare"),
-            )
+        names = [name for name in study.datasets([]) if not datasets.find(name).simulated]
+        return [_real_queries(name, study.rows.query("dataset == @name")) for name in names]
+
+    @property
+    def _shown(self) -> list[str]:
+        """The datasets of the table."""
+        return [self.dataset, *(one.dataset for one in self.real_queries[:1])]
 
     @cached_property
     def _runs(self) -> pd.DataFrame:
@@ -224,6 +224,24 @@ def ends(row: Row) -> str:
 def in_words(number: float | int) -> str:
     """A small number as a word."""
     return _WORDS[int(number)] if number < len(_WORDS) else f"{number:.0f}"
+
+
+def _real_queries(dataset: str, rows: pd.DataFrame) -> RealQueries:
+    """What is told of a dataset by its rows of the study of methods."""
+    queries = rows.groupby("group")["queries"].max()
+    here = ReadmeNumbers(dataset)
+    memory = [here.claim(name) for name in ("memory_full", "memory_rare")]
+    counts = (int(queries["all"]), int(queries["rare"]))
+    return RealQueries(dataset, datasets.find(dataset), *counts, *memory)
+
+
+def _on_real_queries(name: str, real: Sequence[RealQueries]) -> tuple[Measured[float], ...]:
+    """Recall of all and of rare queries on the first of these datasets, by its kept studies."""
+    if not real:
+        return ()
+    studied = Studied(real[0].dataset)
+    rows = [studied.result(name, group, _metric(0.5)) for group in ("all", "rare")]
+    return tuple(Measured.of(row, scale=100.0) for row in rows if row is not None)
 
 
 def _metric(iou: float) -> str:

@@ -64,6 +64,25 @@ def test_more_than_a_point_in_twice_the_length_is_not_finished(
     assert (ctrl[1][-1].text, drn[1][-1].text) == ("yes", "no")
 
 
+@pytest.mark.parametrize(
+    ("dataset", "names", "said"),
+    [
+        ("embedded", ["ctrl", "drn"], "in brackets, the points on validation that twice the leng"),
+        ("embedded", ["ctrl", "prior"], ""),
+        ("embedded", ["prior"], "Whether these trainings on embedded have converged was not"),
+        ("tacos_planted", ["drn"], "Whether these trainings on tacos_planted have converged was"),
+    ],
+)
+def test_it_is_said_what_has_not_converged_and_what_was_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, names: list[str], said: str
+) -> None:
+    study(tmp_path, monkeypatch)
+    sentence = lengths.sentence(dataset, names, str.upper)
+    assert said in sentence
+    assert bool(sentence) == bool(said)
+    assert sentence.endswith(": DRN (+1.1).") == ("drn" in names and dataset == "embedded")
+
+
 def test_without_the_study_nothing_is_claimed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,13 +93,37 @@ def test_more_trainings_and_other_verdicts_read_well(copy: Path) -> None:
     assert "each with and without it. Verdict: **supported** for all queries, **und" in text
     assert re.search(r"^\| \*\*MGSL-Net \(repaired\)\*\* .* \| 10 \|$", text, re.M)
     assert re.search(r"^\| 2D-TAN † .* \| 3 \|$", text, re.M)
-    assert "twice as long adds, in points on validation, 2D-TAN +5.0 (" in text
+    assert "on validation that twice the length adds: 2D-TAN (+5.0). Whether these" in text
+
+
+def test_real_queries_come_first_and_what_was_not_run_on_them_is_a_dash(copy: Path) -> None:
+    for study in ("tables", "parts", "methods"):
+        path = paths.study(study, "charades_actions") / "means.csv"
+        change(path, "name == 'ctrl'", value=0.991, low=0.98, high=0.999)
+        means = pd.read_csv(path)
+        means[means["name"] != "drn"].to_csv(path, index=False)
+    readme.update()
+    rows = re.findall(r"^\| (?=\S).*\|$", README.read_text(), re.M)
+    methods = [row for row in rows if "–" in row]
+    assert methods[0].startswith("| CTRL | 99.1 (98.0–99.9) | 99.1 (98.0–99.9) | 3 | ")
+    assert methods[-1].startswith("| DRN | – | – | – | ")
+
+
+def test_without_a_study_of_real_queries_the_table_is_of_simulated_ones(copy: Path) -> None:
+    shutil.rmtree(paths.STUDIES / "methods")
+    readme.update()
+    text = README.read_text()
+    assert "\n| | simulated: all | rare | *n* |\n|:--|--:|--:|--:|\n| DRN" in text
+    assert "**Real queries**" not in text
 
 
 def test_trainings_that_are_all_finished_are_said_to_be(copy: Path) -> None:
     LENGTHS_OF.write_text(LENGTHS.replace("0.30", "0.25"))
     readme.update()
-    assert "\nAll have converged: training twice as long adds at most one" in README.read_text()
+    assert (
+        "\nOn embedded twice the length adds more than a point to none. Whether"
+        in README.read_text()
+    )
     assert "†" not in README.read_text()
 
 
