@@ -309,18 +309,11 @@ def _fit(job: "Job", *, device: str) -> None:
 def _write_predictions(model, split, config, device, path) -> None:  # type: ignore[no-untyped-def]
     from mgsl.distributed import rank
     from mgsl.evaluation.predictions import write_predictions
-    from mgsl.models.parts.base import BlindMethod
-    from mgsl.spans import to_seconds
-    from mgsl.training.loop import predict
+    from mgsl.training.answering import answer
 
-    blind = isinstance(model, BlindMethod)
-    spans, scores = (
-        model.answer(split.queries) if blind else predict(model.to(device), split, config, device)
-    )
+    spans_s, scores = answer(model, split, config, device)
     if rank() == 0:
-        write_predictions(
-            path, split.queries, to_seconds(spans, split.durations_s), scores, config.keep
-        )
+        write_predictions(path, split.queries, spans_s, scores, config.keep)
 
 
 def _write_csv(table: Any, path: Path) -> None:

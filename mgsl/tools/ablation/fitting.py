@@ -14,11 +14,11 @@ from mgsl.files import atomic_path
 from mgsl.models import build
 from mgsl.models.parts.base import BlindMethod
 from mgsl.processes import alone
-from mgsl.spans import to_seconds
 from mgsl.training import receipt, recipe
+from mgsl.training.answering import answer
 from mgsl.training.checkpoint import save_checkpoint
 from mgsl.training.devices import choose_device
-from mgsl.training.loop import backward, predict, update
+from mgsl.training.loop import backward, update
 from mgsl.training.progress import Training
 from mgsl.training.run import train
 
@@ -52,12 +52,7 @@ def fit(config: RunConfig, seed: int, digest: str, folder: Path, *, device: str)
             state_path=state,
         )
         test = splits["test"]
-        spans, scores = (
-            model.answer(test.queries)
-            if isinstance(model, BlindMethod)
-            else predict(model.to(where), test, config, where)
-        )
-        spans_s = to_seconds(spans, test.durations_s)
+        spans_s, scores = answer(model, test, config, where)
         write_predictions(folder / "predictions.jsonl", test.queries, spans_s, scores, config.keep)
         save_checkpoint(folder / "checkpoint.safetensors", model, config)
         with atomic_path(folder / "curve.csv") as temporary:
