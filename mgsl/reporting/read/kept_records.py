@@ -35,8 +35,12 @@ class Shown:
             (study, dataset)
             for study in self.studies
             for dataset in _datasets(study)
-            if study not in self.within or dataset in record(self.within[study])
+            if self.has(study, dataset)
         ]
+
+    def has(self, study: str, dataset: str) -> bool:
+        """Whether one of its studies is shown of a dataset, if it has it."""
+        return study not in self.within or dataset in record(self.within[study])
 
 
 EXHIBITS: Mapping[str, Shown] = {
@@ -100,10 +104,12 @@ def stamps(exhibit: str) -> list[Stamp]:
 
 def outdated(exhibit: str) -> str:
     """Which of the studies that an exhibit shows are older than the code; empty where none is."""
+    one = shown(exhibit)
     old = [
         f"{study} on {dataset} ({len(runs)} of its runs)"
-        for study, dataset in shown(exhibit).pairs()
-        if (runs := kept.outdated(study).get(dataset))
+        for study in one.studies
+        for dataset, runs in kept.outdated(study).items()
+        if one.has(study, dataset)
     ]
     if not old:
         return ""
