@@ -120,7 +120,8 @@ def _of_report(results: Results) -> _Source:
 
     def title(name: str) -> str:
         if name == WITHOUT:
-            return f"{published.title(FULL)}, without its memories"
+            mark = lengths.mark(name, [results.dataset])
+            return f"{published.title(FULL)}, without its memories{mark}"
         return results.title(name)
 
     blind = {method.name for method in published.methods() if method.group == "blind"}

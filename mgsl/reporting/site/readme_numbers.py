@@ -133,12 +133,13 @@ class ReadmeNumbers:
         ours = titles["mgsl_net"]
         titles[WITHOUT_MEMORY] = f"{ours}, without its memories"
         titles["mgsl_net"] = f"**{ours}**"
+        real = [Studied(one.dataset) for one in self.real_queries[:1]]
         rows = [
             ReadmeRow(
                 titles[name] + lengths.mark(name, self._shown),
                 self.run(name),
                 self.run(name, "rare"),
-                _on_real_queries(name, self.real_queries),
+                tuple(recall for studied in real for recall in _recall(studied, name)),
             )
             for name in self._runs["name"].unique()
             if name in titles
@@ -235,13 +236,12 @@ def _real_queries(dataset: str, rows: pd.DataFrame) -> RealQueries:
     return RealQueries(dataset, datasets.find(dataset), *counts, *memory)
 
 
-def _on_real_queries(name: str, real: Sequence[RealQueries]) -> tuple[Measured[float], ...]:
-    """Recall of all and of rare queries on the first of these datasets, by its kept studies."""
-    if not real:
-        return ()
-    studied = Studied(real[0].dataset)
-    rows = [studied.result(name, group, _metric(0.5)) for group in ("all", "rare")]
-    return tuple(Measured.of(row, scale=100.0) for row in rows if row is not None)
+def _recall(studied: Studied, name: str) -> Iterator[Measured[float]]:
+    """Recall of all and of rare queries by the kept studies of a dataset; nothing if not run."""
+    for group in ("all", "rare"):
+        row = studied.result(name, group, _metric(0.5))
+        if row is not None:
+            yield Measured.of(row, scale=100.0)
 
 
 def _metric(iou: float) -> str:
