@@ -12,8 +12,8 @@ from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.metrics import GROUPS, METRICS
 from mgsl.reporting.draw import figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
-from mgsl.reporting.draw.numbers import decimals, measured, signed
-from mgsl.reporting.draw.phrases import listed
+from mgsl.reporting.draw.numbers import decimals, measured
+from mgsl.reporting.draw.phrases import effect, listed
 from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.compared import METRIC
@@ -70,15 +70,16 @@ def statement(study: RunStudy, datasets: Sequence[str], group: str = "all") -> s
         gain = sum(row["difference_low"] > 0 for row in changes.values())
         lose = sum(row["difference_high"] < 0 for row in changes.values())
         furthest = listed(
-            f"{signed(float(changes[name]['difference']), 1)} ({published.title(name)})"
+            f"{published.title(name)} {effect(change.value, change.low, change.high)}"
             for name in dict.fromkeys((names[0], names[-1]))
+            for change in [Measured.of(changes[name], prefix="difference")]
         )
         several = any(row["trainings"] > 1 for row in changes.values())
         where = _name(dataset) if several else f"{_name(dataset)}{_ONCE}"
         sentences.append(
             f"On {where}, {gain} of {len(names)} rows score higher than {study.base} in "
-            f"{METRIC}{queries} and {lose} lower, by their whole interval; extremes in points: "
-            f"{furthest}."
+            f"{METRIC}{queries} and {lose} lower, by their whole interval; highest and "
+            f"lowest: {furthest}."
         )
     return " ".join(sentences)
 
@@ -146,8 +147,7 @@ def absent(study: RunStudy, datasets: Sequence[str]) -> Drawing:
 
 def _title(name: str, datasets: Sequence[str]) -> str:
     """Its question, if it answers one, and its name, marked where it is not trained to its end."""
-    title = published.title(name) + lengths.mark(name, datasets)
-    return " · ".join(filter(None, [published.question(name), title]))
+    return " · ".join(filter(None, [published.question(name), lengths.title(name, datasets)]))
 
 
 def _name(dataset: str) -> str:

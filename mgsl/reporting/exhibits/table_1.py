@@ -10,9 +10,8 @@ from mgsl.evaluation.metrics import metric_names
 from mgsl.reporting.draw.numbers import spread
 from mgsl.reporting.draw.phrases import count, ordinal
 from mgsl.reporting.draw.tables import Cell, Columns, Table
-from mgsl.reporting.read import published
+from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.compared import FULL, METRIC
-from mgsl.reporting.read.lengths import mark
 from mgsl.reporting.read.published import BENCHMARKS, Method
 from mgsl.reporting.read.results import Results, rule
 
@@ -58,7 +57,7 @@ def build(datasets: Sequence[str]) -> Table:
                 number = _number(method, results, benchmark, metric)
                 numbers.append(number)
                 cells += _cells(number, results)
-        rows.append((method.title + mark(method.name, datasets), tuple(cells)))
+        rows.append((method.title + lengths.mark(method.name, datasets), tuple(cells)))
     return Table(
         caption=" ".join(
             [

@@ -9,10 +9,9 @@ from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw.numbers import interval
 from mgsl.reporting.draw.phrases import ordinal
 from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
-from mgsl.reporting.read import published
+from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.answer_costs import Costs
 from mgsl.reporting.read.compared import FULL, METRIC
-from mgsl.reporting.read.lengths import mark
 from mgsl.reporting.read.results import Results
 
 REFERENCE = "MGSL-Net"  # in the paper's tables: what others are compared with
@@ -67,7 +66,7 @@ def build(datasets: Sequence[str]) -> Table:
                 number = {key: round(100 * score[key], 2) for key in keys}
                 number["trainings"] = int(score["trainings"])
                 numbers.append(_number(method, "", results.dataset, METRIC) | number)
-        title = method.title + mark(method.name, datasets)
+        title = lengths.title(method.name, datasets)
         rows.append((title, tuple(cells)))
     tidy = pd.DataFrame(numbers, columns=list(_FIELDS))
     return Table(

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from mgsl.data import datasets as known
-from mgsl.reporting.read import kept, lengths, published
+from mgsl.reporting.read import kept, lengths
 from mgsl.reporting.read.compared import FULL
 from mgsl.reporting.read.kept_records import seeds_in_words
 
@@ -101,7 +101,7 @@ class RunStudy:
         return (
             f"{about.title} ({dataset}): {kind}; features: {self.features(dataset)}; "
             f"{queries:,} test queries; {mean}; {self.trained(dataset)}. "
-            + lengths.sentence(dataset, self.names(dataset), published.title)
+            + lengths.sentence(dataset, self.names(dataset))
         ).strip()
 
     def features(self, dataset: str) -> str:

@@ -1,11 +1,11 @@
 """Whether trainings are finished: what twice their length would have added, on validation."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import pandas as pd
 
 from mgsl.evaluation.metrics import VALIDATION
-from mgsl.reporting.read import kept
+from mgsl.reporting.read import kept, published
 
 MARK = "†"  # beside the name of what is not trained to its end
 FINISHED = 1.0  # points that twice the length may add to a finished training, on the mean
@@ -41,25 +41,36 @@ def unfinished(dataset: str) -> dict[str, float]:
     return {name: more for name, more in points.items() if more > FINISHED}
 
 
-def sentence(dataset: str, names: Iterable[str], titles: Callable[[str], str]) -> str:
+def sentence(dataset: str, names: Iterable[str]) -> str:
     """Which of some runs are not trained to their end on a dataset, each with what is lacking.
 
     Args:
         dataset: on which they were trained.
         names: of the runs.
-        titles: what a run is called.
 
     Returns:
-        One sentence; empty if of these runs all whose lengths were studied are finished.
+        One sentence, two where the lengths of some were studied elsewhere alone; empty if all of
+        these runs whose lengths were studied are finished.
     """
     rows, runs = read(), list(names)
-    studied = set() if rows is None else set(rows.loc[rows["dataset"] == dataset, "name"])
-    if studied.isdisjoint(runs):
+    anywhere = set() if rows is None else set(rows["name"])
+    here = set() if rows is None else set(rows.loc[rows["dataset"] == dataset, "name"])
+    if here.isdisjoint(runs):
         return f"Whether these trainings on {dataset} have converged was not measured."
-    added = unfinished(dataset)
-    lacking = [f"{titles(name)} (+{added[name]:.1f})" for name in runs if name in added]
+    points = unfinished(dataset)
+    lacking = [f"{published.title(name)} (+{points[name]:.1f})" for name in runs if name in points]
+    unknown = [published.title(name) for name in runs if name in anywhere - here]
     how = "in brackets, the points on validation that twice the length adds"
-    return f"{MARK} not converged on {dataset}; {how}: {', '.join(lacking)}." if lacking else ""
+    sentences = [
+        f"{MARK} not converged on {dataset}; {how}: {', '.join(lacking)}." if lacking else "",
+        f"Not measured on {dataset}: {', '.join(unknown)}." if unknown else "",
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def title(name: str, datasets: Iterable[str]) -> str:
+    """What a run is called, marked if it is not finished on one of the datasets."""
+    return published.title(name) + mark(name, datasets)
 
 
 def mark(name: str, datasets: Iterable[str]) -> str:

@@ -22,9 +22,8 @@ from mgsl.evaluation.metrics import groups
 from mgsl.evaluation.runs import Runs
 from mgsl.prepared import read_summary, read_videos
 from mgsl.queries import Query, read_queries
-from mgsl.reporting.read import published
+from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.kept_records import seeds_in_words
-from mgsl.reporting.read.lengths import mark, sentence
 
 
 @dataclass(frozen=True)
@@ -265,12 +264,12 @@ class Results:
 
     def title(self, name: str) -> str:
         """What a run is called, marked where it is not trained to its end."""
-        return published.title(name) + mark(name, [self.dataset])
+        return lengths.title(name, [self.dataset])
 
     @property
     def notes(self) -> str:
         """Which of the runs are not trained to their end, in a sentence; empty if all are."""
-        return sentence(self.dataset, self.config.names, self.title)
+        return lengths.sentence(self.dataset, self.config.names)
 
 
 def rule(all_results: Sequence[Results]) -> str:

@@ -151,7 +151,7 @@ def _of_study(dataset: str) -> _Source:
         how.append(f"{len(old)} of its runs were made by earlier code or numbers.")
 
     def title(name: str) -> str:
-        return published.title(name) + lengths.mark(name, [dataset])
+        return lengths.title(name, [dataset])
 
     return _Source(names, title, number, tuple(how), "other_datasets")
 
@@ -181,7 +181,7 @@ def _converged(dataset: str, names: Sequence[str]) -> Iterator[str]:
     """What a mark behind a name says, or that it was not measured."""
     if any(lengths.mark(name, [dataset]) for name in names):
         yield f"{lengths.MARK} not converged."
-    elif said := lengths.sentence(dataset, names, published.title):
+    elif said := lengths.sentence(dataset, names):
         yield said
 
 

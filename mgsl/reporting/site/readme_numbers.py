@@ -179,7 +179,7 @@ class ReadmeNumbers:
         """Of each dataset of the table which of its runs are not trained to their end."""
         names = list(self._runs["name"].unique())
         for dataset in self._shown:
-            said = lengths.sentence(dataset, names, published.title)
+            said = lengths.sentence(dataset, names)
             yield said or f"On {dataset} twice the length adds more than a point to none."
 
     @cached_property
