@@ -14,8 +14,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mgsl.fields import Frozen
+from mgsl.kernels import pin
 from mgsl.queries import Query
 from mgsl.records import Batch, Moments
+
+pin()  # before any network computes
 
 
 class GroundingModel(nn.Module, ABC):
