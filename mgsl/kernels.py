@@ -47,7 +47,7 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 
 
 def sum_with_product(
-    c: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1
+    c: Tensor, a: Tensor, b: Tensor, *, beta: int | float = 1, alpha: int | float = 1
 ) -> Tensor:
     """beta c + alpha a b; where beta is 0, c is not read."""
     result = product(a, b)
@@ -56,7 +56,9 @@ def sum_with_product(
     return result.add_(c, alpha=beta) if beta else result
 
 
-def add_product(c: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+def add_product(
+    c: Tensor, a: Tensor, b: Tensor, *, beta: int | float = 1, alpha: int | float = 1
+) -> Tensor:
     """The same, written to c."""
     return c.copy_(sum_with_product(c, a, b, beta=beta, alpha=alpha))
 
