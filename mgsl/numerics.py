@@ -6,8 +6,9 @@ that every x86-64 processor with AVX2 has, and for one thread for each computati
 are used by several trainings at once. `import mgsl` does it, by force: what stands in the user's
 environment does not change a result. MGSL_NUMERICS=native leaves each machine its own kernels.
 
-The names are those of the libraries: ATen and oneDNN within torch; MKL, whose conditional numerical
-reproducibility fixes one branch and how it blocks; OpenBLAS and NumPy's own loops.
+The names are those of the libraries: ATen and oneDNN within torch; MKL, whose only branch for the
+processors of every maker is a slow one, so that `mgsl.kernels` leaves it little to do; OpenBLAS and
+NumPy's own loops.
 """
 
 import functools
@@ -50,8 +51,8 @@ CHECKPOINT = "checkpoint.safetensors"
 REASONS = {  # of what stands in ENVIRONMENT
     "ATEN_CPU_CAPABILITY": "torch's own kernels",
     "ONEDNN_MAX_CPU_ISA": "oneDNN, torch's matrix products and convolutions",
-    "MKL_CBWR": "MKL, torch's other matrix products: one branch, blocked one way",
-    "OPENBLAS_CORETYPE": "OpenBLAS, the matrix products of NumPy and SciPy",
+    "MKL_CBWR": "MKL, what torch does not have from NumPy: one branch for all processors",
+    "OPENBLAS_CORETYPE": "OpenBLAS, the matrix products of NumPy, SciPy and torch",
     "NPY_DISABLE_CPU_FEATURES": "NumPy's own loops: none wider than AVX2",
     "OMP_NUM_THREADS": "two threads sum in another order than one",
     "MKL_NUM_THREADS": "the same, for MKL",
