@@ -15,7 +15,7 @@ from mgsl.evaluation.metrics import groups
 from mgsl.evaluation.pairs import NUMBERS, of_pair, of_trainings
 from mgsl.studies.scores import scores_of
 
-STUDIES = ("tables", "parts", "methods")  # which keep these files besides
+STUDIES = ("tables", "parts", "methods", "memories")  # which keep these files besides
 
 
 def compare(config: EvaluateConfig) -> dict[str, pd.DataFrame]:

@@ -1,6 +1,6 @@
 """What each run of a study changes in recall: a figure and a table of effects with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import pandas as pd
@@ -59,29 +59,39 @@ def statement(study: RunStudy, datasets: Sequence[str], group: str = "all") -> s
         datasets: spoken of.
         group: of queries.
     """
+    return " ".join(
+        counted(dataset, changes, study.base, group)
+        for dataset in datasets
+        if (changes := _differences(study, dataset, group))
+    )
+
+
+def counted(
+    dataset: str, changes: Mapping[str, Measured[float]], base: str, group: str = "all"
+) -> str:
+    """How many runs gain and how many lose on a dataset, and the furthest either way.
+
+    Args:
+        dataset: on which they were run.
+        changes: what each scores more than the base in `METRIC`, in points; at least one.
+        base: what it is called.
+        group: of queries.
+    """
     queries = "" if group == "all" else f" of {group} queries"
-    sentences = []
-    for dataset in datasets:
-        rows = {name: study.row(dataset, name, group, METRIC) for name in _sorted(study, dataset)}
-        changes = {name: row for name, row in rows.items() if row is not None}
-        if not changes:
-            continue
-        names = sorted(changes, key=lambda name: -changes[name]["difference"])
-        gain = sum(row["difference_low"] > 0 for row in changes.values())
-        lose = sum(row["difference_high"] < 0 for row in changes.values())
-        furthest = listed(
-            f"{published.title(name)} {effect(change.value, change.low, change.high)}"
-            for name in dict.fromkeys((names[0], names[-1]))
-            for change in [Measured.of(changes[name], prefix="difference")]
-        )
-        several = any(row["trainings"] > 1 for row in changes.values())
-        where = _name(dataset) if several else f"{_name(dataset)}{_ONCE}"
-        sentences.append(
-            f"On {where}, {gain} of {len(names)} rows score higher than {study.base} in "
-            f"{METRIC}{queries} and {lose} lower, by their whole interval; highest and "
-            f"lowest: {furthest}."
-        )
-    return " ".join(sentences)
+    names = sorted(changes, key=lambda name: -changes[name].value)
+    gain = sum(change.low > 0 for change in changes.values())
+    lose = sum(change.high < 0 for change in changes.values())
+    furthest = listed(
+        f"{published.title(name)} {effect(change.value, change.low, change.high)}"
+        for name in dict.fromkeys((names[0], names[-1]))
+        for change in [changes[name]]
+    )
+    several = any(change.trainings > 1 for change in changes.values())
+    return (
+        f"On {_name(dataset)}{'' if several else _ONCE}, {gain} of {len(names)} rows score higher "
+        f"than {base} in {METRIC}{queries} and {lose} lower, by their whole interval; highest and "
+        f"lowest: {furthest}."
+    )
 
 
 def build(study: RunStudy, datasets: Sequence[str]) -> Table:
@@ -148,6 +158,13 @@ def absent(study: RunStudy, datasets: Sequence[str]) -> Drawing:
 def _title(name: str, datasets: Sequence[str]) -> str:
     """Its question, if it answers one, and its name, marked where it is not trained to its end."""
     return " · ".join(filter(None, [published.question(name), lengths.title(name, datasets)]))
+
+
+def _differences(study: RunStudy, dataset: str, group: str) -> dict[str, Measured[float]]:
+    rows = {name: study.row(dataset, name, group, METRIC) for name in _sorted(study, dataset)}
+    return {
+        name: Measured.of(row, prefix="difference") for name, row in rows.items() if row is not None
+    }
 
 
 def _name(dataset: str) -> str:

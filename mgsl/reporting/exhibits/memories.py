@@ -6,20 +6,22 @@ in the mean over the seeds. The reading that does so on most datasets is recomme
 one with the highest R@1, the mean of IoU 0.5 and 0.7 and of the datasets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
+from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.metrics import METRICS
 from mgsl.reporting.draw import effects, figures, marks, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.tables import Table
 from mgsl.reporting.read import kept, published
-from mgsl.reporting.read.compared import FULL
+from mgsl.reporting.read.compared import FULL, METRIC, WITHOUT
 from mgsl.reporting.read.kept_runs import heading, of_memories
+from mgsl.reporting.read.kept_trainings import pair
 
 LEAST = 1.0  # points
 _MARKS = {  # of recall with the memories as trained, and with each damage to them
@@ -62,7 +64,8 @@ def draw(datasets: Sequence[str]) -> Drawing:
     )
     heights = [_HEAD + _ROW * len(table) for table in tables]
     figure = figures.compose(heights, parts, width=style.WIDTH)
-    return Drawing(figure, study.title, caption.strip(), _verdict(means), notes)
+    said = " ".join([_verdict(means), *_against_none(means, shown)])
+    return Drawing(figure, study.title, caption.strip(), said, notes)
 
 
 def build(datasets: Sequence[str]) -> Table:
@@ -115,6 +118,19 @@ def _verdict(means: pd.DataFrame) -> str:
         f"{int(content.sum())} of {len(content)} datasets"
     )
     return f"{said}." if name == FULL else f"{said}; that is not the repaired reading."
+
+
+def _against_none(means: pd.DataFrame, datasets: Sequence[str]) -> Iterator[str]:
+    """Whether any memory is worth something: test recall against the network without memories."""
+    with_memory = means[means["video_slot_rank"].notna()]
+    for dataset in datasets:
+        names = with_memory.loc[with_memory["dataset"] == dataset, "name"]
+        pairs = {name: pair("memories", dataset, name, WITHOUT, "all", METRIC) for name in names}
+        changes = {
+            name: Measured.of(row, scale=100.0) for name, row in pairs.items() if row is not None
+        }
+        if changes:
+            yield effects.counted(dataset, changes, f"“{published.title(WITHOUT)}”")
 
 
 def _part(table: pd.DataFrame, title: tuple[str, str], part: SubFigure) -> None:
