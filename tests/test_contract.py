@@ -12,7 +12,7 @@ from mgsl.configs import RunConfig
 from mgsl.models import MODELS, build
 from mgsl.models.parts.base import GroundingModel
 from mgsl.models.parts.windows import shared
-from mgsl.records import Batch
+from mgsl.records import Batch, Moments
 from mgsl.training.checkpoint import load_checkpoint, save_checkpoint
 from tests import tiny
 
@@ -64,6 +64,15 @@ def test_moments_lie_inside_the_video_best_first(model: GroundingModel) -> None:
     assert (moments.scores.diff(dim=1) <= 0).all()
 
 
+def assert_same(a: Moments, b: Moments) -> None:
+    """Which of two moments of one score comes first is open: each has to be there, as it is."""
+    torch.testing.assert_close(a.scores, b.scores, atol=1e-6, rtol=1e-4)
+    one, other = (torch.cat([m.spans, m.scores[..., None]], -1) for m in (a, b))
+    apart = (one[:, :, None] - other[:, None]).abs().amax(-1)
+    assert apart.amin(1).max() < 1e-4
+    assert apart.amin(2).max() < 1e-4
+
+
 def test_padding_changes_nothing(model: GroundingModel) -> None:
     batch = tiny.batch()
     noisy = replace(
@@ -90,21 +99,14 @@ def test_longer_padding_changes_nothing(model: GroundingModel) -> None:
         "words": F.pad(batch.words, (0, 3)),
     }
     moments, longer = model.eval()(batch), model(replace(batch, **words))
-    torch.testing.assert_close(longer.spans, moments.spans)
-    torch.testing.assert_close(longer.scores, moments.scores)
+    assert_same(longer, moments)
 
 
 def test_a_batch_equals_its_singles(model: GroundingModel) -> None:
     batch = tiny.batch()
     together = model.eval()(batch)
     for row, single in enumerate(batch.chunks(len(batch))):
-        alone = model(single)
-        torch.testing.assert_close(alone.scores[0], together.scores[row], atol=1e-6, rtol=1e-4)
-        # Which of two moments of one score comes first is open: each has to be there, as it was.
-        one, all_ = (torch.cat([m.spans, m.scores[..., None]], -1) for m in (alone, together))
-        apart = (one[0, :, None] - all_[row]).abs().amax(-1)
-        assert apart.amin(0).max() < 1e-4
-        assert apart.amin(1).max() < 1e-4
+        assert_same(model(single), Moments(together.spans[[row]], together.scores[[row]]))
 
 
 def test_every_parameter_gets_a_gradient(model: GroundingModel) -> None:

@@ -325,6 +325,7 @@ def test_in_the_second_stage_features_are_those_of_the_test() -> None:
     assert not torch.equal(model._features(batch, clips, segments), once)
 
 
+@torch.no_grad()  # what is frozen is multiplied otherwise than what learns
 def test_what_was_trained_for_matching_ranks_by_it_wherever_it_is_loaded() -> None:
     model, batch = net(), tiny.batch()
     first = model(batch)
