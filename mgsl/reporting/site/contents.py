@@ -18,6 +18,7 @@ DOWNLOADS = {
 NUMBERS = "numbers"  # in the name of a LaTeX file without intervals and notes
 
 STATEMENT = re.compile(r'<p class="statement">(.*?)</p>\n?', re.S)
+_OLDER = re.compile(r"<strong>Older than the code\.</strong>(.*?)</p>", re.S)
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,15 @@ def statements(page: str) -> list[str]:
         page: its HTML, or that of an executed notebook.
     """
     return [html.unescape(re.sub(r"<[^>]+>", "", one)) for one in STATEMENT.findall(page)]
+
+
+def older(page: str) -> list[str]:
+    """The studies that a page calls older than the code, each with its dataset.
+
+    Args:
+        page: its HTML.
+    """
+    return [one for said in _OLDER.findall(page) for one in re.findall(r"(\w+ on \w+) \(", said)]
 
 
 def kind(file: str) -> str:

@@ -182,6 +182,12 @@ class ReadmeNumbers:
             said = lengths.sentence(dataset, names)
             yield said or f"On {dataset} twice the length adds more than a point to none."
 
+    @property
+    def older(self) -> list[str]:
+        """The kept studies that are older than the code, each with its dataset."""
+        pages = [path.read_text(encoding="utf-8") for path in sorted(paths.EXHIBITS.glob("*.html"))]
+        return sorted({one for page in pages for one in contents.older(page)})
+
     @cached_property
     def real_queries(self) -> list[RealQueries]:
         """The datasets on which the methods were studied and of which nothing is simulated."""
