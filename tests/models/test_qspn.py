@@ -325,19 +325,18 @@ def test_in_the_second_stage_features_are_those_of_the_test() -> None:
     assert not torch.equal(model._features(batch, clips, segments), once)
 
 
-@torch.no_grad()  # what is frozen is multiplied otherwise than what learns
 def test_what_was_trained_for_matching_ranks_by_it_wherever_it_is_loaded() -> None:
     model, batch = net(), tiny.batch()
     first = model(batch)
     model.enter(1)
     second = model(batch)
-    assert not torch.equal(first.scores, second.scores)
-    other = net()
+    assert (first.scores - second.scores).abs().max() > 0.01
+    other = net()  # of which nothing is frozen: torch multiplies that in stacks of other shapes
     other.load_state_dict(model.state_dict())
-    assert torch.equal(other(batch).scores, second.scores)
+    torch.testing.assert_close(other(batch).scores, second.scores)
     model.enter(0)
     other.load_state_dict(model.state_dict())
-    assert torch.equal(other(batch).scores, first.scores)
+    torch.testing.assert_close(other(batch).scores, first.scores)
 
 
 def test_a_stage_that_matches_can_be_memorised_and_padding_does_not_reach_it() -> None:
