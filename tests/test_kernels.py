@@ -36,7 +36,7 @@ def matrices(*shape: int) -> Tensor:
 
 
 LAYOUTS = {
-    "rows": lambda *shape: matrices(*shape),
+    "rows": matrices,
     "columns": lambda *shape: matrices(*shape[:-2], shape[-1], shape[-2]).mT,
     "every other": lambda *shape: matrices(*shape[:-1], 2 * shape[-1])[..., ::2],
     "the same again": lambda *shape: matrices(*shape[-1:]).expand(shape),
@@ -104,9 +104,8 @@ def test_roots_and_logarithms_are_rounded_as_they_should_be() -> None:
     assert torch.equal(x.sqrt(), x.double().sqrt().float())  # MKL's are not, on AMD's processors
     steps = (x.log() - x.double().log()).abs() / torch.finfo(torch.float32).eps
     assert (steps <= x.log().abs().clamp(min=1)).all()
-    special = torch.tensor([0.0, -1.0, torch.inf])
-    assert special.log().nan_to_num(7).tolist() == torch.tensor([-torch.inf, 7, torch.inf]
-        ).nan_to_num(7).tolist()  # fmt: skip
+    assert torch.tensor([0.0, torch.inf]).log().tolist() == [-torch.inf, torch.inf]
+    assert torch.tensor(-1.0).log().isnan()
     assert torch.tensor(4.0).sqrt().item() == 2.0
     assert torch.tensor([4, 9]).sqrt().tolist() == [2.0, 3.0]
     assert x.clone().sqrt_().equal(x.sqrt())

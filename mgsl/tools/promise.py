@@ -97,7 +97,10 @@ def _versions() -> Iterator[Reason]:
 def _kernels() -> Iterator[Reason]:
     used = kernels()
     if "OpenBLAS in numpy" not in used:
-        yield Reason("NumPy has another BLAS than OpenBLAS", f"pip install numpy; else {_COMPARE}")
+        yield Reason(
+            "NumPy has another BLAS than OpenBLAS",
+            f"pip install -r {REQUIREMENTS}; else {_COMPARE}",
+        )
     for library, took in used.items():
         wanted = "Haswell" if library.startswith("OpenBLAS") else "AVX2"
         if took != wanted:

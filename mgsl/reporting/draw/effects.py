@@ -81,11 +81,8 @@ def counted(
     names = sorted(changes, key=lambda name: -changes[name].value)
     gain = sum(change.low > 0 for change in changes.values())
     lose = sum(change.high < 0 for change in changes.values())
-    furthest = listed(
-        f"{published.title(name)} {effect(change.value, change.low, change.high)}"
-        for name in dict.fromkeys((names[0], names[-1]))
-        for change in [changes[name]]
-    )
+    ends = [(name, changes[name]) for name in dict.fromkeys((names[0], names[-1]))]
+    furthest = listed(f"{published.title(n)} {effect(c.value, c.low, c.high)}" for n, c in ends)
     several = any(change.trainings > 1 for change in changes.values())
     return (
         f"On {_name(dataset)}{'' if several else _ONCE}, {gain} of {len(names)} rows score higher "

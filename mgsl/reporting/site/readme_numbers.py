@@ -15,6 +15,7 @@ from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw.numbers import signed
 from mgsl.reporting.draw.tables import DASH
 from mgsl.reporting.read import kept_runs, lengths, published
+from mgsl.reporting.read.compared import WITHOUT
 from mgsl.reporting.read.studied import Studied
 from mgsl.reporting.site import claim_matrix, contents
 
@@ -26,7 +27,6 @@ EVIDENCE = (  # exhibits whose results docs/open_questions.md quotes
     *("readings", "details", "memories", "slots", "collapse", "inside_memory", "remedies"),
     *("other_datasets", "shift", "figure_1b"),
 )
-WITHOUT_MEMORY = "attention_only"  # the network of MGSL-Net without its memories
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 Row = dict[Any, Any]
@@ -131,7 +131,7 @@ class ReadmeNumbers:
         """The methods, and MGSL-Net without its memories: best on real queries first, if run."""
         titles = {method.name: method.title for method in published.methods()}
         ours = titles["mgsl_net"]
-        titles[WITHOUT_MEMORY] = f"{ours}, without its memories"
+        titles[WITHOUT] = f"{ours}, without its memories"
         titles["mgsl_net"] = f"**{ours}**"
         real = [Studied(one.dataset) for one in self.real_queries[:1]]
         rows = [
@@ -182,7 +182,7 @@ class ReadmeNumbers:
             said = lengths.sentence(dataset, names)
             yield said or f"On {dataset} twice the length adds more than a point to none."
 
-    @property
+    @cached_property
     def older(self) -> list[str]:
         """The kept studies that are older than the code, each with its dataset."""
         pages = [path.read_text(encoding="utf-8") for path in sorted(paths.EXHIBITS.glob("*.html"))]
