@@ -105,6 +105,7 @@ def test_a_machine_that_keeps_the_promise_is_told_with_its_kernels(
     [
         ("kernels", {"torch": "AVX512", "OpenBLAS in scipy": "SkylakeX"}, "kernels for SkylakeX"),
         ("kernels", {"torch": "DEFAULT"}, "torch took its kernels for DEFAULT, not AVX2"),
+        ("kernels", {"torch": "AVX2"}, "NumPy has another BLAS than OpenBLAS"),
         ("installed", None, "torch None, locked is"),
         ("REQUIREMENTS", Path("none.txt"), "none.txt is missing"),
         ("CONDA", Path("other.yml"), "other.yml has 2.7"),
