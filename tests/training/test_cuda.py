@@ -7,31 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from mgsl.configs import RunConfig
 from mgsl.conformance.golden import doubles, total
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
-from mgsl.training import loop
 from mgsl.training.checkpoint import load_checkpoint, save_checkpoint
-from mgsl.training.seeding import seed_everything
 from tests import tiny
 from tests.test_contract import NAMES
+from tests.training.killing import CPU, assert_same_weights, killed_after, train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
-CPU, CUDA = torch.device("cpu"), torch.device("cuda")
-
-
-def train(config: RunConfig, state: Path) -> GroundingModel:
-    seed_everything(0)
-    model = build(config)
-    data = tiny.split(24), tiny.split(10, seed=1)
-    loop.fit(model, *data, config, seed=0, device=CUDA, state_path=state)
-    return model
-
-
-def assert_same_weights(a: GroundingModel, b: GroundingModel) -> None:
-    for (name, x), y in zip(a.state_dict().items(), b.state_dict().values(), strict=True):
-        assert torch.equal(x, y), name
+CUDA = torch.device("cuda")
 
 
 @pytest.fixture
@@ -79,25 +64,13 @@ def test_answers_losses_and_gradients_are_those_of_a_cpu(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_killed_training_ends_with_the_same_weights(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_training_ends_with_the_same_weights(name: str, tmp_path: Path) -> None:
     config = tiny.run_config(name, epochs=4)
-    whole = train(config, tmp_path / "whole.pt")
-    validate, calls = loop.validate, []
-
-    def killed(*arguments: object, **named: object) -> dict[str, float]:
-        calls.append(1)
-        if len(calls) > 2:
-            raise KeyboardInterrupt
-        return validate(*arguments, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(loop, "validate", killed)
-    with pytest.raises(KeyboardInterrupt):
-        train(config, tmp_path / "killed.pt")
-    monkeypatch.setattr(loop, "validate", validate)
+    whole = train(config, tmp_path / "whole.pt", device=CUDA)
+    with killed_after(2):
+        train(config, tmp_path / "killed.pt", device=CUDA)
     torch.rand(17, device=CUDA)
-    assert_same_weights(train(config, tmp_path / "killed.pt"), whole)
+    assert_same_weights(train(config, tmp_path / "killed.pt", device=CUDA), whole)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
@@ -105,14 +78,15 @@ def test_a_killed_training_ends_with_the_same_weights(
 def test_in_half_precision_weights_stay_whole(name: str, precision: str, tmp_path: Path) -> None:
     config = tiny.run_config(name)
     settings = config.training.model_copy(update={"precision": precision})
-    model = train(config.model_copy(update={"training": settings}), tmp_path / "state.pt")
+    config = config.model_copy(update={"training": settings})
+    model = train(config, tmp_path / "state.pt", device=CUDA)
     assert not any(p.isnan().any() for p in model.parameters())  # a sharpness may be -infinity
     assert next(model.parameters()).dtype == torch.float32
 
 
 def test_a_checkpoint_of_a_gpu_answers_on_a_cpu(tmp_path: Path) -> None:
     config = tiny.run_config()
-    model = train(config, tmp_path / "state.pt").eval()
+    model = train(config, tmp_path / "state.pt", device=CUDA).eval()
     save_checkpoint(tmp_path / "checkpoint.safetensors", model, config)
     loaded = load_checkpoint(tmp_path / "checkpoint.safetensors", config)
     assert isinstance(loaded, GroundingModel)

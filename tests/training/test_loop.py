@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from mgsl.configs import RunConfig
-from mgsl.data.loading import Split
 from mgsl.errors import UserError
 from mgsl.models import build
 from mgsl.models.parts.base import GroundingModel
@@ -20,29 +18,9 @@ from mgsl.training import loop
 from mgsl.training.progress import Training
 from mgsl.training.seeding import seed_everything
 from tests import joint, tiny
+from tests.training.killing import CPU, assert_same_weights, killed_after, train
 
-CPU = torch.device("cpu")
 FALLING = Linear(kind="linear", warmup_steps=0, initial_rate=0.0, count_from=1)
-
-
-def train(config: RunConfig, state: Path, train_split: Split | None = None) -> GroundingModel:
-    seed_everything(0)
-    model = build(config)
-    loop.fit(
-        model,
-        train_split or tiny.split(24),
-        tiny.split(10, seed=1),
-        config,
-        seed=0,
-        device=CPU,
-        state_path=state,
-    )
-    return model
-
-
-def assert_same_weights(a: GroundingModel, b: GroundingModel) -> None:
-    for (name, x), y in zip(a.state_dict().items(), b.state_dict().values(), strict=True):
-        assert torch.equal(x, y), name
 
 
 def test_training_learns_what_can_be_learned(tmp_path: Path) -> None:
@@ -82,22 +60,12 @@ def test_the_epoch_that_did_best_on_validation_is_kept(tmp_path: Path) -> None:
     ],
 )
 def test_a_killed_training_ends_with_the_same_weights(
-    name: str, epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, epoch: int, tmp_path: Path
 ) -> None:
     config = tiny.run_config(name, epochs=3)
     whole = train(config, tmp_path / "whole.pt")
-    validate, calls = loop.validate, []
-
-    def killed(*arguments: object, **named: object) -> dict[str, float]:
-        calls.append(1)
-        if len(calls) > epoch:
-            raise KeyboardInterrupt
-        return validate(*arguments, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(loop, "validate", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with killed_after(epoch):
         train(config, tmp_path / "killed.pt")
-    monkeypatch.setattr(loop, "validate", validate)
     torch.rand(17)
     assert_same_weights(train(config, tmp_path / "killed.pt"), whole)
 
@@ -176,21 +144,11 @@ def test_a_stage_freezes_and_scales_the_learning_rate(
 
 @pytest.mark.parametrize("epoch", [2, 3, 4])
 def test_a_training_killed_in_any_stage_ends_with_the_same_weights(
-    epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    epoch: int, tmp_path: Path
 ) -> None:
     whole = train_in_steps(tmp_path / "whole.pt")
-    validate, calls = loop.validate, []
-
-    def killed(*arguments: object, **named: object) -> dict[str, float]:
-        calls.append(1)
-        if len(calls) > epoch:
-            raise KeyboardInterrupt
-        return validate(*arguments, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(loop, "validate", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with killed_after(epoch):
         train_in_steps(tmp_path / "killed.pt")
-    monkeypatch.setattr(loop, "validate", validate)
     assert_same_weights(train_in_steps(tmp_path / "killed.pt"), whole)
 
 

@@ -20,6 +20,7 @@ from mgsl.training import loop, plateau, recipe
 from mgsl.training.progress import Training
 from mgsl.training.seeding import seed_everything
 from tests import tiny
+from tests.training.killing import killed_after
 
 CPU = torch.device("cpu")
 RELOAD = {
@@ -434,18 +435,8 @@ def test_a_training_killed_near_a_plateau_ends_with_the_same_weights(
     fall_back(monkeypatch)
     whole = train(run, tmp_path / "whole.pt").state_dict()
     fall_back(monkeypatch)
-    validate, calls = loop.validate, []
-
-    def killed(*arguments: Any, **named: Any) -> dict[str, float]:
-        calls.append(1)
-        if len(calls) > epoch:
-            raise KeyboardInterrupt
-        return validate(*arguments, **named)
-
-    monkeypatch.setattr(loop, "validate", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with killed_after(epoch):
         train(run, tmp_path / "killed.pt")
-    monkeypatch.setattr(loop, "validate", validate)
     resumed = train(run, tmp_path / "killed.pt").state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
