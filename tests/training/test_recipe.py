@@ -20,9 +20,8 @@ from mgsl.training import loop, plateau, recipe
 from mgsl.training.progress import Training
 from mgsl.training.seeding import seed_everything
 from tests import tiny
-from tests.training.killing import killed_after
+from tests.training.killing import CPU, assert_same_weights, killed_after, train
 
-CPU = torch.device("cpu")
 RELOAD = {
     "kind": "plateau_reload", "watch": {"n": 5, "iou": 0.7, "nms": 0.5}, "every": 1, "window": 3,
     "factor": 0.1, "least_rate": 1e-5,
@@ -294,19 +293,8 @@ def sizes_of_steps(monkeypatch: pytest.MonkeyPatch, folder: Path, **spec: Any) -
         return backward(training, batch)
 
     monkeypatch.setattr(loop, "backward", noted)
-    train(config(batch_size=8, **spec), folder / "state.pt", queries=20)
+    train(config(batch_size=8, **spec), folder / "state.pt", tiny.split(20))
     return sizes
-
-
-def train(run: RunConfig, state: Path, *, queries: int = 24) -> GroundingModel:
-    seed_everything(0)
-    model = build(run)
-    assert isinstance(model, GroundingModel)
-    loop.fit(
-        model, tiny.split(queries), tiny.split(10, seed=1), run, seed=0, device=CPU,
-        state_path=state,
-    )  # fmt: skip
-    return model
 
 
 def test_a_batch_that_is_not_full_may_be_left_out(
@@ -433,12 +421,11 @@ def test_a_training_killed_near_a_plateau_ends_with_the_same_weights(
 ) -> None:
     run = config(schedule=RELOAD, learning_rate=0.01, epochs=6)
     fall_back(monkeypatch)
-    whole = train(run, tmp_path / "whole.pt").state_dict()
+    whole = train(run, tmp_path / "whole.pt")
     fall_back(monkeypatch)
     with killed_after(epoch):
         train(run, tmp_path / "killed.pt")
-    resumed = train(run, tmp_path / "killed.pt").state_dict()
-    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    assert_same_weights(train(run, tmp_path / "killed.pt"), whole)
 
 
 class Ranked(nn.Linear, GroundingModel):
