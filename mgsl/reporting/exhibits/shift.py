@@ -113,14 +113,13 @@ def statement(shifts: pd.DataFrame) -> str:
     metric = METRICS[0]
     rows = shifts[shifts["metric"] == metric].sort_values("left", ascending=False)
     kept = listed(
-        f"{published.title(row['name'])} {row['left']:.0f} % ({row['alike']:.1f} → "
-        f"{row['elsewhere']:.1f}: {signed(row['difference'], 1)}, "
+        f"{published.title(row['name'])} {row['left']:.0f} % ({signed(row['difference'], 1)} "
         f"{interval(row['difference_low'], row['difference_high'], sign=True)})"
         for row in rows.to_dict("records")
     )
     return (
         f"Of its {metric} on Charades-CD, in the mean over {rows['trainings'].min()} trainings, a "
-        f"method keeps where moments lie elsewhere (points lost with their 95 % interval): {kept}."
+        f"method keeps where moments lie elsewhere (in brackets the change in points): {kept}."
     )
 
 

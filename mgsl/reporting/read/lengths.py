@@ -42,30 +42,39 @@ def unfinished(dataset: str) -> dict[str, float]:
 
 
 def sentence(dataset: str, names: Iterable[str]) -> str:
-    """Which of some runs are not trained to their end on a dataset, each with what is lacking.
+    """How far some runs are from being trained to their end on a dataset.
 
     Args:
         dataset: on which they were trained.
         names: of the runs.
 
     Returns:
-        One sentence, two where the lengths of some were studied elsewhere alone; empty if all of
-        these runs whose lengths were studied are finished.
+        One sentence, two where the lengths of some were studied elsewhere alone: the least and the
+        most that these runs lack, of those marked. Empty if all whose lengths were studied are
+        finished. The exhibit `training_curve` has each.
     """
     rows, runs = read(), list(names)
     anywhere = set() if rows is None else set(rows["name"])
     here = set() if rows is None else set(rows.loc[rows["dataset"] == dataset, "name"])
     if here.isdisjoint(runs):
         return f"Whether these trainings on {dataset} have converged was not measured."
-    points = unfinished(dataset)
-    lacking = [f"{published.title(name)} (+{points[name]:.1f})" for name in runs if name in points]
+    points = {name: more for name, more in unfinished(dataset).items() if name in runs}
+    ends = [f"{points[name]:.1f} ({published.title(name)})" for name in _ends(points)]
     unknown = [published.title(name) for name in runs if name in anywhere - here]
-    how = "in brackets, the points on validation that twice the length adds"
     sentences = [
-        f"{MARK} not converged on {dataset}; {how}: {', '.join(lacking)}." if lacking else "",
+        f"{MARK} not converged on {dataset}: twice the length adds {' to '.join(ends)} points on "
+        "validation."
+        if ends
+        else "",
         f"Not measured on {dataset}: {', '.join(unknown)}." if unknown else "",
     ]
     return " ".join(filter(None, sentences))
+
+
+def _ends(points: dict[str, float]) -> list[str]:
+    """The runs that lack least and most; one, or none, where there are no two."""
+    ranked = sorted(points, key=points.__getitem__)
+    return list(dict.fromkeys([*ranked[:1], *ranked[-1:]]))
 
 
 def title(name: str, datasets: Iterable[str]) -> str:

@@ -71,7 +71,11 @@ def test_more_than_a_point_in_twice_the_length_is_not_finished(
 @pytest.mark.parametrize(
     ("dataset", "names", "said"),
     [
-        ("embedded", ["ctrl", "drn"], "in brackets, the points on validation that twice the leng"),
+        (
+            "embedded",
+            ["ctrl", "drn"],
+            "† not converged on embedded: twice the length adds 1.1 (DRN) p",
+        ),
         ("embedded", ["ctrl", "prior"], ""),
         ("embedded", ["prior"], "Whether these trainings on embedded have converged was not"),
         ("tacos_planted", ["drn"], "Whether these trainings on tacos_planted have converged was"),
@@ -85,7 +89,16 @@ def test_it_is_said_what_has_not_converged_and_what_was_not_measured(
     sentence = lengths.sentence(dataset, names)
     assert said in sentence
     assert bool(sentence) == bool(said)
-    assert sentence.endswith(": DRN (+1.1).") == ("drn" in names and dataset == "embedded")
+
+
+def test_of_several_the_least_and_the_most_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study(tmp_path, monkeypatch)
+    monkeypatch.setattr(lengths, "FINISHED", 0.5)
+    assert lengths.sentence("embedded", ["drn", "ctrl"]).endswith(
+        "twice the length adds 0.9 (CTRL) to 1.1 (DRN) points on validation."
+    )
 
 
 def test_without_the_study_nothing_is_claimed(

@@ -93,7 +93,7 @@ def test_more_trainings_and_other_verdicts_read_well(copy: Path) -> None:
     assert "each with and without it. Verdict: **supported** for all queries, **und" in text
     assert re.search(r"^\| \*\*MGSL-Net \(repaired\)\*\* .* \| 10 \|$", text, re.M)
     assert re.search(r"^\| 2D-TAN † .* \| 3 \|$", text, re.M)
-    assert "on validation that twice the length adds: 2D-TAN (+5.0). Whether these" in text
+    assert "twice the length adds 5.0 (2D-TAN) points on validation. Whether these" in text
 
 
 def test_real_queries_come_first_and_what_was_not_run_on_them_is_a_dash(copy: Path) -> None:

@@ -69,8 +69,8 @@ def reading(
 ) -> Effect | str:
     """What the reading `a` scores more than the recommended one, in the study of readings."""
     study, dataset = of_readings(), results.dataset
-    if reason := study.not_run([dataset]):
-        return reason
+    if study.not_run([dataset]):
+        return f"the study of readings was not run on {dataset}"
     row = study.row(dataset, claim.a, claim.group, measure)
     if row is None:
         return f"the study of readings has no {claim.a}"
@@ -85,8 +85,8 @@ def slots(
     Its interval reaches from the lowest to the highest end of all of them.
     """
     study, dataset = of_slots(), results.dataset
-    if reason := study.not_run([dataset]):
-        return reason
+    if study.not_run([dataset]):
+        return f"the sweep of slots was not run on {dataset}"
     rows = study.sweep(dataset, claim.group, measure)
     more = rows[rows["slots"] > study.default_slots(dataset)]
     if more.empty:
