@@ -20,6 +20,7 @@ from mgsl.reporting.read.compared import METRIC
 from mgsl.reporting.read.kept_runs import RunStudy, heading
 
 _ONCE = ", of one training each, which another seed may order otherwise"
+_BY_CHANCE = 0.025  # of 95% intervals around no effect, those that lie above it, or below
 _ROW, _HEAD = 0.24, 0.95  # inches
 _OFFSETS = {"all": 0.0, "rare": 0.27, "common": -0.27}
 _SIZES = {"all": 4.6, "rare": 3.2, "common": 3.2}
@@ -84,10 +85,11 @@ def counted(
     ends = [(name, changes[name]) for name in dict.fromkeys((names[0], names[-1]))]
     furthest = listed(f"{published.title(n)} {effect(c.value, c.low, c.high)}" for n, c in ends)
     several = any(change.trainings > 1 for change in changes.values())
+    chance = f" (by chance alone about {_BY_CHANCE * len(names):.1f} each way)"
     return (
         f"On {_name(dataset)}{'' if several else _ONCE}, {gain} of {len(names)} rows score higher "
-        f"than {base} in {METRIC}{queries} and {lose} lower, by their whole interval; highest and "
-        f"lowest: {furthest}."
+        f"than {base} in {METRIC}{queries} and {lose} lower, by their whole interval"
+        f"{chance if several else ''}; highest and lowest: {furthest}."
     )
 
 
