@@ -58,8 +58,9 @@ def sentence(dataset: str, names: Iterable[str]) -> str:
     here = set() if rows is None else set(rows.loc[rows["dataset"] == dataset, "name"])
     if here.isdisjoint(runs):
         return f"Whether these trainings on {dataset} have converged was not measured."
-    points = {name: more for name, more in unfinished(dataset).items() if name in runs}
-    ends = [f"{points[name]:.1f} ({published.title(name)})" for name in _ends(points)]
+    ranked = sorted((more, name) for name, more in unfinished(dataset).items() if name in runs)
+    least_and_most = dict.fromkeys([*ranked[:1], *ranked[-1:]])
+    ends = [f"{more:.1f} ({published.title(name)})" for more, name in least_and_most]
     unknown = [published.title(name) for name in runs if name in anywhere - here]
     sentences = [
         f"{MARK} not converged on {dataset}: twice the length adds {' to '.join(ends)} points on "
@@ -69,12 +70,6 @@ def sentence(dataset: str, names: Iterable[str]) -> str:
         f"Not measured on {dataset}: {', '.join(unknown)}." if unknown else "",
     ]
     return " ".join(filter(None, sentences))
-
-
-def _ends(points: dict[str, float]) -> list[str]:
-    """The runs that lack least and most; one, or none, where there are no two."""
-    ranked = sorted(points, key=points.__getitem__)
-    return list(dict.fromkeys([*ranked[:1], *ranked[-1:]]))
 
 
 def title(name: str, datasets: Iterable[str]) -> str:

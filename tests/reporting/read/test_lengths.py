@@ -89,6 +89,7 @@ def test_it_is_said_what_has_not_converged_and_what_was_not_measured(
     sentence = lengths.sentence(dataset, names)
     assert said in sentence
     assert bool(sentence) == bool(said)
+    assert ("adds 1.1 (DRN) points" in sentence) == ("drn" in names and dataset == "embedded")
 
 
 def test_of_several_the_least_and_the_most_are_said(
