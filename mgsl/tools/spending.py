@@ -17,8 +17,8 @@ def collect(*, keep: bool = False) -> pd.DataFrame:
     """A row for each run of a pipeline, with the mean over its trainings that were noted.
 
     Args:
-        keep: write it for the exhibit `cost`; what is kept there of runs that were not noted here
-            stays.
+        keep: write it for the exhibit `cost`; what is kept there of runs of which fewer trainings
+            were noted here, or none, stays.
 
     Returns:
         Columns `COLUMNS`, of what was noted here.
@@ -42,6 +42,7 @@ def collect(*, keep: bool = False) -> pd.DataFrame:
 
 def _keep(table: pd.DataFrame) -> None:
     before = pd.read_csv(paths.COST) if paths.COST.is_file() else table.iloc[:0]
-    everything = pd.concat([before, table]).drop_duplicates(_RUN, keep="last").sort_values(_RUN)
+    everything = pd.concat([before, table]).sort_values([*_RUN, "trainings"], kind="stable")
+    everything = everything.drop_duplicates(_RUN, keep="last")
     with atomic_path(paths.COST) as path:
         everything.to_csv(path, index=False, lineterminator="\n", columns=list(COLUMNS))

@@ -67,6 +67,18 @@ def test_what_was_noted_elsewhere_stays() -> None:
     assert pd.read_csv(paths.COST)["processor_s"].tolist() == [30.0, 90.0]
 
 
+def test_the_mean_of_more_trainings_stays() -> None:
+    for seed, seconds in ((0, 60.0), (1, 120.0)):
+        note(paths.PIPELINE, "embedded", "drn", seed, seconds)
+    spending.collect(keep=True)
+    for path in paths.PIPELINE.glob("spent/*/*.json"):
+        path.unlink()
+    note(paths.PIPELINE, "embedded", "drn", 0, 30.0)
+    assert spending.collect(keep=True)["processor_s"].tolist() == [30.0]
+    kept = pd.read_csv(paths.COST)[["trainings", "processor_s"]]
+    assert kept.to_numpy().tolist() == [[2, 90.0]]
+
+
 def test_where_nothing_was_noted_the_command_is_told() -> None:
     with pytest.raises(UserError, match="no training is noted"):
         spending.collect()
