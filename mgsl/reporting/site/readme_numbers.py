@@ -36,13 +36,15 @@ Row = dict[Any, Any]
 class ReadmeRow:
     """A method in README's table: recall of all and of rare queries, in percent.
 
-    `real` is on the first dataset of real queries; empty where it was not run there.
+    `real` is on the first dataset of real queries; empty where it was not run there. `marks` say of
+    each dataset, real queries first, whether its trainings are not finished.
     """
 
     title: str
     all: Row
     rare: Row
     real: tuple[Measured[float], ...]
+    marks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -136,10 +138,11 @@ class ReadmeNumbers:
         real = [Studied(one.dataset) for one in self.real_queries[:1]]
         rows = [
             ReadmeRow(
-                titles[name] + lengths.mark(name, self._shown),
+                titles[name],
                 self.run(name),
                 self.run(name, "rare"),
                 tuple(recall for studied in real for recall in _recall(studied, name)),
+                tuple(lengths.mark(name, [dataset]) for dataset in reversed(self._shown)),
             )
             for name in self._runs["name"].unique()
             if name in titles

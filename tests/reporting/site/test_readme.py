@@ -27,6 +27,7 @@ embedded,drn,2,20,0,19,0.60
 """
 
 LENGTHS_OF = paths.study("lengths", "embedded") / "rows.csv"
+LENGTHS_OF_REAL = paths.study("lengths", "charades_actions") / "rows.csv"
 
 
 @pytest.fixture
@@ -37,7 +38,8 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / paths.PARAMS, tmp_path)
     for folder in (paths.EXHIBITS, paths.STUDIES):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    LENGTHS_OF.unlink()  # a test writes its own
+    for path in (LENGTHS_OF, LENGTHS_OF_REAL):
+        path.unlink(missing_ok=True)  # a test writes its own
     return tmp_path
 
 
@@ -92,8 +94,20 @@ def test_more_trainings_and_other_verdicts_read_well(copy: Path) -> None:
     assert "(+0.4 to +6.0) on all queries" in text
     assert "each with and without it. Verdict: **supported** for all queries, **und" in text
     assert re.search(r"^\| \*\*MGSL-Net \(repaired\)\*\* .* \| 10 \|$", text, re.M)
-    assert re.search(r"^\| 2D-TAN † .* \| 3 \|$", text, re.M)
+    assert re.search(r"^\| 2D-TAN \| .* \| 3 \| .* \| 3 † \|$", text, re.M)
     assert "twice the length adds 5.0 (2D-TAN) points on validation. Whether these" in text
+
+
+def test_each_dataset_marks_its_own_trainings(copy: Path) -> None:
+    LENGTHS_OF.write_text(LENGTHS)
+    LENGTHS_OF_REAL.parent.mkdir(exist_ok=True)
+    other = LENGTHS.replace("embedded", "charades_actions").replace("0.30", "0.25")
+    LENGTHS_OF_REAL.write_text(other.replace("19,0.60", "19,0.72"))
+    readme.update()
+    text = README.read_text()
+    assert re.search(r"^\| 2D-TAN \| .* \| 3 \| .* \| 3 † \|$", text, re.M)
+    assert re.search(r"^\| DRN \| .* \| 3 † \| .* \| 3 \|$", text, re.M)
+    assert "not converged on charades_actions: twice the length adds 12.0 (DRN) points" in text
 
 
 def test_real_queries_come_first_and_what_was_not_run_on_them_is_a_dash(copy: Path) -> None:
