@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from mgsl.data import datasets as known
 from mgsl.evaluation.intervals import Measured
 from mgsl.evaluation.metrics import GROUPS, METRICS
 from mgsl.reporting.draw import figures, marks, style
@@ -17,7 +16,7 @@ from mgsl.reporting.draw.phrases import effect, listed
 from mgsl.reporting.draw.tables import DASH, Cell, Columns, Table
 from mgsl.reporting.read import lengths, published
 from mgsl.reporting.read.compared import METRIC
-from mgsl.reporting.read.kept_runs import RunStudy, heading
+from mgsl.reporting.read.kept_runs import RunStudy, heading, label
 
 _ONCE = ", of one training each, which another seed may order otherwise"
 _BY_CHANCE = 0.025  # of 95% intervals around no effect, those that lie above it, or below
@@ -87,7 +86,7 @@ def counted(
     several = any(change.trainings > 1 for change in changes.values())
     chance = f" (by chance alone about {_BY_CHANCE * len(names):.1f} each way)"
     return (
-        f"On {_name(dataset)}{'' if several else _ONCE}, {gain} of {len(names)} rows score higher "
+        f"On {label(dataset)}{'' if several else _ONCE}, {gain} of {len(names)} rows score higher "
         f"than {base} in {METRIC}{queries} and {lose} lower, by their whole interval"
         f"{chance if several else ''}; highest and lowest: {furthest}."
     )
@@ -166,12 +165,8 @@ def _differences(study: RunStudy, dataset: str, group: str) -> dict[str, Measure
     }
 
 
-def _name(dataset: str) -> str:
-    return f"{dataset}{' (simulated)' * known.find(dataset).simulated}"
-
-
 def _label(study: RunStudy, dataset: str) -> str:
-    return f"ours: {_name(dataset)}, {study.trained(dataset)}"
+    return f"ours: {label(dataset)}, {study.trained(dataset)}"
 
 
 def _cells(study: RunStudy, dataset: str, name: str, metric: str) -> list[Cell]:

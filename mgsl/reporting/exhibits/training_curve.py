@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from mgsl.data import datasets as known
 from mgsl.evaluation.metrics import VALIDATION
 from mgsl.reporting.draw import figures, style
 from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.numbers import signed
+from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.draw.tables import Cell, Columns, Table
-from mgsl.reporting.read import lengths, published
+from mgsl.reporting.read import kept_runs, lengths, published
 from mgsl.reporting.read.results import Results
 
 # Each panel: its title, and the pattern of its columns, whose group is what a line is called.
@@ -59,27 +59,28 @@ def draw(datasets: Sequence[str]) -> Drawing:
         "equal), the effective rank of the slots, and the entropy of reading and writing as a "
         "share of its maximum (1: all slots are used equally)."
     )
-    said = _statement()
+    said = statement()
     return Drawing(figure, "Training curves and memory diagnostics", caption, said, notes)
 
 
-def _statement() -> str:
-    """How many runs are trained to their end, and which gains most by twice the length."""
+def statement() -> str:
+    """How many runs have converged on each dataset, and which gains most by twice the length."""
     rows = lengths.read()
     if rows is None:
         return "Whether trainings have converged was not measured."
-    runs = {
-        (str(d), str(n)): lengths.added(run) for (d, n), run in rows.groupby(["dataset", "name"])
-    }
-    unfinished = {run: more for run, more in runs.items() if more > lengths.FINISHED}
-    said = f"Runs that have converged: {len(runs) - len(unfinished)} of {len(runs)}"
+    return " ".join(_of_dataset(str(d), runs) for d, runs in rows.groupby("dataset", sort=False))
+
+
+def _of_dataset(dataset: str, rows: pd.DataFrame) -> str:
+    runs, unfinished = set(rows["name"]), lengths.unfinished(dataset)
+    finished = [published.title(name) for name in sorted(runs - set(unfinished))]
+    which = f" ({listed(finished)})" if finished and unfinished else ""
+    said = f"On {kept_runs.label(dataset)} {len(finished)} of {len(runs)} runs converged{which}"
     if not unfinished:
         return f"{said}."
-    (dataset, name), more = max(unfinished.items(), key=lambda item: item[1])
-    return (
-        f"{said}; training twice as long adds most to {published.title(name)} on {dataset}, "
-        f"{signed(more, 1)} points on validation."
-    )
+    name = max(unfinished, key=unfinished.__getitem__)
+    more = f"{signed(unfinished[name], 1)} points on validation"
+    return f"{said}; twice the length adds most to {published.title(name)}, {more}."
 
 
 def build() -> Table:
@@ -96,8 +97,9 @@ def build() -> Table:
         for measure in VALIDATION:
             cells += [_mean(once[measure]), _gain(once[measure], twice[measure])]
         cells.append(Cell("no" if lengths.added(run) > lengths.FINISHED else "yes"))
-        body.append((f"{published.title(str(name))}, {dataset}", tuple(cells)))
-    titles = ", ".join(known.find(str(d)).title for d in rows["dataset"].unique())
+        body.append(
+            (f"{published.title(str(name))}, {kept_runs.label(str(dataset))}", tuple(cells))
+        )
     return Table(
         caption=(
             f"R@1 in percent on validation, mean ± SD over {rows['seed'].nunique()} trainings, and "
@@ -105,8 +107,8 @@ def build() -> Table:
         ),
         notes=(
             "A run has converged if that adds at most one point at IoU=0.5. "
-            f"{titles}: scores are those of the epoch that a training keeps, which is itself "
-            "chosen on validation, so longer trainings have more epochs to choose from."
+            "Scores are those of the epoch that a training keeps, which is itself chosen on "
+            "validation, so longer trainings have more epochs to choose from."
         ),
         columns=(
             Columns("", ("epochs",), ours=True),

@@ -217,6 +217,11 @@ def of_slots() -> RunStudy:
     return RunStudy("slots", title="Slots: does recall depend on their number?")
 
 
+def label(dataset: str) -> str:
+    """The dataset's name, and that it is simulated where it is."""
+    return f"{dataset}{' (simulated)' * known.find(dataset).simulated}"
+
+
 def heading(dataset: str) -> str:
     """The dataset's title, and that it is simulated where it is."""
     about = known.find(dataset)

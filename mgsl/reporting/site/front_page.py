@@ -112,7 +112,8 @@ def _memory(results: Results, exhibits: Sequence[str]) -> Line:
         f"{_ANSWERS.get(every['verdict_here'], 'Undecided')}, on {label}: {points(every['value'])} "
         f"points of {METRIC} ({ends(every)}) on all queries and {points(rare['value'])} "
         f"({ends(rare)}) on rare ones, over {in_words(every['trainings'])} trainings each with and "
-        f"without it. The paper prints {points(every['printed'])} on all queries.",
+        f"without it. The paper prints {points(every['printed'])} on all queries. "
+        f"{numbers.memory_converged}".strip(),
         claim_matrix.EXHIBIT,
     )
 

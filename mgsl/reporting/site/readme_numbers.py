@@ -15,7 +15,7 @@ from mgsl.evaluation.intervals import Measured
 from mgsl.reporting.draw.numbers import signed
 from mgsl.reporting.draw.tables import DASH
 from mgsl.reporting.read import kept_runs, lengths, published
-from mgsl.reporting.read.compared import WITHOUT
+from mgsl.reporting.read.compared import FULL, WITHOUT
 from mgsl.reporting.read.studied import Studied
 from mgsl.reporting.site import claim_matrix, contents
 
@@ -52,7 +52,7 @@ class RealQueries:
     """A dataset of real queries in the study of methods, with its numbers of queries.
 
     `memory` and `memory_rare` are the claims that the memory helps all and rare queries, empty
-    where they were not tested.
+    where they were not tested, and `converged` says whether those trainings have.
     """
 
     dataset: str
@@ -61,6 +61,7 @@ class RealQueries:
     rare: int
     memory: Row
     memory_rare: Row
+    converged: str
 
 
 class ReadmeNumbers:
@@ -185,6 +186,11 @@ class ReadmeNumbers:
             said = lengths.sentence(dataset, names)
             yield said or f"On {dataset} twice the length adds more than a point to none."
 
+    @property
+    def memory_converged(self) -> str:
+        """How far the full model and the one without memories are from the end of training."""
+        return lengths.sentence(self.dataset, [FULL, WITHOUT])
+
     @cached_property
     def older(self) -> list[str]:
         """The kept studies that are older than the code, each with its dataset."""
@@ -240,9 +246,15 @@ def _real_queries(dataset: str, rows: pd.DataFrame) -> RealQueries:
     """What is told of a dataset by its rows of the study of methods."""
     queries = rows.groupby("group")["queries"].max()
     here = ReadmeNumbers(dataset)
-    memory = [here.claim(name) for name in ("memory_full", "memory_rare")]
-    counts = (int(queries["all"]), int(queries["rare"]))
-    return RealQueries(dataset, datasets.find(dataset), *counts, *memory)
+    return RealQueries(
+        dataset,
+        datasets.find(dataset),
+        int(queries["all"]),
+        int(queries["rare"]),
+        here.claim("memory_full"),
+        here.claim("memory_rare"),
+        here.memory_converged,
+    )
 
 
 def _recall(studied: Studied, name: str) -> Iterator[Measured[float]]:

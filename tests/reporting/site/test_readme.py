@@ -110,6 +110,19 @@ def test_each_dataset_marks_its_own_trainings(copy: Path) -> None:
     assert "not converged on charades_actions: twice the length adds 12.0 (DRN) points" in text
 
 
+def test_beside_the_verdict_on_the_memory_stands_whether_its_trainings_have_converged(
+    copy: Path,
+) -> None:
+    rows = LENGTHS.replace("tan_2d", "mgsl_net").replace("drn", "attention_only")
+    LENGTHS_OF.write_text(rows)
+    readme.update()
+    text = README.read_text()
+    added = r"twice the length adds 5\.0 \(MGSL-Net \(repaired\)\) points on validation"
+    assert re.search(rf"Verdict: .* † not converged on embedded: {added}\.$", text, re.M)
+    unknown = "Whether these trainings on charades_actions have converged was not measured"
+    assert re.search(rf"`other_datasets`\)\. {unknown}\.$", text, re.M)
+
+
 def test_real_queries_come_first_and_what_was_not_run_on_them_is_a_dash(copy: Path) -> None:
     for study in ("tables", "parts", "methods"):
         path = paths.study(study, "charades_actions") / "means.csv"
