@@ -107,15 +107,15 @@ def _memory(results: Results, exhibits: Sequence[str]) -> Line:
     if every.get("verdict_here", NOT_RUN) == NOT_RUN:
         return Line(question, f"Not tested on {label}.")
     rare = numbers.claim("memory_rare")
-    return Line(
-        question,
+    said = [
         f"{_ANSWERS.get(every['verdict_here'], 'Undecided')}, on {label}: {points(every['value'])} "
         f"points of {METRIC} ({ends(every)}) on all queries and {points(rare['value'])} "
         f"({ends(rare)}) on rare ones, over {in_words(every['trainings'])} trainings each with and "
-        f"without it. The paper prints {points(every['printed'])} on all queries. "
-        f"{numbers.memory_converged}".strip(),
-        claim_matrix.EXHIBIT,
-    )
+        "without it.",
+        numbers.memory_converged,
+        f"The paper prints {points(every['printed'])} on all queries.",
+    ]
+    return Line(question, " ".join(filter(None, said)), claim_matrix.EXHIBIT)
 
 
 def _literal(results: Results) -> Line:
