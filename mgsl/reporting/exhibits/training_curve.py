@@ -78,9 +78,9 @@ def _of_dataset(dataset: str, rows: pd.DataFrame) -> str:
     said = f"On {kept_runs.label(dataset)} {len(finished)} of {len(runs)} runs converged{which}"
     if not unfinished:
         return f"{said}."
-    name = max(unfinished, key=unfinished.__getitem__)
-    more = f"{signed(unfinished[name], 1)} points on validation"
-    return f"{said}; twice the length adds most to {published.title(name)}, {more}."
+    most = max(unfinished.values())
+    names = listed(published.title(name) for name, more in unfinished.items() if more == most)
+    return f"{said}; twice the length adds most to {names}, {signed(most, 1)} points on validation."
 
 
 def build() -> Table:
@@ -97,9 +97,8 @@ def build() -> Table:
         for measure in VALIDATION:
             cells += [_mean(once[measure]), _gain(once[measure], twice[measure])]
         cells.append(Cell("no" if lengths.added(run) > lengths.FINISHED else "yes"))
-        body.append(
-            (f"{published.title(str(name))}, {kept_runs.label(str(dataset))}", tuple(cells))
-        )
+        title = f"{published.title(str(name))}, {kept_runs.label(str(dataset))}"
+        body.append((title, tuple(cells)))
     return Table(
         caption=(
             f"R@1 in percent on validation, mean ± SD over {rows['seed'].nunique()} trainings, and "

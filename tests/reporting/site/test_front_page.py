@@ -39,6 +39,7 @@ def test_the_verdict_has_four_lines_made_from_results() -> None:
     assert "on Charades-STA, action timelines (real annotations, no pixels)" in ran.answer
     assert memory.answer.startswith("No, on embedded (simulated): −8.9 points")
     assert "−5.8 (−10.5 to −1.1) on rare ones, over ten trainings" in memory.answer
+    assert "have converged was not measured. The paper prints +5.7 on all queries." in memory.answer
     assert "45.0 % where MGSL-Net (repaired) reaches 55.0 % (seeds 0)" in literal.answer
     assert [line.exhibit for line in lines(ALL)] == ["claims", "table_1", "claims", "collapse"]
 
