@@ -331,6 +331,19 @@ def test_every_path_of_the_pipeline_exists_or_is_made_by_it() -> None:
                 assert path.parts[0] in made or path.exists(), f"{name}: {dep}"
 
 
+def test_every_stage_of_the_studies_was_run() -> None:
+    lists = read_yaml(Path("studies/params.yaml"))
+    stages = read_yaml(Path("studies/dvc.yaml"))["stages"]
+    over = {"matrix": "datasets", "foreach": "studies"}
+    wanted = {
+        f"{name}@{value}" if cells else name
+        for name, stage in stages.items()
+        for cells in [[value for key, of in over.items() if key in stage for value in lists[of]]]
+        for value in cells or [""]
+    }
+    assert wanted == set(read_yaml(Path("studies/dvc.lock"))["stages"])
+
+
 def test_pre_commit_fetches_nothing() -> None:
     repositories = read_yaml(Path(".pre-commit-config.yaml"))["repos"]
     assert [repository["repo"] for repository in repositories] == ["local"]

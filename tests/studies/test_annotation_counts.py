@@ -204,6 +204,7 @@ class TestKept:
     def test_they_were_counted_with_the_parameters_of_the_repository(self) -> None:
         about, parameters = kept.Studies(STUDIES).about, params.load(paths.PARAMS)
         assert about["evaluation"] == parameters.evaluation.model_dump(mode="json")
+        assert about["seeds"] == list(parameters.seeds)
         assert about["preparation"]["rare"] == parameters.preparation.rare.model_dump(mode="json")
         for name, choices in about["models"].items():
             assert choices == parameters.models[name].choices

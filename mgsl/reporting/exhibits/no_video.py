@@ -13,6 +13,7 @@ from mgsl.reporting.draw.figures import Drawing
 from mgsl.reporting.draw.phrases import listed
 from mgsl.reporting.read import published
 from mgsl.reporting.read.kept_no_video import BLIND, means, value
+from mgsl.reporting.read.kept_records import seeds_in_words
 from mgsl.reporting.read.kept_studies import STAMP, Studies
 from mgsl.reporting.read.published import BENCHMARKS
 
@@ -156,6 +157,7 @@ def _notes(studies: Studies, table: pd.DataFrame) -> str:
         "person: one of five annotators, drawn at random; typical person: the one who agrees most "
         "with the other four. People are scored only on the queries that they annotated, where the "
         f"action prior reaches {' and '.join(same)}. {'; '.join(matches)}. "
-        "Bars: 95 % intervals. The paper’s rare and common numbers are for another set of rare "
+        f"Priors: means over {seeds_in_words(studies.about['seeds'])}. Bars: 95 % intervals over "
+        "queries. The paper’s rare and common numbers are for another set of rare "
         f"pairs than ours (Q22). {scoring.rule(studies.evaluation)}"
     )
