@@ -334,13 +334,14 @@ def test_every_path_of_the_pipeline_exists_or_is_made_by_it() -> None:
 def test_every_stage_of_the_studies_was_run() -> None:
     lists = read_yaml(Path("studies/params.yaml"))
     stages = read_yaml(Path("studies/dvc.yaml"))["stages"]
-    over = {"matrix": "datasets", "foreach": "studies"}
-    wanted = {
-        f"{name}@{value}" if cells else name
-        for name, stage in stages.items()
-        for cells in [[value for key, of in over.items() if key in stage for value in lists[of]]]
-        for value in cells or [""]
-    }
+    wanted = set()
+    for name, stage in stages.items():
+        if "matrix" in stage:
+            wanted |= {f"{name}@{dataset}" for dataset in lists["datasets"]}
+        elif "foreach" in stage:
+            wanted |= {f"{name}@{study}" for study in lists["studies"]}
+        else:
+            wanted.add(name)
     assert wanted == set(read_yaml(Path("studies/dvc.lock"))["stages"])
 
 
